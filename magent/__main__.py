@@ -1,0 +1,1 @@
+"""The door: `python -m magent` and the command `magent`."""

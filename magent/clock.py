@@ -1,0 +1,44 @@
+"""The only door to time: everything that asks for the hour or waits takes a `Clock`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Timer(Protocol):
+    """A call that was planned; `cancel` takes it back."""
+
+    def cancel(self) -> object: ...
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds since 1970, UTC."""
+        ...
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        """Calls back in the running loop once `now()` has reached `when`."""
+        ...
+
+
+class SystemClock:
+    def now(self) -> float:
+        return time.time()
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        import asyncio
+
+        return asyncio.get_running_loop().call_later(max(0.0, when - time.time()), callback)
+
+
+def iso(seconds: float) -> str:
+    """`2026-11-22T14:15:30.123Z`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(seconds * 1000) % 1000:03d}Z"
+
+
+def from_iso(text: str) -> float:
+    """The inverse of `iso`; takes any ISO 8601 time with an offset. Raises ValueError."""
+    return datetime.fromisoformat(text).timestamp()

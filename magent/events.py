@@ -1,0 +1,106 @@
+"""The events of a run: the only record there is. One JSON object a line; state, checkpoints, listings and traces are readings of them.
+
+Every event has `seq` (from 1, without gaps), `time` (seconds since 1970) and `type`; the rest is in `data`. Paths are
+addresses such as `each[2]/draft`; `scope` numbers a scope in the order of opening, the run's own is 0.
+
+    type               data
+    run.started        workflow, inputs, env, limits, answers_digest …       first event of every run
+    run.resumed        limits, reopened: true                                a new life of the run begins
+    run.waiting        nodes: [path]                                         this life ends: people must answer
+    run.interrupted    reason, error                                         this life ends: a signal, a limit, --stop-after
+    run.completed      outputs                                               final
+    run.failed         error, outputs                                        `resume` tries again, unless the error is of type `end`
+    run.cancelled      reason                                                final
+    visit.started      scope, node, path, visit, attempt; items | branches | ask, deadline, input
+    visit.retry        scope, path, attempt, error, at                       an attempt failed, another follows at time `at`
+    visit.waiting      scope, path                                           nobody to ask here and now
+    visit.answered     scope, path, answer
+    visit.completed    scope, node, path, output, set, next, tokens, cost …
+    visit.skipped      scope, node, path, next
+    visit.failed       scope, node, path, error, next                        with `next` where on_error caught it
+    visit.cancelled    scope, path
+    round.started      scope, path, index, item
+    branch.failed      scope, path, index, error                            a branch ended in failure
+    text               path, text                                            a chunk of streamed text; never in the journal (seq 0)
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from magent.clock import from_iso, iso
+
+
+class Event(NamedTuple):
+    seq: int
+    time: float
+    type: str
+    data: Mapping[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """As users see it: `{"seq": …, "time": "2026-…Z", "type": …, …data}`."""
+        return {"seq": self.seq, "time": iso(self.time), "type": self.type, **self.data}
+
+
+class BadLine(ValueError):
+    """A line is not an event as it was written."""
+
+
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False).encode
+
+
+def encode(event: Event) -> bytes:
+    """One line with its line feed. The last member, `sum`, is the CRC-32 of all before it."""
+    body = _dumps(event.as_json())[:-1].encode("utf-8", "surrogatepass")
+    return b'%b,"sum":"%08x"}\n' % (body, zlib.crc32(body))
+
+
+def decode(line: bytes) -> Event:
+    """The inverse of `encode`. Raises BadLine."""
+    body, found, tail = line.rstrip(b"\n").rpartition(b',"sum":"')
+    if not found or len(tail) != 10 or not tail.endswith(b'"}'):
+        raise BadLine("the line does not end with its checksum")
+    if b"%08x" % zlib.crc32(body) != tail[:8]:
+        raise BadLine("the checksum does not fit")
+    try:
+        data = json.loads(body.decode("utf-8", "surrogatepass") + "}")
+        return Event(data.pop("seq"), from_iso(data.pop("time")), data.pop("type"), data)
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadLine(f"the line is not an event: {error}") from error
+
+
+class Failure(NamedTuple):
+    """A node's failure as a value: `type` is one of the language's error types; `data` what the failed work left behind."""
+
+    type: str
+    message: str
+    node: str = ""
+    attempts: int = 1
+    data: Any = None
+    hint: str | None = None
+    retry_after: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        shown: dict[str, Any] = {"type": self.type, "message": self.message, "node": self.node, "attempts": self.attempts}
+        if self.data is not None:
+            shown["data"] = self.data
+        if self.hint:
+            shown["hint"] = self.hint
+        return shown
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Failure:
+        return cls(
+            data["type"], data["message"], data.get("node", ""), data.get("attempts", 1), data.get("data"), data.get("hint")
+        )
+
+
+class WorkFailed(Exception):
+    """Raised by agents, tools and tasks: the attempt failed, and why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure

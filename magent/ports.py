@@ -1,0 +1,231 @@
+"""The Protocols that adapters fill, all in one place. The docstrings are the contracts.
+
+Failures of work are raised as `events.WorkFailed`; anything else that an adapter raises is a bug, shown as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from magent.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a call used: tokens, and dollars where the price is known (None: unknown, never free)."""
+
+    input: int = 0
+    output: int = 0
+    cost: float | None = None
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to an agent.
+
+    `messages` ends with the user's latest; what stands before it is earlier talk (repairs of this attempt).
+    `prompt` is the task's own prompt, the first of them. `schema` asks for JSON that fits it; the caller validates.
+    `max_tokens` bounds the answer where set. `path` and `key` name the visit (`key` is stable over attempts).
+    """
+
+    prompt: str
+    messages: tuple[Message, ...]
+    system: str | None = None
+    schema: Mapping[str, Any] | None = None
+    max_tokens: int | None = None
+    timeout: float | None = None
+    path: str = ""
+    key: str = ""
+    cwd: str = "."
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: `text`, and with a schema `data` where the agent could parse it (else the caller parses `text`)."""
+
+    text: str
+    data: Any = None
+    has_data: bool = False
+    usage: Usage = Usage()
+    model: str = ""
+
+
+class Agent(Protocol):
+    async def ask(self, request: Request, on_text: Callable[[str], None]) -> Reply:
+        """Answers; hands text on as it arrives. Raises WorkFailed: `agent`, `rate_limit` (with retry_after), `timeout`."""
+        ...
+
+    async def close(self) -> None:
+        """Idempotent; frees servers, connections, children."""
+        ...
+
+
+class Tool(Protocol):
+    name: str
+    description: str
+    parameters: Mapping[str, Any]  # JSON Schema of an object
+
+    async def call(self, arguments: Mapping[str, Any]) -> Any:
+        """A JSON value. `arguments` were validated. Raises WorkFailed of type `tool`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person is asked: the `human_input` node rendered. `schema` is the JSON Schema of a whole answer (see `answers`)."""
+
+    node: str
+    path: str
+    visit: int
+    input: str
+    prompt: str = ""
+    context: Any = None
+    content: Any = None
+    options: tuple[Mapping[str, Any], ...] = ()  # {value, label}
+    multiple: bool = False
+    multiline: bool = False
+    scale: tuple[int, int] = (1, 5)
+    form: Mapping[str, Any] = field(default_factory=dict)
+    default: Any = None
+    has_default: bool = False
+    assignee: str | None = None
+    deadline: float | None = None
+    ordinal: int = 0  # how many visits of this node, by name, the run had before, everywhere
+    address_ordinal: int = 0  # the same for this address
+
+    def as_json(self) -> dict[str, Any]:
+        from dataclasses import asdict
+
+        data = asdict(self)
+        data["options"] = [dict(option) for option in self.options]
+        data["scale"] = list(self.scale)
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Question:
+        return cls(**{**data, "options": tuple(data["options"]), "scale": (data["scale"][0], data["scale"][1])})
+
+
+class Human(Protocol):
+    async def ask(self, question: Question) -> Mapping[str, Any] | None:
+        """A whole, validated answer (with `via`, `by`, `at`), or None: nobody here answers now. Cancelled when too late."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """A run as a listing shows it. `status` is as recorded, but `interrupted` where it says running and nobody holds it."""
+
+    id: str
+    workflow: str
+    status: str
+    created: float
+    updated: float
+    file: str = ""
+    waiting: tuple[str, ...] = ()
+
+
+class Journal(Protocol):
+    """The record of one run, held by this process alone until `close`."""
+
+    run_id: str
+    directory: Path  # of the record, or of what stands for it: `run.dir`
+    workspace: Path
+
+    async def append(self, events: Sequence[Event], *, sync: bool) -> None:
+        """Writes the events in order; with `sync` they are on the disk when this returns. Raises StoreError."""
+        ...
+
+    async def checkpoint(self, seq: int, fold: Mapping[str, Any]) -> None:
+        """Keeps a fold of events 1..seq; may drop the oldest beyond what is kept."""
+        ...
+
+    async def finish(self, result: Mapping[str, Any]) -> None:
+        """Writes the result of this life (replaces an earlier one)."""
+        ...
+
+    async def close(self) -> None:
+        """Syncs and lets the run go. Idempotent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A run as read: header (`run.json`), the frozen workflow, newest sound checkpoint (seq, fold) or None, events after it."""
+
+    header: Mapping[str, Any]
+    workflow: Mapping[str, Any]
+    checkpoint: tuple[int, Mapping[str, Any]] | None
+    events: Sequence[Event]
+
+
+class RunStore(Protocol):
+    url: str
+
+    async def create(self, run_id: str, header: Mapping[str, Any], workflow: Mapping[str, Any]) -> Journal:
+        """A new run, held by this process. Raises UsageError where the id exists or cannot be a name, StoreError else."""
+        ...
+
+    async def open(self, run_id: str) -> tuple[Journal, Record]:
+        """Holds an existing run and reads it. A half-written last line is dropped. Raises UsageError (unknown id), RunLocked, RunDamaged."""
+        ...
+
+    async def read(self, run_id: str, *, checkpoint: bool = True) -> Record:
+        """Reads without holding; `checkpoint=False` gives all events from the first. Raises as `open`, but never RunLocked."""
+        ...
+
+    async def list(self) -> Iterable[RunInfo]:
+        """Every run, newest first; a damaged one has status `damaged`."""
+        ...
+
+    async def resolve(self, text: str) -> str:
+        """The id that `text` means: `latest`, an id, a unique prefix or suffix. Raises UsageError with the nearest or the candidates."""
+        ...
+
+    async def result(self, run_id: str) -> Mapping[str, Any] | None: ...
+
+    async def remove(self, run_id: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessResult:
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+class Executor(Protocol):
+    """Runs child processes."""
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: str,
+        stdin: str | None,
+        on_output: Callable[[str, str], None],
+    ) -> ProcessResult:
+        """Runs to the end; `on_output(stream, text)` gets what is printed. Cancelled: the whole process group is ended,
+        politely, then hard, within 2 seconds. Raises WorkFailed (`exit`) where the program cannot be started."""
+        ...
+
+
+class Sink(Protocol):
+    """Sees every event after it was recorded, and text chunks. Must not block and must not raise."""
+
+    def __call__(self, event: Event) -> None: ...
+
+
+EventStream = AsyncIterator[Event]

@@ -1,0 +1,173 @@
+"""Where things stand in files, and what is wrong there.
+
+`Map` and `Seq` are the dict and list that the loader makes: plain data, but each knows the place of every key and value.
+A `Problem` is one sentence about one place; `render` draws it with the source line and a caret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+Path = tuple[str | int, ...]
+
+
+class Position(NamedTuple):
+    """A place in a file; line and column count from 1, columns in characters."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Map(dict[str, Any]):
+    """A mapping read from a file. `position` is its own place; `key_positions`, `value_positions` those of its items."""
+
+    __slots__ = ("key_positions", "position", "value_positions")
+
+    def __init__(self, position: Position) -> None:
+        super().__init__()
+        self.position = position
+        self.key_positions: dict[str, Position] = {}
+        self.value_positions: dict[str, Position] = {}
+
+    def put(self, key: str, value: Any, key_position: Position, value_position: Position) -> None:
+        self[key] = value
+        self.key_positions[key] = key_position
+        self.value_positions[key] = value_position
+
+
+class Seq(list[Any]):
+    """A list read from a file. `positions[i]` is the place of item i."""
+
+    __slots__ = ("position", "positions")
+
+    def __init__(self, position: Position) -> None:
+        super().__init__()
+        self.position = position
+        self.positions: list[Position] = []
+
+    def put(self, value: Any, position: Position) -> None:
+        self.append(value)
+        self.positions.append(position)
+
+
+class Text(str):
+    """A text that remembers how it was written where that matters: `style` is plain, single, double, literal or folded."""
+
+    __slots__ = ("style",)
+    style: str
+
+
+def locate(root: Any, path: Path, *, key: bool = False, fallback: Position | None = None) -> Position:
+    """The place of the value at `path` in a loaded document (of its key with `key=True`), or of the nearest ancestor."""
+    place = getattr(root, "position", None) or fallback or Position("<data>", 1, 1)
+    current = root
+    for depth, step in enumerate(path):
+        last = depth == len(path) - 1
+        if isinstance(current, Map) and isinstance(step, str) and step in current:
+            table = current.key_positions if key and last else current.value_positions
+            place = table.get(step, place)
+        elif isinstance(current, Seq) and isinstance(step, int) and 0 <= step < len(current):
+            place = current.positions[step]
+        elif not isinstance(current, (dict, list)):
+            break
+        try:
+            current = current[step]
+        except (KeyError, IndexError, TypeError):
+            break
+    return place
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """`("nodes", "a", "next", 1, "when")` → `nodes.a.next[1].when`."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            text += f".{step}" if text else step
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, or doubtful, at one place.
+
+    `message` says what was found and what was expected, `hint` what to write, `related` another place involved.
+    """
+
+    code: str
+    message: str
+    position: Position
+    path: str = ""
+    hint: str | None = None
+    severity: Literal["error", "warning"] = "error"
+    related: Position | None = None
+    end_column: int | None = field(default=None, compare=False)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "severity": self.severity,
+            "code": self.code,
+            "message": self.message,
+            "file": self.position.file,
+            "line": self.position.line,
+            "column": self.position.column,
+            "path": self.path,
+            "hint": self.hint,
+            "related": str(self.related) if self.related else None,
+        }
+
+
+def sort_key(problem: Problem) -> tuple[Any, ...]:
+    return (problem.position, problem.severity, problem.code, problem.message)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name most like `word`, or None where nothing is near. Bounded: long words are not compared."""
+    if len(word) > 100:
+        return None
+    candidates = [name for name in known if len(name) <= 100]
+    close = difflib.get_close_matches(word, candidates[:5000], n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """A hint such as "did you mean 'review'?", or None."""
+    near = nearest(word, known)
+    return f"did you mean '{near}'?" if near else None
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def _visible(line: str) -> str:
+    return "".join(" " if char == "\t" else char if char.isprintable() else "�" for char in line)
+
+
+def render(problem: Problem, lines: Sequence[str] | None = None) -> str:
+    """The problem as `file:line:col: severity: message [code]`, its path, the source line with a caret, and the hint."""
+    out = [f"{problem.position}: {problem.severity}: {_visible(problem.message)} [{problem.code}]"]
+    if problem.path:
+        out.append(f"  at {problem.path}")
+    if lines is not None and 1 <= problem.position.line <= len(lines):
+        text = _visible(lines[problem.position.line - 1].rstrip("\r\n"))
+        column = min(problem.position.column, len(text) + 1)
+        start = max(0, column - 1 - 80) if len(text) > 160 else 0
+        shown = text[start : start + 160]
+        number = str(problem.position.line)
+        out.append(f"  {number} | {shown}")
+        out.append(f"  {' ' * len(number)} | {' ' * _width(text[start : column - 1])}^")
+    if problem.related:
+        out.append(f"  see also {problem.related}")
+    if problem.hint:
+        out.append(f"  hint: {problem.hint}")
+    return "\n".join(out)

@@ -1,8 +1,8 @@
 """Graphs: the cut into scopes, cycles, and the compiled networkx graph.
 
-`sketch` reads one node of a document (tolerantly: what is malformed is left out); `layout` cuts a graph of sketches into
-regions, the nodes of one scope, and collects what is wrong with it as `Fault`s; `compile` gives the graph that is drawn and
-that `workflow.graph` shows. Everything is iterative: chains and nests of any length are fine.
+`sketch` reads one node of a document (tolerantly: what is malformed is left out); `layout` cuts a graph of sketches
+into regions, the nodes of one scope, and collects what is wrong with it as `Fault`s; `compile` gives the graph that is
+drawn and that `workflow.graph` shows. Everything is iterative: chains and nests of any length are fine.
 """
 
 from __future__ import annotations

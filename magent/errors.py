@@ -12,7 +12,7 @@ MagentError                     1   something failed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,12 +37,14 @@ class UsageError(MagentError):
 
 
 class InvalidWorkflow(UsageError):
-    """A file does not describe a workflow. `problems` are sorted by place, errors and warnings alike."""
+    """A file does not describe a workflow. `problems` are sorted by place, errors and warnings alike; `sources` maps
+    file names to lines, as far as they were read."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], sources: Mapping[str, list[str]] | None = None) -> None:
         errors = sum(1 for problem in problems if problem.severity == "error")
         super().__init__(f"{errors} problem{'s' if errors != 1 else ''} found")
         self.problems = tuple(problems)
+        self.sources: dict[str, list[str]] = dict(sources or {})
 
 
 class AnswerRefused(UsageError):

@@ -1,0 +1,59 @@
+"""Where runs are recorded. A URL's scheme names the store, which is imported on use.
+
+Other people's stores: a class with the methods of `ports.RunStore`, made from its URL, under the entry point group
+`magent.stores` or by its dotted path (`mypackage.stores.Redis:…`).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any
+
+from magent.errors import UsageError
+from magent.ports import RunStore
+from magent.source import did_you_mean
+
+GROUP = "magent.stores"
+STORES = {"file": "magent.stores.file.FileStore", "memory": "magent.stores.memory.MemoryStore"}
+
+
+def open_store(url: str) -> RunStore:
+    """The store that a URL names: `file:.magent`, `file:/srv/runs`, `memory:` … Raises UsageError."""
+    scheme, colon, _ = url.partition(":")
+    if not colon:
+        raise UsageError(f"{url!r} is no URL of a store", f"write file:{url}" if url else "write file:.magent")
+    return _find(scheme)(url)
+
+
+def known() -> list[str]:
+    """The schemes there are, others' included."""
+    return sorted({*STORES, *(entry.name for entry in metadata.entry_points(group=GROUP))})
+
+
+def _find(scheme: str) -> Callable[[str], RunStore]:
+    path = STORES.get(scheme) or (scheme if "." in scheme.strip(".") else None)
+    if path:
+        return _import(path)
+    for entry in metadata.entry_points(group=GROUP):
+        if entry.name == scheme:
+            return _loaded(scheme, entry.load)
+    names = known()
+    raise UsageError(
+        f"there is no store '{scheme}:'; there are {', '.join(f'{name}:' for name in names)}",
+        did_you_mean(scheme, names),
+    )
+
+
+def _import(path: str) -> Callable[[str], RunStore]:
+    module, _, name = path.rpartition(".")
+    return _loaded(path, lambda: getattr(importlib.import_module(module), name))
+
+
+def _loaded(name: str, load: Callable[[], Any]) -> Callable[[str], RunStore]:
+    try:
+        made: Callable[[str], RunStore] = load()
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"the store '{name}:' cannot be loaded: {error}", "is its package installed?") from error
+    return made

@@ -1,0 +1,126 @@
+"""Files as the store makes them: private, never followed through a symlink, whole or not there at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from magent.errors import RunDamaged, StoreError
+
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+_WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+_HINTS = {
+    errno.ENOSPC: "free some space, then go on with: magent resume",
+    errno.EDQUOT: "your quota is used up: free some space, then go on with: magent resume",
+    errno.EFBIG: "the file may not grow any more: raise the limit (ulimit -f), then go on with: magent resume",
+    errno.EROFS: "the file system is read-only: choose another place with --store file:/some/directory",
+    errno.EACCES: "you may not write or read there: mend the permissions, or choose another place with --store",
+    errno.EPERM: "you may not write or read there: mend the permissions, or choose another place with --store",
+    errno.EIO: "the disk reports a fault: look at the system's log and save a copy before going on",
+    errno.EMFILE: "this process has too many open files: raise the limit (ulimit -n)",
+    errno.ENOLCK: "the file system cannot lock files: choose another place with --store",
+    errno.EOPNOTSUPP: "the file system cannot lock files: choose another place with --store",
+}
+
+dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False).encode
+
+
+def refusal(error: OSError, doing: str) -> StoreError:
+    """What the operating system refused while `doing`, as a sentence, with what to do about it."""
+    reason = error.strerror or str(error)
+    place = f" ({error.filename})" if error.filename else ""
+    return StoreError(f"cannot {doing}: {reason}{place}", _HINTS.get(error.errno or 0))
+
+
+@contextlib.contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turns an OSError of the block into a StoreError."""
+    try:
+        yield
+    except OSError as error:
+        raise refusal(error, doing) from error
+
+
+def encode(data: Mapping[str, Any]) -> bytes:
+    """A JSON file's content; lone surrogates become the escapes that JSON knows. Raises ValueError, TypeError."""
+    return dumps(dict(data)).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def read(path: Path, offset: int = 0) -> bytes:
+    """What the file holds from `offset` on. Raises OSError."""
+    with open(os.open(path, _READ), "rb") as file:
+        file.seek(offset)
+        return file.read()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file that must be there. Raises RunDamaged, StoreError."""
+    try:
+        data = json.loads(read(path))
+    except FileNotFoundError:
+        raise RunDamaged(f"{path} is missing", "put it back from a copy, or remove the run") from None
+    except OSError as error:
+        raise refusal(error, f"read {path}") from error
+    except (ValueError, RecursionError) as error:
+        raise RunDamaged(f"{path} is damaged: {error}", "put it back from a copy, or remove the run") from error
+    if not isinstance(data, dict):
+        raise RunDamaged(f"{path} is damaged: it holds no object", "put it back from a copy, or remove the run")
+    return data
+
+
+def make_directory(path: Path) -> bool:
+    """Makes it, and those above it; False where it was there already."""
+    if path.is_dir():
+        return False
+    make_directory(path.parent)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+        sync_directory(path.parent)
+        return True
+    return False
+
+
+def sync_directory(path: Path) -> None:
+    """Puts the names in a directory on the disk; some network file systems cannot, and do so by themselves."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+            raise
+    finally:
+        os.close(handle)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """A file that was not there before, synced; its name is not yet."""
+    _write(os.open(path, _WRITE | os.O_CREAT | os.O_EXCL, 0o600), data)
+
+
+def replace(path: Path, temporary: Path, data: bytes) -> None:
+    """Puts `data` in the place of the file at once; `temporary` must be this writer's alone."""
+    _write(os.open(temporary, _WRITE | os.O_CREAT | os.O_TRUNC, 0o600), data)
+    os.rename(temporary, path)
+
+
+def _write(handle: int, data: bytes) -> None:
+    with open(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(handle)
+
+
+def erase(path: Path) -> None:
+    """Removes a directory and all it holds. Raises OSError."""
+    for parent, names, _ in os.walk(path):  # tasks may have left directories that are read-only
+        for name in names:
+            inner = os.path.join(parent, name)
+            if not os.path.islink(inner):
+                os.chmod(inner, 0o700)
+    shutil.rmtree(path)

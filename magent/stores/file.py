@@ -1,0 +1,244 @@
+"""The default store: one directory a run, under `.magent/runs/`.
+
+    run.json  workflow.json  journal.jsonl  checkpoints/  result.json  workspace/  lock
+
+A run is made beside the others (`runs/.tmp/`) and moved to its place when it is whole, and removed the same way back,
+so that whatever happens it is either there or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from magent.clock import SystemClock
+from magent.errors import RunDamaged, StoreError, UsageError
+from magent.ports import Record, RunInfo
+from magent.stores import checkpoints, disk, ids, journal, locking
+from magent.stores.journal import FileJournal, Tail
+from magent.stores.summary import created, summarise
+
+HOME = ".magent"
+_HEADER, _WORKFLOW, _LOCK, _TEMPORARY = "run.json", "workflow.json", "lock", ".tmp"
+_LEFT_OVER = 60.0  # seconds after which what nobody holds is not in the making any more
+
+
+def find_home(start: Path) -> Path:
+    """The `.magent` directory here or above, as `.git` is found; where there is none, the one to make here.
+
+    Somebody else's does not count: it could make us go on with a run of theirs.
+    """
+    for place in (start, *start.parents):
+        with contextlib.suppress(OSError):
+            found = os.stat(place / HOME)
+            if stat.S_ISDIR(found.st_mode) and (found.st_uid == os.geteuid() or os.geteuid() == 0):
+                return place / HOME
+    return start / HOME
+
+
+def locate(url: str) -> Path:
+    """The directory that `file:…` names. Raises UsageError."""
+    text = url.removeprefix("file:")
+    if text.startswith("//"):
+        if not text.startswith("///"):
+            raise UsageError(f"{url!r} names another machine", "write file:/absolute/directory or file:directory")
+        text = text[2:]
+    if "\0" in text:
+        raise UsageError(f"{url!r} is no name of a directory")
+    here = Path.cwd()
+    return find_home(here) if text in ("", HOME) else here / Path(text).expanduser()
+
+
+class FileStore:
+    """Fills `ports.RunStore`. What takes a lock stays in its thread: cancelled halfway, it would never let go."""
+
+    def __init__(self, url: str = f"file:{HOME}") -> None:
+        self.home = locate(url)
+        self.runs = self.home / "runs"
+        self.url = f"file:{self.home}"
+
+    async def create(self, run_id: str, header: Mapping[str, Any], workflow: Mapping[str, Any]) -> FileJournal:
+        return self._create(run_id, disk.encode(header), disk.encode(workflow))
+
+    async def open(self, run_id: str) -> tuple[FileJournal, Record]:
+        return self._open(run_id)
+
+    async def read(self, run_id: str, *, checkpoint: bool = True) -> Record:
+        return await asyncio.to_thread(lambda: self._read(self._directory(run_id), checkpoint)[0])
+
+    async def list(self) -> Iterable[RunInfo]:
+        return await asyncio.to_thread(self._list)
+
+    async def resolve(self, text: str) -> str:
+        return await asyncio.to_thread(self._resolve, text)
+
+    async def result(self, run_id: str) -> Mapping[str, Any] | None:
+        return await asyncio.to_thread(self._result, run_id)
+
+    async def remove(self, run_id: str) -> None:
+        await asyncio.to_thread(self._remove, run_id)
+
+    def _create(self, run_id: str, header: bytes, workflow: bytes) -> FileJournal:
+        directory = self.runs / ids.check_new(run_id)
+        with disk.explained(f"make a run in {self.home}"):
+            if os.path.lexists(directory):
+                raise self._exists(run_id)
+            self._prepare()
+            fresh = self._temporary(run_id)
+            hold = locking.take(fresh / _LOCK, run_id)
+            try:
+                self._fill(fresh, header, workflow)
+                self._move_in(fresh, directory)
+                return FileJournal(run_id, directory, hold, Tail([], 0, 0, 0))
+            except BaseException:
+                hold.release()
+                with contextlib.suppress(OSError):
+                    disk.erase(fresh)
+                raise
+
+    def _exists(self, run_id: str) -> UsageError:
+        return UsageError(f"there is a run {run_id!r} already", f"choose another id, or go on: magent resume {run_id}")
+
+    def _prepare(self) -> None:
+        if disk.make_directory(self.home):
+            disk.write_new(self.home / ".gitignore", b"*\n")
+        disk.make_directory(self.runs / _TEMPORARY)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Removes what a crash left half made or half removed."""
+        for path in (self.runs / _TEMPORARY).iterdir():
+            with contextlib.suppress(OSError):
+                age = SystemClock().now() - path.lstat().st_mtime
+                if age > _LEFT_OVER and not locking.held(path / _LOCK):
+                    disk.erase(path)
+
+    def _temporary(self, run_id: str) -> Path:
+        path = self.runs / _TEMPORARY / f"{run_id}-{os.urandom(4).hex()}"
+        path.mkdir(mode=0o700)
+        return path
+
+    def _fill(self, fresh: Path, header: bytes, workflow: bytes) -> None:
+        disk.write_new(fresh / _HEADER, header)
+        disk.write_new(fresh / _WORKFLOW, workflow)
+        disk.write_new(fresh / journal.NAME, b"")
+        (fresh / journal.WORKSPACE).mkdir(mode=0o700)
+        disk.sync_directory(fresh)
+
+    def _move_in(self, fresh: Path, directory: Path) -> None:
+        try:
+            fresh.rename(directory)
+        except OSError:
+            if os.path.lexists(directory):  # another process was quicker
+                raise self._exists(directory.name) from None
+            raise
+        disk.sync_directory(self.runs)
+
+    def _directory(self, run_id: str) -> Path:
+        """Where the run is. Raises UsageError where there is none."""
+        if ids.is_id(run_id):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError), disk.explained(f"read run {run_id}"):
+                if stat.S_ISDIR((self.runs / run_id).lstat().st_mode):
+                    return self.runs / run_id
+        raise ids.unknown(run_id, self._names(), self.url)
+
+    def _names(self) -> Sequence[str]:
+        try:
+            with os.scandir(self.runs) as entries:
+                return [
+                    entry.name for entry in entries if ids.is_id(entry.name) and entry.is_dir(follow_symlinks=False)
+                ]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise disk.refusal(error, f"list {self.runs}") from error
+
+    def _take(self, run_id: str) -> tuple[Path, locking.Hold]:
+        directory = self._directory(run_id)
+        try:
+            return directory, locking.take(directory / _LOCK, run_id)
+        except FileNotFoundError:
+            raise ids.unknown(run_id, self._names(), self.url) from None
+        except OSError as error:
+            raise disk.refusal(error, f"lock run {run_id}") from error
+
+    def _open(self, run_id: str) -> tuple[FileJournal, Record]:
+        directory, hold = self._take(run_id)
+        try:
+            record, tail = self._read(directory, True)
+            with disk.explained(f"open run {run_id}"):
+                checkpoints.forget_after(directory, tail.seq)
+                journal.cut(directory / journal.NAME, tail.end)
+                return FileJournal(run_id, directory, hold, tail), record
+        except BaseException:
+            hold.release()
+            raise
+
+    def _read(self, directory: Path, checkpoint: bool) -> tuple[Record, Tail]:
+        header, workflow = disk.read_json(directory / _HEADER), disk.read_json(directory / _WORKFLOW)
+        path = directory / journal.NAME
+        try:
+            for point in checkpoints.sound(directory) if checkpoint else ():
+                if tail := journal.read_after(path, point):
+                    return Record(header, workflow, (point.seq, point.fold), tail.events), tail
+            tail = journal.read_tail(path)
+        except FileNotFoundError:
+            raise RunDamaged(f"{path} is missing", "put it back from a copy, or remove the run") from None
+        except OSError as error:
+            raise disk.refusal(error, f"read {path}") from error
+        return Record(header, workflow, None, tail.events), tail
+
+    def _list(self) -> Sequence[RunInfo]:
+        found = [info for name in self._names() if (info := self._info(name))]
+        return sorted(found, key=lambda info: (info.created, info.id), reverse=True)
+
+    def _info(self, run_id: str) -> RunInfo | None:
+        """None where the run was removed meanwhile."""
+        directory = self.runs / run_id
+        try:
+            header = disk.read_json(directory / _HEADER)
+            latest = journal.backwards(directory / journal.NAME)
+            return summarise(run_id, header, latest, lambda: locking.held(directory / _LOCK))
+        except (StoreError, OSError):
+            with contextlib.suppress(OSError):
+                made = directory.lstat().st_mtime
+                return RunInfo(run_id, "", "damaged", made, made)
+            return None
+
+    def _resolve(self, text: str) -> str:
+        if text == ids.LATEST:
+            return self._latest()
+        return ids.find(text, self._names(), self.url)
+
+    def _latest(self) -> str:
+        names = self._names()
+        newest = max(self._ages(names), default=None)
+        if newest is None:
+            raise ids.unknown(ids.LATEST, names, self.url)
+        return newest[1]
+
+    def _ages(self, names: Iterable[str]) -> Iterator[tuple[float, str]]:
+        for name in names:
+            with contextlib.suppress(StoreError):  # a damaged run has no age
+                yield created(disk.read_json(self.runs / name / _HEADER)), name
+
+    def _result(self, run_id: str) -> dict[str, Any] | None:
+        path = self._directory(run_id) / journal.RESULT
+        return disk.read_json(path) if os.path.lexists(path) else None
+
+    def _remove(self, run_id: str) -> None:
+        directory, hold = self._take(run_id)
+        gone = self.runs / _TEMPORARY / f"{run_id}-{os.urandom(4).hex()}"
+        try:
+            with disk.explained(f"remove run {run_id}"):
+                disk.make_directory(gone.parent)
+                directory.rename(gone)
+                disk.sync_directory(self.runs)
+                disk.erase(gone)
+        finally:
+            hold.release()

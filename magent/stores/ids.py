@@ -1,0 +1,57 @@
+"""Names of runs: made, checked, and found again from the part of one that somebody types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from magent.errors import UsageError
+from magent.source import did_you_mean
+
+LATEST = "latest"
+LONGEST = 100
+_SHOWN = 8
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def new_id(now: float, entropy: bytes) -> str:
+    """`20261122-141530-7f3a`: the time in UTC, so that ids sort by it, and two random bytes or more in hexadecimal."""
+    return f"{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}-{entropy.hex()}"
+
+
+def is_id(text: str) -> bool:
+    return len(text) <= LONGEST and _NAME.fullmatch(text) is not None
+
+
+def check_new(text: str) -> str:
+    """`text`, where a new run may have that name: it can then never lead out of a directory. Raises UsageError."""
+    if text == LATEST:
+        raise UsageError(f"'{LATEST}' cannot be the id of a run", f"'{LATEST}' always means the newest one")
+    if not is_id(text):
+        shown = text if len(text) <= LONGEST else text[:LONGEST] + "…"
+        raise UsageError(
+            f"{shown!r} cannot be the id of a run",
+            f"use letters, digits, '_' and '-', at most {LONGEST} of them, such as 'review-7'",
+        )
+    return text
+
+
+def unknown(text: str, known: Sequence[str], place: str) -> UsageError:
+    """The error for an id that no run has; `known` are the ids there are."""
+    if not known:
+        return UsageError(f"there is no run {text!r}: {place} holds no runs", "start one with: magent run FILE")
+    return UsageError(f"there is no run {text!r} in {place}", did_you_mean(text, known) or "see: magent runs list")
+
+
+def find(text: str, known: Sequence[str], place: str) -> str:
+    """The one id in `known` that is `text`, begins or ends with it. Raises UsageError (candidates, or the nearest)."""
+    if text in known:
+        return text
+    found = [name for name in known if text and (name.startswith(text) or name.endswith(text))]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise unknown(text, known, place)
+    listed = ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
+    raise UsageError(f"{text!r} fits {len(found)} runs: {listed}", "type more of the id")

@@ -1,0 +1,238 @@
+"""The journal of a run as a file: read line by line, written by one process at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from magent import events as codec
+from magent.errors import RunDamaged, StoreError
+from magent.events import Event
+from magent.stores import checkpoints, disk
+from magent.stores.checkpoints import Checkpoint
+from magent.stores.locking import Hold
+
+NAME = "journal.jsonl"
+RESULT = "result.json"
+WORKSPACE = "workspace"
+SYNC_EVERY = 0.05  # seconds between background syncs
+_BLOCK = 16384
+_datasync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
+
+
+class Tail(NamedTuple):
+    """Events that were read, and where the sound part of the file is: `seq` and start of its last line, and its end."""
+
+    events: list[Event]
+    seq: int
+    last: int
+    end: int
+
+
+def damaged(path: Path, line: int, why: str) -> RunDamaged:
+    name, cut = shlex.quote(str(path)), shlex.quote(f"{path}.cut")
+    return RunDamaged(
+        f"{path}:{line}: {why}",
+        f"copy {path.parent} first; to give up what happened from there and go on from line {line - 1}: "
+        f"head -n {line - 1} {name} > {cut} && mv {cut} {name}",
+    )
+
+
+def read_tail(path: Path, offset: int = 0, first: int = 1) -> Tail:
+    """The events from byte `offset` on, where line `first` begins. What follows the last line feed was never finished
+    and does not count. Raises RunDamaged, OSError."""
+    data = disk.read(path, offset)
+    lines = data.split(b"\n")
+    unfinished = lines.pop()
+    events = []
+    for number, line in enumerate(lines, first):
+        try:
+            event = codec.decode(line)
+        except codec.BadLine as bad:
+            raise damaged(path, number, str(bad)) from bad
+        if event.seq != number:
+            raise damaged(path, number, f"event {number} should be here, but event {event.seq} is")
+        events.append(event)
+    end = offset + len(data) - len(unfinished)
+    last = end - len(lines[-1]) - 1 if lines else offset
+    return Tail(events, first - 1 + len(lines), last, end)
+
+
+def read_after(path: Path, checkpoint: Checkpoint) -> Tail | None:
+    """The events after the checkpoint's; None where the journal does not have its line where it should be."""
+    if not _has_line(path, checkpoint.offset, checkpoint.seq):
+        return None
+    tail = read_tail(path, checkpoint.offset, checkpoint.seq)
+    return tail._replace(events=tail.events[1:])
+
+
+def _has_line(path: Path, offset: int, seq: int) -> bool:
+    with open(path, "rb") as file:
+        file.seek(offset)
+        line = file.readline()
+    try:
+        return line.endswith(b"\n") and codec.decode(line).seq == seq
+    except codec.BadLine:
+        return False
+
+
+def cut(path: Path, end: int) -> None:
+    """Removes an unfinished last line. Raises OSError."""
+    if path.stat().st_size != end:
+        os.truncate(path, end)
+
+
+def backwards(path: Path) -> Iterator[Event]:
+    """The events from the newest back, read in blocks from the end. Raises RunDamaged, OSError."""
+    for line in _lines_backwards(path):
+        try:
+            yield codec.decode(line)
+        except codec.BadLine as bad:
+            raise RunDamaged(f"{path}: {bad}") from bad
+
+
+def _lines_backwards(path: Path) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        position, block, rest = file.seek(0, os.SEEK_END), _BLOCK, b""
+        finished = False  # whether a line feed was seen behind `rest`
+        while position:
+            start = max(0, position - block)
+            file.seek(start)
+            first, *lines = (file.read(position - start) + rest).split(b"\n")
+            if lines and not finished:
+                lines.pop()
+                finished = True
+            yield from reversed(lines)
+            position, block, rest = start, block * 2, first
+        if finished:
+            yield rest
+
+
+class FileJournal:
+    """Fills `ports.Journal`. Made by the store, which has taken the lock and read what is there.
+
+    What is awaited for long is done by one worker thread, one thing after the other; `append` writes and syncs at once,
+    as changing threads would cost half as much as the sync itself.
+    """
+
+    def __init__(self, run_id: str, directory: Path, hold: Hold, tail: Tail) -> None:
+        self.run_id = run_id
+        self.directory = directory
+        self.workspace = directory / WORKSPACE
+        self._hold = hold
+        self._file = os.open(directory / NAME, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+        self._seq, self._last, self._end = tail.seq, tail.last, tail.end
+        self._synced = 0  # an earlier life may not have synced what it wrote
+        self._fault: StoreError | None = None  # after the first, what is on the disk is not known any more
+        self._told = False
+        self._closed = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._worker = ThreadPoolExecutor(1, "magent-journal")
+
+    async def append(self, events: Sequence[Event], *, sync: bool) -> None:
+        self._check()
+        if events:
+            self._write(events)
+        if sync:
+            self._sync()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(SYNC_EVERY, self._sync_in_thread)
+        if self._fault:
+            self._check()
+
+    def _check(self) -> None:
+        if self._fault:
+            self._told = True
+            raise self._fault
+        if self._closed:
+            raise StoreError(f"the journal of run {self.run_id} is closed")
+
+    def _write(self, events: Sequence[Event]) -> None:
+        if events[0].seq != self._seq + 1 or events[-1].seq != self._seq + len(events):
+            raise ValueError(f"event {self._seq + 1} must come next, not {events[0].seq}")
+        lines = [codec.encode(event) for event in events]
+        data = b"".join(lines)
+        try:
+            self._write_all(data)
+        except OSError as error:
+            self._fault = disk.refusal(error, f"write to {self.directory / NAME}")
+            with contextlib.suppress(OSError):  # else whoever opens it next leaves the unfinished line out
+                os.ftruncate(self._file, self._end)
+            return
+        self._end += len(data)
+        self._last = self._end - len(lines[-1])
+        self._seq += len(lines)
+
+    def _write_all(self, data: bytes) -> None:
+        written = os.write(self._file, data)
+        while written < len(data):
+            written += os.write(self._file, data[written:])
+
+    def _sync(self) -> None:
+        """Also called in the worker thread, so it keeps the fault for whoever comes next."""
+        end = self._end
+        if end == self._synced or self._fault:
+            return
+        try:
+            _datasync(self._file)
+        except OSError as error:
+            self._fault = disk.refusal(error, f"put {self.directory / NAME} on the disk")
+        else:
+            self._synced = end
+
+    def _sync_in_thread(self) -> None:
+        self._timer = None
+        self._worker.submit(self._sync)
+
+    def _work(self, job: Callable[..., None], *arguments: Any) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().run_in_executor(self._worker, job, *arguments)
+
+    async def checkpoint(self, seq: int, fold: Mapping[str, Any], *, keep: int = checkpoints.KEEP) -> None:
+        self._check()
+        offset = self._last if seq == self._seq else self._start_of(seq)
+        await self._work(self._save, seq, checkpoints.encode(seq, offset, disk.dumps(dict(fold))), keep)
+
+    def _start_of(self, seq: int) -> int:
+        if not 0 < seq < self._seq:
+            raise ValueError(f"there is no event {seq} to make a checkpoint of")
+        lines = disk.read(self.directory / NAME).split(b"\n", seq)
+        return sum(map(len, lines[: seq - 1])) + seq - 1
+
+    def _save(self, seq: int, data: bytes, keep: int) -> None:
+        self._sync()  # a checkpoint must not outlive the events it stands for
+        if not self._fault:
+            with contextlib.suppress(OSError):  # it is only a cache; of a full disk the journal will tell
+                checkpoints.save(self.directory, seq, data, keep)
+
+    async def finish(self, result: Mapping[str, Any]) -> None:
+        if self._closed:
+            self._check()
+        await self._work(self._replace_result, disk.encode(result))
+
+    def _replace_result(self, data: bytes) -> None:
+        with disk.explained(f"write {self.directory / RESULT}"):
+            disk.replace(self.directory / RESULT, self.directory / ".result.json", data)
+            disk.sync_directory(self.directory)
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._timer:
+            self._timer.cancel()
+        closing = self._work(self._let_go)
+        self._worker.shutdown(wait=False)
+        await closing
+        if self._fault and not self._told:
+            raise self._fault
+
+    def _let_go(self) -> None:
+        self._sync()
+        os.close(self._file)
+        self._hold.release()

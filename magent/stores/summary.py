@@ -1,0 +1,44 @@
+"""A run in one line, read from its header and its last events alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from magent.errors import RunDamaged
+from magent.events import Event
+from magent.ports import RunInfo
+
+_STATUS = {
+    "run.waiting": "waiting",
+    "run.interrupted": "interrupted",
+    "run.completed": "completed",
+    "run.failed": "failed",
+    "run.cancelled": "cancelled",
+}
+
+
+def created(header: Mapping[str, Any]) -> float:
+    """Seconds since 1970. Raises RunDamaged."""
+    when = header.get("created")
+    if not isinstance(when, (int, float)):
+        raise RunDamaged("the run's header does not say when it was created")
+    return when
+
+
+def summarise(run_id: str, header: Mapping[str, Any], latest: Iterable[Event], held: Callable[[], bool]) -> RunInfo:
+    """`latest` are the events from the newest back, read only as far as needed. Raises RunDamaged."""
+    since = updated = created(header)
+    status, waiting, answered = "running", [], set()
+    for event in latest:
+        updated = max(updated, event.time)
+        if event.type == "visit.answered":  # somebody answered after the life had ended
+            answered.add(event.data.get("path"))
+            continue
+        status = _STATUS.get(event.type, "running")
+        waiting = [path for path in event.data.get("nodes", ()) if path not in answered] if status == "waiting" else []
+        break
+    if (status == "waiting" and not waiting) or (status == "running" and not held()):
+        status = "interrupted"  # `resume` goes on at once
+    name, file = str(header.get("workflow", "")), str(header.get("file", ""))
+    return RunInfo(run_id, name, status, since, updated, file, tuple(waiting))

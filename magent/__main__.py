@@ -1,1 +1,20 @@
 """The door: `python -m magent` and the command `magent`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from magent.cli import VERSION_LINE
+
+
+def main() -> None:
+    """Runs the command line of this process and ends it with the exit code."""
+    if sys.argv[1:] == ["--version"]:
+        sys.stdout.write(VERSION_LINE + "\n")
+        return
+    sys.exit(importlib.import_module("magent.cli.main").main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

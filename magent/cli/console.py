@@ -1,0 +1,156 @@
+"""The three ways out: results on stdout, progress and errors on stderr. Nothing else in the command line prints.
+
+Text of models, users and files is never markup; on a terminal its control characters are shown as `�`, so that no
+text can move the cursor, change colours or write over a line. A reader that went away (`| head`) ends the output
+quietly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from magent.errors import InvalidWorkflow, MagentError
+from magent.source import Problem, render
+
+_COLORS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "dim": "2", "bold": "1"}
+_DIRECTIONS = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]  # they reorder what a person reads
+_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160), 0x2028, 0x2029, *_DIRECTIONS), "�")
+
+
+def neutral(text: str) -> str:
+    """The text with nothing left that a terminal would obey; line feeds and tabs stay."""
+    return text.replace("\r\n", "\n").translate(_CONTROLS)
+
+
+def one_line(text: str, width: int = 200) -> str:
+    """The text, neutral, on one line of at most `width` characters."""
+    line = " ".join(neutral(text[: 4 * width]).split())
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def dump(value: Any, *, indent: int | None = 2) -> str:
+    """JSON for people and programs: as it is written, escaped only where the text is not Unicode."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent, default=str)
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Globals:
+    """What the options that every verb takes say."""
+
+    quiet: bool = False
+    verbose: bool = False
+    no_color: bool = False
+    store: str | None = None
+
+
+class Console:
+    """Where a verb writes. `out` carries results alone; `err` the rest."""
+
+    def __init__(self, settings: Globals, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        self.settings = settings
+        self._out = out if out is not None else sys.stdout
+        self._err = err if err is not None else sys.stderr
+        self._color = _wants_color(self._err, settings.no_color)
+        self._out_is_terminal = _is_terminal(self._out)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person sits before both stdin and stderr."""
+        return _is_terminal(sys.stdin) and _is_terminal(self._err)
+
+    @property
+    def terminal(self) -> bool:
+        return _is_terminal(self._err)
+
+    def result(self, text: str) -> None:
+        """One result, ended by a line feed. Raises MagentError where stdout takes no more, unless its reader left."""
+        shown = neutral(text) if self._out_is_terminal else text
+        try:
+            self._out.write(shown if shown.endswith("\n") else shown + "\n")
+            self._out.flush()
+        except BrokenPipeError:
+            self._abandon(self._out)
+        except OSError as error:
+            self._abandon(self._out)
+            raise MagentError(f"stdout cannot be written: {error.strerror}") from error
+
+    def say(self, text: str, *styles: str) -> None:
+        """Progress and remarks; silent with --quiet."""
+        if not self.settings.quiet:
+            self.hint(text, *styles)
+
+    def hint(self, text: str, *styles: str) -> None:
+        """What is told even with --quiet: errors and what to do next."""
+        self.raw(self.styled(text, *styles) + "\n")
+
+    def raw(self, text: str) -> None:
+        """Text that is neutral already, to stderr."""
+        try:
+            self._err.write(text)
+            self._err.flush()
+        except OSError:
+            self._abandon(self._err)
+
+    def styled(self, text: str, *styles: str) -> str:
+        shown = neutral(text)
+        if not self._color or not styles:
+            return shown
+        codes = ";".join(_COLORS[style] for style in styles)
+        return f"\x1b[{codes}m{shown}\x1b[0m"
+
+    def problems(self, problems: Sequence[Problem], sources: Any) -> None:
+        """Problems with their source lines, to stderr."""
+        for problem in problems:
+            self.hint(render(problem, sources.get(problem.position.file)))
+
+    def failure(self, error: BaseException) -> int:
+        """Says what went wrong, and returns the exit code."""
+        if self.settings.verbose:
+            import traceback
+
+            self.raw(neutral("".join(traceback.format_exception(error))))
+        if isinstance(error, InvalidWorkflow):
+            self.problems(error.problems, getattr(error, "sources", {}))
+        if isinstance(error, MagentError):
+            self.hint(f"magent: {error.message}", "red")
+            if error.hint:
+                self.hint(f"  {error.hint}")
+            return error.exit_code
+        self.hint(f"magent: internal error: {type(error).__name__}: {one_line(str(error))}", "red")
+        if not self.settings.verbose:
+            self.hint("  run with --verbose for the traceback")
+        return 1
+
+    def _abandon(self, stream: TextIO) -> None:
+        """What else is written goes nowhere; also what the interpreter flushes when it ends."""
+        nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 — it stands in for the stream to the end
+        with contextlib.suppress(OSError, ValueError):  # a stream without a descriptor has nothing to flush
+            os.dup2(nowhere.fileno(), stream.fileno())
+        if stream is self._out:
+            self._out = nowhere
+        else:
+            self._err = nowhere
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def _wants_color(stream: TextIO, refused: bool) -> bool:
+    if refused or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return _is_terminal(stream)

@@ -1,0 +1,101 @@
+"""The inputs of a run, from `-i` and `--inputs`: parsed by their schemas and checked before anything runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from magent.cli import files, flags
+from magent.cli.console import Console, one_line
+from magent.errors import UsageError
+from magent.source import did_you_mean
+from magent.spec.schema import check_value
+
+Schemas = Mapping[str, Mapping[str, Any]]
+_EXAMPLES = {"integer": "3", "number": "1.5", "boolean": "true", "array": "'[…]'", "object": "'{…}'", "null": "null"}
+
+
+def gather(declared: Schemas, words: Sequence[str] | None, file: str | None, console: Console) -> dict[str, Any]:
+    """The values given, by name; `-i` wins over the file. Raises UsageError with every fault and the flag to write."""
+    given: dict[str, Any] = dict(files.read_document("--inputs", file, console)) if file else {}
+    faults = [_unknown(name, declared) for name in given if name not in declared]
+    texts = flags.pairs("-i", words, "NAME=VALUE, such as -i topic=tides")
+    if sum(value == "-" for _, value in texts) > 1:
+        raise UsageError("only one input can be read from stdin (-i NAME=-)")
+    for name, value in texts:
+        if name in declared:
+            given[name] = parse(declared[name], _content(name, value))
+        else:
+            faults.append(_unknown(name, declared))
+    faults += check(declared, {name: value for name, value in given.items() if name in declared})
+    if faults:
+        raise UsageError("\n  ".join(["the inputs do not fit:", *dict.fromkeys(faults)]))
+    return given
+
+
+def check(declared: Schemas, given: Mapping[str, Any]) -> list[str]:
+    """One sentence for each value that does not fit and each that is missing."""
+    faults = []
+    for name, schema in declared.items():
+        if name in given:
+            reasons = [] if given[name] is None and _optional(schema) else check_value(schema, given[name])
+            faults += [f"input '{name}': {reason} (write -i {name}={_example(schema)})" for reason in reasons]
+        elif "default" not in schema:
+            about = f": {one_line(str(schema['description']))}" if schema.get("description") else ""
+            faults.append(f"input '{name}' is missing{about} (write -i {name}={_example(schema)})")
+    return faults
+
+
+def parse(schema: Mapping[str, Any], text: str) -> Any:
+    """The value that a text on the command line means for this schema: of all readings, the first that fits."""
+    readings = list(_readings(_types(schema), text))
+    return next((value for value in readings if not check_value(schema, value)), readings[0])
+
+
+def _readings(types: Sequence[str], text: str) -> Iterable[Any]:
+    only_text = bool(types) and set(types) <= {"string", "null"}
+    if not only_text:
+        try:
+            value = files.read_json("-i", text)
+        except UsageError:
+            pass
+        else:
+            yield int(value) if types == ["integer"] and isinstance(value, float) and value.is_integer() else value
+    yield text
+
+
+def _types(schema: Mapping[str, Any]) -> list[str]:
+    kind = schema.get("type", [])
+    return [kind] if isinstance(kind, str) else list(kind)
+
+
+def _optional(schema: Mapping[str, Any]) -> bool:
+    return "default" in schema and schema["default"] is None
+
+
+def _content(name: str, value: str) -> str:
+    """`@file` and `-` are replaced by what they hold, to the byte."""
+    if value == "-" or value.startswith("@"):
+        text = files.read_text(f"-i {name}", value if value == "-" else value[1:])
+    else:
+        text = value
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError(f"-i {name}: the value is not UTF-8 text") from None
+    return text
+
+
+def _unknown(name: str, declared: Schemas) -> str:
+    known = f"the workflow's inputs are {', '.join(declared)}" if declared else "the workflow has no inputs"
+    return f"there is no input '{one_line(name, 100)}': {did_you_mean(name, declared) or known}"
+
+
+def _example(schema: Mapping[str, Any]) -> str:
+    """What could stand after `-i name=`."""
+    for key in ("examples", "enum"):
+        if isinstance(schema.get(key), list) and schema[key]:
+            first = schema[key][0]
+            return first if isinstance(first, str) and first.isalnum() else json.dumps(first, ensure_ascii=False)
+    return next((_EXAMPLES[kind] for kind in _types(schema) if kind in _EXAMPLES), "…")

@@ -1,0 +1,92 @@
+"""From the words of a command line to a verb."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from magent.cli import VERSION_LINE
+from magent.cli.console import Console, Globals
+from magent.cli.verbs import DEFAULTS, ENTRIES, VerbEntry, first_words, overview, second_words
+from magent.errors import UsageError
+from magent.source import did_you_mean
+
+FLAGS = ("-q", "--quiet", "-v", "--verbose", "-qv", "-vq", "--no-color", "--help", "--version")
+
+
+def main(args: Sequence[str]) -> int:
+    """Runs one command line; returns its exit code."""
+    _tolerate(sys.stdout, sys.stderr)
+    console = Console(_foreseen(args))
+    try:
+        leading, words = split(args)
+        if "--version" in leading:
+            console.result(VERSION_LINE)
+            return 0
+        if not words:
+            console.result(overview())
+            return 0
+        entry, rest = find(words)
+        return _call(entry, [*leading, *rest])
+    except KeyboardInterrupt:
+        console.hint("magent: interrupted")
+        return 130
+    except Exception as error:  # noqa: BLE001 — the last door: whatever it is, a person reads it
+        return console.failure(error)
+
+
+def split(args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The global options that stand before the verb, and the rest. Raises UsageError for any other option there."""
+    leading: list[str] = []
+    for at, word in enumerate(args):
+        if (leading and leading[-1] == "--store") or word in FLAGS or word == "--store" or word.startswith("--store="):
+            leading.append(word)
+        elif word.startswith("-") and word != "-":
+            raise UsageError(
+                f"no such option '{word}' before the verb",
+                did_you_mean(word, (*FLAGS, "--store")) or "options of a verb follow it: magent VERB --help",
+            )
+        else:
+            return leading, list(args[at:])
+    return leading, []
+
+
+def find(words: Sequence[str]) -> tuple[VerbEntry, list[str]]:
+    """The verb that the words begin with, and what follows it. Raises UsageError with the nearest name."""
+    first, rest = words[0], list(words[1:])
+    if first in ENTRIES:
+        return ENTRIES[first], rest
+    seconds = second_words(first)
+    if not seconds:
+        hint = did_you_mean(first, first_words()) or _file_hint(first)
+        raise UsageError(f"no such verb '{first}'", hint or f"the verbs are {', '.join(first_words())}")
+    if rest and rest[0] in seconds:
+        return ENTRIES[f"{first} {rest[0]}"], rest[1:]
+    if rest and not rest[0].startswith("-"):
+        hint = did_you_mean(rest[0], seconds) or f"'{first}' takes {' or '.join(seconds)}"
+        raise UsageError(f"no such verb '{first} {rest[0]}'", hint)
+    return ENTRIES[DEFAULTS[first]], rest
+
+
+def _file_hint(word: str) -> str | None:
+    return f"did you mean 'magent run {word}'?" if word.endswith((".yaml", ".yml")) else None
+
+
+def _call(entry: VerbEntry, args: list[str]) -> int:
+    module = importlib.import_module(f"magent.cli.{entry.module}")
+    parser = importlib.import_module("magent.cli.parser")
+    return int(parser.execute(getattr(module, entry.function), entry.name, args))
+
+
+def _foreseen(args: Sequence[str]) -> Globals:
+    """The options that shape how an error is shown, seen before anything is parsed."""
+    words = set(args)
+    return Globals(verbose=bool(words & {"-v", "--verbose", "-qv", "-vq"}), no_color="--no-color" in words)
+
+
+def _tolerate(*streams: object) -> None:
+    """A stream that cannot hold a character gets an escape instead of an exception."""
+    for stream in streams:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,62 @@
+"""Values as people read them, which is also YAML: text as blocks, the rest on lines of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
+_WORDS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"])
+DEEPEST = 20
+
+
+def show(value: Any) -> str:
+    """A text as it is; any other value as YAML."""
+    return value if isinstance(value, str) else "\n".join(_lines(value, 0))
+
+
+def _lines(value: Any, depth: int) -> Iterator[str]:
+    if depth < DEEPEST and isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _entry(f"{_scalar(str(key))}:", item, depth)
+    elif depth < DEEPEST and isinstance(value, list) and value:
+        for item in value:
+            yield from _entry("-", item, depth)
+    else:
+        yield _scalar(value)
+
+
+def _entry(lead: str, item: Any, depth: int) -> Iterator[str]:
+    if isinstance(item, str) and _is_block(item):
+        yield f"{lead} |" if item.endswith("\n") else f"{lead} |-"
+        yield from (f"  {line}" if line else "" for line in item.removesuffix("\n").split("\n"))
+    elif isinstance(item, (Mapping, list)) and item and depth + 1 < DEEPEST:
+        inner = _lines(item, depth + 1)
+        if lead == "-":
+            yield f"- {next(inner)}"
+        else:
+            yield lead
+        yield from (f"  {line}" if line else "" for line in inner)
+    else:
+        yield f"{lead} {_scalar(item)}"
+
+
+def _is_block(text: str) -> bool:
+    """Whether the text is a block of lines that YAML gives back exactly as they are."""
+    body = text.removesuffix("\n")
+    lines = body.split("\n")
+    return (
+        "\n" in text
+        and bool(lines[-1])
+        and not lines[0].startswith(" ")
+        and bool(lines[0])
+        and all(line.isprintable() and (line == "" or line.strip()) for line in lines)
+    )
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+        return value
+    return json.dumps(value, ensure_ascii=not str(value).isprintable(), default=str)

@@ -1,0 +1,158 @@
+"""What a run is doing, as dated lines: a Sink. Streamed text is told line by line, each under its node's address."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from magent import durations
+from magent.cli.console import Console, neutral, one_line
+from magent.events import Event
+
+TEXT_WIDTH = 100
+
+
+class Progress:
+    """Writes a line an event through `write`, which takes whole lines (and may hold them back while a person types)."""
+
+    def __init__(self, console: Console, write: Callable[[str], None], *, stream: bool) -> None:
+        self._console = console
+        self._write = write
+        self._stream = stream
+        self._started: dict[str, float] = {}
+        self._partial: dict[str, str] = {}
+
+    def __call__(self, event: Event) -> None:
+        tell = _TELLERS.get(event.type)
+        if tell is not None:
+            tell(self, event, str(event.data.get("path") or event.data.get("node") or ""))
+
+    def _line(self, event: Event, sign: str, text: str, *styles: str) -> None:
+        clock = time.strftime("%H:%M:%S", time.localtime(event.time))
+        styled = self._console.styled(f"{sign} {one_line(text, 400)}", *styles)
+        self._write(f"{self._console.styled(clock, 'dim')} {styled}\n")
+
+    def _run(self, event: Event, _: str) -> None:
+        data = event.data
+        name = f" of {data['workflow']}" if isinstance(data.get("workflow"), str) else ""
+        what = "resumes" if event.type == "run.resumed" else "starts"
+        self._line(event, "●", f"run {data.get('run_id', '')}{name} {what}".replace("run  ", "run "), "bold")
+
+    def _begins(self, event: Event, path: str) -> None:
+        self._started[path] = event.time
+        question = event.data.get("ask")
+        if isinstance(question, Mapping):
+            prompt = f": {question['prompt']}" if question.get("prompt") else ""
+            self._line(event, "?", f"{path} asks{prompt}", "yellow")
+        else:
+            self._line(event, "▶", f"{path}{_about(event.data)}", "blue")
+
+    def _completes(self, event: Event, path: str) -> None:
+        self._flush(path)
+        self._line(event, "✔", f"{path}{self._costs(event, path)}", "green")
+
+    def _fails(self, event: Event, path: str) -> None:
+        self._flush(path)
+        caught = f" (goes on: {event.data['next']})" if isinstance(event.data.get("next"), str) else ""
+        self._line(event, "✘", f"{path} failed: {describe_error(event.data.get('error'))}{caught}", "red")
+
+    def _retries(self, event: Event, path: str) -> None:
+        self._flush(path)
+        delay = durations.show(max(0.0, float(event.data.get("at") or event.time) - event.time))
+        self._line(event, "↻", f"{path} tries again in {delay}: {describe_error(event.data.get('error'))}", "yellow")
+
+    def _waits(self, event: Event, path: str) -> None:
+        self._line(event, "⏸", f"{path} waits for an answer", "yellow")
+
+    def _answered(self, event: Event, path: str) -> None:
+        answer = event.data.get("answer")
+        answer = answer if isinstance(answer, Mapping) else {}
+        by = f" by {answer['by']}" if answer.get("by") else ""
+        via = f" ({answer['via']})" if answer.get("via") else ""
+        self._line(event, "✎", f"{path} answered{by}{via}", "green")
+
+    def _skips(self, event: Event, path: str) -> None:
+        self._line(event, "○", f"{path} skipped", "dim")
+
+    def _cancels(self, event: Event, path: str) -> None:
+        self._flush(path)
+        self._line(event, "⊘", f"{path} cancelled", "dim")
+
+    def _round(self, event: Event, path: str) -> None:
+        self._line(event, "·", f"{path} round {int(event.data.get('index', 0)) + 1}", "dim")
+
+    def _text(self, event: Event, path: str) -> None:
+        if not self._stream:
+            return
+        *lines, rest = (self._partial.pop(path, "") + str(event.data.get("text", ""))).split("\n")
+        while len(rest) > TEXT_WIDTH:
+            cut = rest.rfind(" ", 1, TEXT_WIDTH) + 1 or TEXT_WIDTH
+            lines.append(rest[:cut])
+            rest = rest[cut:]
+        for line in lines:
+            self._streamed(path, line)
+        if rest:
+            self._partial[path] = rest
+
+    def _flush(self, path: str) -> None:
+        if rest := self._partial.pop(path, ""):
+            self._streamed(path, rest)
+
+    def _streamed(self, path: str, line: str) -> None:
+        self._write(f"         {self._console.styled(path + ' │', 'dim')} {neutral(line)}\n")
+
+    def _costs(self, event: Event, path: str) -> str:
+        parts = []
+        if path in self._started:
+            parts.append(durations.show(max(0.0, event.time - self._started.pop(path))))
+        if tokens := total(event.data.get("tokens")):
+            parts.append(f"{tokens:,} tokens")
+        if cost := event.data.get("cost"):
+            parts.append(f"${cost:.4f}")
+        return f" {' '.join(parts)}" if parts else ""
+
+
+_TELLERS: dict[str, Callable[[Progress, Event, str], None]] = {
+    "run.started": Progress._run,
+    "run.resumed": Progress._run,
+    "visit.started": Progress._begins,
+    "visit.retry": Progress._retries,
+    "visit.waiting": Progress._waits,
+    "visit.answered": Progress._answered,
+    "visit.completed": Progress._completes,
+    "visit.skipped": Progress._skips,
+    "visit.failed": Progress._fails,
+    "visit.cancelled": Progress._cancels,
+    "round.started": Progress._round,
+    "text": Progress._text,
+}
+
+
+def _about(data: Mapping[str, Any]) -> str:
+    parts = []
+    if isinstance(data.get("agent"), str):
+        parts.append(f"agent {data['agent']}")
+    for key, word in (("items", "item"), ("branches", "branch")):
+        if isinstance(data.get(key), list):
+            count = len(data[key])
+            parts.append(f"{count} {word if count == 1 else word + ('es' if word == 'branch' else 's')}")
+    if isinstance(data.get("attempt"), int) and data["attempt"] > 1:
+        parts.append(f"attempt {data['attempt']}")
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def total(tokens: Any) -> int:
+    """Tokens of a call, however they are told: a number, a pair, or a mapping of input and output."""
+    if isinstance(tokens, Mapping):
+        return sum(int(value) for value in tokens.values())
+    if isinstance(tokens, (list, tuple)):
+        return sum(int(value) for value in tokens)
+    return int(tokens or 0)
+
+
+def describe_error(error: Any) -> str:
+    """`exit: the command ended with 1`."""
+    if not isinstance(error, Mapping):
+        return str(error or "unknown")
+    return f"{error.get('type', 'error')}: {error.get('message', '')}"

@@ -1,0 +1,171 @@
+"""`magent respond`: answers to a waiting run, or what it asks."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from magent import app
+from magent.answers import command, describe, from_flags
+from magent.cli import flags, plain, results
+from magent.cli.console import Console, dump, one_line
+from magent.cli.execution import Conditions, Watch
+from magent.cli.resume import go_on
+from magent.errors import UsageError
+from magent.ports import Question, RunStore
+from magent.source import did_you_mean
+
+Words = list[str] | None
+
+
+def respond(
+    ctx: typer.Context,
+    id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="The run: its id, or a part of it, or latest.")
+    ] = None,
+    node: Annotated[str | None, typer.Argument(metavar="[NODE]", help="The question: its node or address.")] = None,
+    list: Annotated[bool, typer.Option("--list", help="Show everything that waits.")] = False,
+    approve: Annotated[bool, typer.Option("--approve", help="Approve (approval).")] = False,
+    reject: Annotated[bool, typer.Option("--reject", help="Reject (approval).")] = False,
+    text: Annotated[
+        str | None, typer.Option("--text", metavar="TEXT", help="Answer with text (feedback, review's comments).")
+    ] = None,
+    choose: Annotated[
+        Words, typer.Option("--choose", metavar="VALUE", help="Choose an option (choice); again for several.")
+    ] = None,
+    rate: Annotated[str | None, typer.Option("--rate", metavar="N", help="Rate (rating).")] = None,
+    decision: Annotated[
+        str | None,
+        typer.Option("--decision", metavar="approve|request_changes|reject", help="Decide (review)."),
+    ] = None,
+    content: Annotated[
+        str | None, typer.Option("--content", metavar="TEXT", help="The content, edited (review).")
+    ] = None,
+    valid: Annotated[bool, typer.Option("--valid", help="It is valid (validation).")] = False,
+    invalid: Annotated[bool, typer.Option("--invalid", help="It is not valid (validation).")] = False,
+    error: Annotated[
+        Words, typer.Option("--error", metavar="TEXT", help="Why it is not valid; again for several.")
+    ] = None,
+    answer: Annotated[str | None, typer.Option("--answer", metavar="JSON", help="The whole answer.")] = None,
+    comment: Annotated[str | None, typer.Option("--comment", metavar="TEXT", help="A remark beside it.")] = None,
+    by: Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who answers; else your login name.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run at once.")] = False,
+    output: Annotated[str | None, typer.Option("--output", metavar="text|json", help="What stdout gets.")] = None,
+) -> int:
+    """Answer a waiting run; without an answer, see what it asks.
+
+    Example: magent respond latest sign_off --approve --resume
+    """
+    console: Console = ctx.obj
+    given = {
+        "approve": approve, "reject": reject, "text": text, "choose": choose, "rate": rate, "decision": decision,
+        "content": content, "valid": valid, "invalid": invalid, "error": error, "answer": answer, "comment": comment,
+    }  # fmt: skip
+    answering = any(value not in (None, False) for value in given.values())
+    watch = Watch.of(flags.one_of("--output", output, results.OUTPUTS if resume else results.OUTPUTS[:2]), None)
+    store = app.open_store(console.settings.store)
+    if list:
+        if id or answering or resume:
+            raise UsageError("--list goes with no run and no answer")
+        return asyncio.run(_list(console, store, watch.output))
+    if id is None:
+        raise UsageError(
+            "respond needs the id of a run", "magent respond --list shows what waits; `latest` is an id too"
+        )
+    run_id = asyncio.run(store.resolve(id))
+    if not answering:
+        if resume:
+            raise UsageError("--resume needs an answer", f"without one: magent resume {run_id}")
+        return asyncio.run(_show(console, store, run_id, node, watch.output))
+    asyncio.run(_answer(console, store, run_id, node, given, by or _login()))
+    if resume:
+        return go_on(console, store, run_id, Conditions(), watch)
+    console.hint(f"  magent resume {run_id}   goes on")
+    return 0
+
+
+async def _answer(
+    console: Console, store: RunStore, run_id: str, node: str | None, given: dict[str, Any], by: str
+) -> None:
+    question = pick(await app.questions(store, run_id), run_id, node)
+    answer = from_flags(question, given)
+    if answer is None:
+        raise UsageError(f"no answer to '{question.path}' was given", describe(question))
+    await app.respond(store, run_id, question.path, answer, by=by, comment=given["comment"])
+    console.say(f"✔ {question.path} of run {run_id} is answered", "green")
+
+
+def pick(questions: Sequence[Question], run_id: str, node: str | None) -> Question:
+    """The one question that is meant. Raises UsageError where none is, or several are."""
+    if not questions:
+        raise UsageError(f"run {run_id} waits for no answer", f"magent runs show {run_id} says how it stands")
+    paths = [question.path for question in questions]
+    fitting = [question for question in questions if node in (None, question.path)]
+    fitting = fitting or [question for question in questions if question.node == node]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        several = [question.path for question in fitting]
+        raise UsageError(
+            f"run {run_id} waits for {len(several)} answers: {', '.join(several)}", "name the one you mean"
+        )
+    raise UsageError(
+        f"run {run_id} does not wait at '{node}'",
+        did_you_mean(str(node), paths) or f"it waits at {', '.join(paths)}",
+    )
+
+
+async def _show(console: Console, store: RunStore, run_id: str, node: str | None, output: str) -> int:
+    questions = await app.questions(store, run_id)
+    if node is not None:
+        questions = [pick(questions, run_id, node)]
+    if output == "json":
+        console.result(dump([_as_json(run_id, question) for question in questions]))
+    elif not questions:
+        console.hint(f"run {run_id} waits for no answer")
+    for question in questions if output == "text" else ():
+        console.result(_told(run_id, question))
+    return 0
+
+
+async def _list(console: Console, store: RunStore, output: str) -> int:
+    found = []
+    for info in await store.list():
+        if info.status == "waiting":
+            found += [(info, question) for question in await app.questions(store, info.id)]
+    if output == "json":
+        console.result(dump([{"workflow": info.workflow, **_as_json(info.id, question)} for info, question in found]))
+    elif not found:
+        console.hint("nothing waits")
+    for info, question in found if output == "text" else ():
+        console.result(f"{info.id} ({info.workflow})\n{_told(info.id, question)}")
+    return 0
+
+
+def _as_json(run_id: str, question: Question) -> dict[str, Any]:
+    return {"run_id": run_id, **question.as_json(), "command": command(question, run_id)}
+
+
+def _told(run_id: str, question: Question) -> str:
+    """The question with all that is shown beside it, and the command that answers."""
+    lines = [f"{question.path} ({question.input}){': ' + question.prompt if question.prompt else ''}"]
+    for name, value in (("context", question.context), ("content", question.content)):
+        if value not in (None, {}, ""):
+            shown = plain.show(value)
+            lines += [f"  {name}:", *(f"    {line}" for line in shown.splitlines())]
+    lines += [f"  - {option['value']}: {option['label']}" for option in question.options]
+    if question.assignee:
+        lines.append(f"  for {one_line(question.assignee)}")
+    return "\n".join([*lines, f"  {describe(question)}", f"  {command(question, run_id)}"])
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user may have no name
+        return f"user {os.getuid()}"

@@ -1,0 +1,91 @@
+"""How a run ended: its result on stdout, one summary and what to do next on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from magent import durations
+from magent.cli import plain, progress
+from magent.cli.console import Console, dump, one_line
+from magent.errors import MagentError
+from magent.events import Event
+
+if TYPE_CHECKING:
+    from magent.app import Result
+
+OUTPUTS = ("text", "json", "jsonl")
+_SIGNS = {"completed": ("✔", "green"), "waiting": ("⏸", "yellow"), "interrupted": ("■", "yellow")}
+
+
+class Lines:
+    """A Sink that prints each event as a line of JSON. A sink must not raise: what stops stdout is kept in `fault`."""
+
+    def __init__(self, console: Console, *, stream: bool) -> None:
+        self._console = console
+        self._stream = stream
+        self.fault: MagentError | None = None
+
+    def __call__(self, event: Event) -> None:
+        if self.fault is not None or (event.type == "text" and not self._stream):
+            return
+        try:
+            self._console.result(dump(event.as_json(), indent=None))
+        except MagentError as fault:
+            self.fault = fault
+
+
+def tell(console: Console, result: Result, output: str) -> int:
+    """Prints the result as asked for, the summary, and the next command. Returns the exit code of the run."""
+    if output == "json":
+        console.result(dump(result.as_json()))
+    elif output == "text" and result.outputs is not None:
+        console.result(plain.show(result.outputs))
+    summarise(console, result)
+    return result.exit_code
+
+
+def summarise(console: Console, result: Result) -> None:
+    sign, color = _SIGNS.get(result.status, ("✘", "red"))
+    facts = [f"{result.steps} step{'' if result.steps == 1 else 's'}", durations.show(result.duration)]
+    facts += spent(result.tokens, result.cost_usd)
+    say = console.say if result.status == "completed" else console.hint
+    if result.error:
+        _tell_error(console, result.error)
+    for question in result.waiting:
+        _tell_question(console, question)
+    say(f"{sign} {result.status}: {', '.join(facts)} (run {result.run_id})", color)
+    for line in next_steps(result.status, result.run_id, result.error):
+        console.hint(f"  {line}")
+
+
+def spent(tokens: Mapping[str, int] | None, cost: float | None) -> list[str]:
+    """`["1,052 tokens", "$0.0031"]`; nothing where no model was asked."""
+    count = progress.total(tokens)
+    facts = [f"{count:,} tokens"] if count else []
+    return [*facts, f"${cost:.4f}"] if cost else facts
+
+
+def next_steps(status: str, run_id: str, error: Mapping[str, Any] | None) -> list[str]:
+    """What to type next, and what it does."""
+    if status == "waiting":
+        return [f"magent resume {run_id}   goes on once it is answered"]
+    if status == "interrupted":
+        return [f"magent resume {run_id}   goes on from here"]
+    if status == "failed" and (error or {}).get("type") != "end":
+        return [f"magent resume {run_id}   tries again what failed"]
+    return []
+
+
+def _tell_error(console: Console, error: Mapping[str, Any]) -> None:
+    node = f" at {error['node']}" if error.get("node") else ""
+    console.hint(f"magent: {error.get('type', 'error')}{node}: {error.get('message', '')}", "red")
+    if error.get("hint"):
+        console.hint(f"  {error['hint']}")
+
+
+def _tell_question(console: Console, question: Mapping[str, Any]) -> None:
+    place = question.get("path") or question.get("node") or ""
+    prompt = f": {one_line(str(question['prompt']))}" if question.get("prompt") else ""
+    console.hint(f"⏸ {place} waits{prompt}", "yellow")
+    console.hint(f"  {question.get('command', '')}")

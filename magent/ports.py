@@ -59,6 +59,7 @@ class Reply:
     has_data: bool = False
     usage: Usage = Usage()
     model: str = ""
+    mark: Any = None  # JSON that `recall` takes on resume, for agents with a memory of what they gave
 
 
 class Agent(Protocol):
@@ -68,6 +69,14 @@ class Agent(Protocol):
 
     async def close(self) -> None:
         """Idempotent; frees servers, connections, children."""
+        ...
+
+
+class Remembers(Protocol):
+    """An agent whose answers depend on those it gave before (scripted replies)."""
+
+    def recall(self, mark: Any) -> None:
+        """On resume: an answer with this `Reply.mark` was recorded in an earlier life."""
         ...
 
 

@@ -1,0 +1,401 @@
+"""The loop that acts on what the planner says: plan → record → start → wait, until nothing is left to do.
+
+Every batch of finished work is recorded (and synced, by the durability chosen) before anything that depends on it starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from magent.answers import normalise
+from magent.clock import Clock, Timer, iso
+from magent.engine import plan
+from magent.engine.attempt import Outcome, attempt_once, retry_at
+from magent.engine.fold import Run, Scope, Visit
+from magent.engine.nodes import Attempt, Services
+from magent.engine.snapshot import to_json
+from magent.engine.uncertain import decide, doubt
+from magent.engine.view import names, visit_key
+from magent.errors import AnswerRefused
+from magent.events import Event, Failure, WorkFailed
+from magent.model import HumanInput, Task, Wait
+from magent.ports import Human, Journal, Question, Sink
+
+BATCH = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a life of a run ends before the run does. With `drain`, what is at work is let finish first."""
+
+    reason: str
+    error: Failure | None = None
+    drain: bool = False
+    signal: int = 0
+
+
+@dataclass(slots=True)
+class Driver:
+    """Drives one life of one run. `drive` returns when the run is over, waits for people, or was stopped."""
+
+    run: Run
+    journal: Journal
+    services: Services
+    human: Human
+    clock: Clock
+    durability: str = "sync"
+    width: int = 16
+    sinks: Sequence[Sink] = ()
+    stop_after: str | None = None
+    checkpoint_every: int = 500
+    checkpoint_interval: float = 60.0
+    mask: Callable[[Any], Any] | None = None
+    stop: Stop | None = None
+    batch: list[Event] = field(default_factory=list)
+    held: list[Event] = field(default_factory=list)
+    must_sync: bool = False
+    waiting_for_place: deque[Scope] = field(default_factory=deque)
+    starting: list[Scope] = field(default_factory=list)
+    tasks: dict[Scope, asyncio.Task[None]] = field(default_factory=dict)
+    asking: dict[Scope, asyncio.Task[None]] = field(default_factory=dict)
+    timers: dict[tuple[int, str], Timer] = field(default_factory=dict)
+    dying: set[asyncio.Task[None]] = field(default_factory=set)
+    inbox: deque[Callable[[], None]] = field(default_factory=deque)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    checkpoint_seq: int = 0
+    checkpoint_time: float = 0.0
+
+    async def drive(self) -> None:
+        """Raises StoreError where the record cannot be written; everything else is in the record."""
+        try:
+            while not self.over():
+                self.plan()
+                self.dispatch()
+                await self.commit()
+                self.begin()
+                if self.run.ready and not self.stop:
+                    await asyncio.sleep(0)
+                elif self.busy():
+                    await self.wake.wait()
+                    self.wake.clear()
+                elif not self.inbox:
+                    break
+                self.collect()
+            await self.leave()
+        finally:
+            await self.quiet()
+
+    def over(self) -> bool:
+        if self.stop is not None and not (self.stop.drain and self.tasks):
+            return True
+        return self.run.status != "running"
+
+    def busy(self) -> bool:
+        if self.stop is not None:
+            return bool(self.tasks) and not self.inbox
+        return not self.inbox and bool(self.tasks or self.asking or self._working_timers())
+
+    def _working_timers(self) -> bool:
+        return any(kind in ("wait", "retry") for _, kind in self.timers)
+
+    # ---- deciding and recording
+
+    def plan(self) -> None:
+        run, now = self.run, self.clock.now()
+        while run.ready and self.stop is None and len(self.batch) < BATCH:
+            scope = run.ready.popleft()
+            decision = plan.step(run, scope, now)
+            for kind, data in decision.facts:
+                self.record(kind, data, now)
+            if decision.limit is not None:
+                self.halt(Stop("limit", decision.limit, drain=True))
+            elif decision.launch is not None:
+                self.launch(decision.launch)
+
+    def record(self, kind: str, data: dict[str, Any], now: float | None = None) -> None:
+        if self.mask is not None:
+            data = self.mask(data)
+        event = Event(self.run.seq + 1, self.clock.now() if now is None else now, kind, data)
+        self.run.apply(event)
+        self.batch.append(event)
+        if "tokens" in data:
+            self.services.budget.recorded(data)
+        hook = _HOOKS.get(kind)
+        if hook is not None:
+            hook(self, data)
+
+    def _visit_started(self, data: dict[str, Any]) -> None:
+        if "timeout" in data:
+            self.time_limit(self.run.scopes[data["scope"]])
+
+    def time_limit(self, scope: Scope) -> None:
+        """A composite visit's time counts from now, in this life: waiting for a resume costs it nothing."""
+        visit = scope.current
+        if visit is not None and visit.timeout is not None:
+            self.at(scope, "timeout", self.clock.now() + visit.timeout, lambda: self.timed_out(scope, visit))
+
+    def _visit_over(self, data: dict[str, Any]) -> None:
+        self.drop(data["scope"])
+        if data.get("node") == self.stop_after and self.run.status == "running":
+            self.halt(Stop("stop-after", drain=True))
+
+    def _cancelled(self, data: dict[str, Any]) -> None:
+        self.drop(data["scope"])
+
+    def drop(self, scope_id: int) -> None:
+        """Ends timers and work of a scope whose visit is over."""
+        for kind in ("timeout", "wait", "retry", "deadline"):
+            timer = self.timers.pop((scope_id, kind), None)
+            if timer is not None:
+                timer.cancel()
+        scope = self.run.scopes.get(scope_id)
+        if scope is not None:
+            for table in (self.tasks, self.asking):
+                task = table.pop(scope, None)
+                if task is not None and not task.done():
+                    task.cancel()
+                    self.dying.add(task)
+                    task.add_done_callback(self.dying.discard)
+
+    async def commit(self) -> None:
+        if not self.batch:
+            return
+        events, self.batch = self.batch, []
+        if self.durability == "exit" and not self.must_sync:
+            self.held += events
+        else:
+            await self.journal.append(self.held + events, sync=self.durability == "sync" or self.must_sync)
+            self.held, self.must_sync = [], False
+        for event in events:
+            for sink in self.sinks:
+                sink(event)
+        await self.checkpoint_if_due()
+
+    async def checkpoint_if_due(self) -> None:
+        seq, now = self.run.seq, self.clock.now()
+        if not self.held and (
+            seq - self.checkpoint_seq >= self.checkpoint_every or now - self.checkpoint_time >= self.checkpoint_interval
+        ):
+            self.checkpoint_seq, self.checkpoint_time = seq, now
+            await self.journal.checkpoint(seq, to_json(self.run))
+
+    # ---- starting
+
+    def launch(self, scope: Scope) -> None:
+        visit = scope.current
+        node = scope.graph.nodes[scope.pending or ""] if visit is None else visit.node
+        if visit is not None and isinstance(node, HumanInput):
+            self.ask_person(scope, visit, Question.from_json(visit.question or {}))
+        elif visit is not None and isinstance(node, Task) and isinstance(node.work, Wait):
+            self.at(scope, "wait", visit.deadline or 0.0, lambda: self.finished(scope, visit, Outcome(None, None, {})))
+        elif visit is not None and visit.status == "retrying":
+            self.at(scope, "retry", visit.deadline or 0.0, lambda: self.waiting_for_place.append(scope))
+        elif visit is not None and isinstance(node, Task) and node.external and visit.status in ("running", "uncertain"):
+            self.doubt(scope, visit)
+        else:
+            self.waiting_for_place.append(scope)
+
+    def doubt(self, scope: Scope, visit: Visit) -> None:
+        question = doubt(visit)
+        if visit.status != "uncertain":
+            self.record("visit.waiting", {"scope": scope.id, "path": visit.path, "ask": question.as_json()})
+        self.ask_person(scope, visit, question)
+
+    def dispatch(self) -> None:
+        """Gives places to work that waits for one; its start is recorded before it begins."""
+        if self.stop is not None:
+            return
+        while self.waiting_for_place and len(self.tasks) + len(self.starting) < self.width:
+            scope = self.waiting_for_place.popleft()
+            if scope.status != "open" or scope.id not in self.run.scopes:
+                continue
+            kind, data = plan.started(scope)
+            self.record(kind, data)
+            assert scope.current is not None
+            assert isinstance(scope.current.node, Task)
+            self.must_sync = self.must_sync or scope.current.node.external
+            self.starting.append(scope)
+
+    def begin(self) -> None:
+        for scope in self.starting:
+            visit = scope.current
+            if visit is not None and scope.status == "open" and self.stop is None:
+                self.tasks[scope] = asyncio.get_running_loop().create_task(self.work(scope, visit))
+        self.starting = []
+
+    async def work(self, scope: Scope, visit: Visit) -> None:
+        assert isinstance(visit.node, Task)
+        key = visit_key(self.run, scope)
+        seen = names(self.run, scope)
+        outcome = await attempt_once(Attempt(scope.graph, visit.node, visit.path, key, seen, self.services))
+        self.inbox.append(lambda: self.finished(scope, visit, outcome))
+        self.tasks.pop(scope, None)
+        self.wake.set()
+
+    # ---- people
+
+    def ask_person(self, scope: Scope, visit: Visit, question: Question) -> None:
+        if visit.answer is not None:
+            answer = visit.answer
+            self.inbox.append(lambda: self.answered(scope, visit, answer))
+            self.wake.set()
+            return
+        if question.deadline is not None:
+            self.at(scope, "deadline", question.deadline, lambda: self.too_late(scope, visit, question))
+        self.asking[scope] = asyncio.get_running_loop().create_task(self.question(scope, visit, question))
+
+    async def question(self, scope: Scope, visit: Visit, question: Question) -> None:
+        try:
+            answer = await self.human.ask(question)
+            self.inbox.append(lambda: self.answered(scope, visit, answer))
+        except WorkFailed as error:
+            failure = error.failure
+            self.inbox.append(lambda: self.finished(scope, visit, Outcome(None, failure, {})))
+        self.asking.pop(scope, None)
+        self.wake.set()
+
+    def answered(self, scope: Scope, visit: Visit, answer: Any) -> None:
+        if not self.at_work(scope, visit):
+            return
+        if answer is None:
+            if visit.status == "running":
+                self.record("visit.waiting", {"scope": scope.id, "path": visit.path})
+        elif isinstance(visit.node, HumanInput):
+            self.finished(scope, visit, Outcome(dict(answer), None, {}))
+        else:
+            self.decided(scope, visit, answer)
+
+    def decided(self, scope: Scope, visit: Visit, answer: Any) -> None:
+        outcome = decide(visit, answer)
+        if outcome is None:
+            visit.status = "again"
+            self.waiting_for_place.append(scope)
+        else:
+            self.finished(scope, visit, outcome)
+
+    def too_late(self, scope: Scope, visit: Visit, question: Question) -> None:
+        assert isinstance(visit.node, HumanInput)
+        if visit.node.on_timeout == "default" and question.has_default:
+            try:
+                answer = {**normalise(question, question.default), "via": "timeout", "at": iso(self.clock.now())}
+                self.answered(scope, visit, answer)
+                return
+            except AnswerRefused as refused:
+                failure = Failure("value", refused.message)
+        else:
+            failure = Failure("timeout", f"nobody answered '{visit.node.name}' in time")
+        self.finished(scope, visit, Outcome(None, failure, {}))
+
+    # ---- what comes back
+
+    def at(self, scope: Scope, kind: str, when: float, then: Callable[[], None]) -> None:
+        def fire() -> None:
+            self.timers.pop((scope.id, kind), None)
+            self.inbox.append(then)
+            self.wake.set()
+
+        old = self.timers.pop((scope.id, kind), None)
+        if old is not None:
+            old.cancel()
+        self.timers[scope.id, kind] = self.clock.call_at(when, fire)
+
+    def collect(self) -> None:
+        while self.inbox:
+            self.inbox.popleft()()
+
+    @staticmethod
+    def at_work(scope: Scope, visit: Visit) -> bool:
+        return scope.status == "open" and scope.current is visit
+
+    def finished(self, scope: Scope, visit: Visit, outcome: Outcome) -> None:
+        if not self.at_work(scope, visit):
+            return
+        now, node = self.clock.now(), visit.node
+        if outcome.failure is None:
+            kind, data = plan.completed(self.run, scope, node, now, outcome.output, outcome.used)
+        elif outcome.failure.type == "limit":
+            self.halt(Stop("limit", outcome.failure._replace(node=node.name), drain=True))
+            return
+        elif isinstance(node, Task) and (at := self._retry_at(visit, outcome.failure, now)) is not None:
+            failure = outcome.failure._replace(node=node.name, attempts=visit.attempt)
+            data = {"scope": scope.id, "path": visit.path, "attempt": visit.attempt, "at": at}
+            self.record("visit.retry", {**data, "error": failure.as_json(), **outcome.used}, now)
+            self.launch(scope)
+            return
+        else:
+            kind, data = plan.failed(self.run, scope, node, outcome.failure, now, outcome.used)
+        self.record(kind, data, now)
+
+    def _retry_at(self, visit: Visit, failure: Failure, now: float) -> float | None:
+        assert isinstance(visit.node, Task)
+        key = f"{visit.path}#{visit.number}"
+        return retry_at(visit.node.retry, failure, visit.attempt, key, now)
+
+    def timed_out(self, scope: Scope, visit: Visit) -> None:
+        if self.at_work(scope, visit):
+            now = self.clock.now()
+            for kind, data in plan.timed_out(self.run, visit, now).facts:
+                self.record(kind, data, now)
+
+    # ---- ending a life
+
+    def halt(self, stop: Stop) -> None:
+        """Ends this life; the first reason counts, but what drains can be ended at once."""
+        if self.stop is None or (self.stop.drain and not stop.drain):
+            self.stop = stop
+        self.wake.set()
+
+    async def leave(self) -> None:
+        """Records how this life ended, once nothing is at work any more."""
+        await self.quiet()
+        if self.run.status == "running":
+            self.record(*self._last_event())
+        self.must_sync = True
+        await self.commit()
+        if self.run.seq - self.checkpoint_seq >= self.checkpoint_every // 10:
+            await self.journal.checkpoint(self.run.seq, to_json(self.run))
+
+    def _last_event(self) -> plan.Fact:
+        if self.stop is not None:
+            data: dict[str, Any] = {"reason": self.stop.reason}
+            if self.stop.error is not None:
+                data["error"] = self.stop.error.as_json()
+            if self.stop.signal:
+                data["signal"] = self.stop.signal
+            return "run.interrupted", data
+        waiting = [scope.current.path for scope in self.run.scopes.values() if asks(scope) and scope.current]
+        if waiting:
+            return "run.waiting", {"nodes": waiting}
+        raise AssertionError("the run stands still, with nothing at work and nothing to wait for")
+
+    async def quiet(self) -> None:
+        """Cancels what is at work and waits until it has ended."""
+        for timer in self.timers.values():
+            timer.cancel()
+        self.timers.clear()
+        tasks = [*self.tasks.values(), *self.asking.values(), *self.dying]
+        self.tasks.clear()
+        self.asking.clear()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def asks(scope: Scope) -> bool:
+    """Whether a person must answer before the scope goes on."""
+    visit = scope.current
+    return scope.status == "open" and visit is not None and visit.question is not None and visit.answer is None
+
+
+_HOOKS: dict[str, Callable[[Driver, dict[str, Any]], None]] = {
+    "visit.started": Driver._visit_started,
+    "visit.completed": Driver._visit_over,
+    "visit.skipped": Driver._visit_over,
+    "visit.failed": Driver._visit_over,
+    "visit.cancelled": Driver._cancelled,
+}

@@ -1,0 +1,329 @@
+"""What each kind of task does: one short coroutine a kind, one table. Failures are raised as WorkFailed."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from magent.engine.values import NotJson, plain
+from magent.events import Failure, WorkFailed
+from magent.functions import load_function
+from magent.expressions import Value
+from magent.model import Call, Chain, Graph, Prompt, Run, Task, Tool
+from magent.ports import Agent, Executor, Message, Reply, Request, Usage
+from magent.ports import Tool as ToolPort
+from magent.spec.schema import check_value, field_schema, fill
+
+REPAIRS = 2
+
+
+class Budget(Protocol):
+    """Reserves what a call may use before it starts; `settle` puts what it did use in its place."""
+
+    def reserve(self, agent: str, max_tokens: int | None) -> int: ...
+
+    def settle(self, reserved: int, usage: Usage) -> None: ...
+
+    def recorded(self, data: Mapping[str, Any]) -> None: ...
+
+
+@dataclass(slots=True)
+class Services:
+    """What work is done with: the adapters of this run."""
+
+    executor: Executor
+    agent: Callable[[Graph, str], Agent]  # raises WorkFailed for an unknown name
+    tool: Callable[[Graph, str], ToolPort]
+    budget: Budget
+    child_env: Mapping[str, str]
+    secrets: Mapping[str, str]
+    cwd: str
+    on_text: Callable[[str, str], None]  # path, text
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt at one visit: what it sees, and what it used so far."""
+
+    graph: Graph
+    node: Task
+    path: str
+    key: str
+    seen: Mapping[str, Any]
+    services: Services
+    used: dict[str, Any] = field(default_factory=dict)
+
+    def text(self, text: str) -> None:
+        self.services.on_text(self.path, text)
+
+    def with_secrets(self) -> Mapping[str, Any]:
+        return {**self.seen, "secrets": self.services.secrets}
+
+    def spent(self, agent: str, reply: Reply) -> None:
+        tokens = self.used.setdefault("tokens", {"input": 0, "output": 0})
+        tokens["input"] += reply.usage.input
+        tokens["output"] += reply.usage.output
+        before = self.used.get("cost", 0.0)
+        self.used["cost"] = None if before is None or reply.usage.cost is None else before + reply.usage.cost
+        self.used["agent"] = agent
+        if reply.model:
+            self.used["model"] = reply.model
+        if reply.mark is not None:
+            self.used.setdefault("marks", []).append(reply.mark)
+
+
+async def perform(attempt: Attempt) -> Any:
+    """Does the task's work once; the result is plain JSON and fits the task's `output`. Raises WorkFailed, EvaluationError."""
+    result = await WORK[type(attempt.node.work)](attempt, attempt.node.work)
+    try:
+        return plain(result)
+    except NotJson as error:
+        raise WorkFailed(Failure("value", f"the result is no JSON value: {error}")) from error
+    except RecursionError as error:
+        raise WorkFailed(Failure("value", "the result is nested too deeply")) from error
+
+
+def _fits(attempt: Attempt, result: Any) -> Any:
+    """Checks a result against `output` and fills the defaults in."""
+    fields = attempt.node.output
+    if fields is None:
+        return result
+    faults = check_value(field_schema(fields), result)
+    if faults:
+        raise WorkFailed(Failure("output", f"the result does not fit `output`: {faults[0]}", data=result))
+    return fill(fields, result)
+
+
+# ---- prompt
+
+
+async def ask(attempt: Attempt, work: Prompt) -> Any:
+    if work.role is not None or work.route is not None:
+        raise WorkFailed(Failure("agent", "`role` and `route` are not available yet; name an `agent`"))
+    name = _agent_name(attempt, work)
+    agent = attempt.services.agent(attempt.graph, name)
+    request = _request(attempt, work, name)
+    answer, faults = "", ["no answer"]
+    for _ in range(1 + REPAIRS):
+        reply = await _call(attempt, name, agent, request)
+        if request.schema is None:
+            return reply.text if not reply.has_data or reply.text else reply.data
+        value, faults = _read(reply)
+        faults = faults or check_value(request.schema, value)
+        if not faults:
+            assert attempt.node.output is not None
+            return fill(attempt.node.output, value)
+        answer = reply.text
+        request = _repair(request, answer, faults)
+    message = f"the answer of agent '{name}' does not fit `output`, also after {REPAIRS} repairs: {faults[0]}"
+    raise WorkFailed(Failure("output", message, data={"answer": answer}))
+
+
+def _agent_name(attempt: Attempt, work: Prompt) -> str:
+    value = work.agent or attempt.graph.default_agent
+    if value is None:
+        raise WorkFailed(Failure("agent", "no agent is named", hint="add `agent:` to the task or to `defaults`"))
+    name = value.evaluate(attempt.seen)
+    if not isinstance(name, str):
+        raise WorkFailed(Failure("agent", f"`agent` must give a name, not {json.dumps(name)[:80]}"))
+    return name
+
+
+def _request(attempt: Attempt, work: Prompt, name: str) -> Request:
+    prompt = work.prompt.text(attempt.seen)
+    spec = attempt.graph.agents.get(name)
+    settings: Mapping[str, Any] = spec.settings if spec else {}
+    fields = attempt.node.output
+    system = work.system.text(attempt.seen) if work.system else None
+    if system is None and isinstance(settings.get("system"), str):
+        system = Value(settings["system"]).evaluate(attempt.with_secrets())
+    max_tokens = settings.get("max_tokens")
+    return Request(
+        prompt,
+        (Message("user", prompt),),
+        system=system,
+        schema=None if fields is None else field_schema(fields),
+        max_tokens=max_tokens if isinstance(max_tokens, int) else None,
+        path=attempt.path,
+        key=attempt.key,
+        cwd=attempt.services.cwd,
+        context={"inputs": attempt.seen["inputs"], "node": attempt.node.name, "path": attempt.path},
+    )
+
+
+async def _call(attempt: Attempt, name: str, agent: Agent, request: Request) -> Reply:
+    budget = attempt.services.budget
+    reserved = budget.reserve(name, request.max_tokens)
+    usage = Usage()
+    try:
+        reply = await agent.ask(request, attempt.text)
+        usage = reply.usage
+    finally:
+        budget.settle(reserved, usage)
+    attempt.spent(name, reply)
+    return reply
+
+
+def _read(reply: Reply) -> tuple[Any, list[str]]:
+    if reply.has_data:
+        return reply.data, []
+    try:
+        return json.loads(reply.text), []
+    except ValueError:
+        return None, ["it is not JSON"]
+
+
+def _repair(request: Request, answer: str, faults: Sequence[str]) -> Request:
+    listed = "\n".join(f"- {fault}" for fault in faults[:10])
+    wish = f"That answer does not fit:\n{listed}\nAnswer again with one JSON object that fits, and nothing else."
+    messages = (*request.messages, Message("assistant", answer or "(empty)"), Message("user", wish))
+    return Request(
+        request.prompt,
+        messages,
+        system=request.system,
+        schema=request.schema,
+        max_tokens=request.max_tokens,
+        path=request.path,
+        key=request.key,
+        cwd=request.cwd,
+        context=request.context,
+    )
+
+
+# ---- run
+
+
+async def run(attempt: Attempt, work: Run) -> Any:
+    argv, variables = _command(attempt, work)
+    env = {**attempt.services.child_env, "MAGENT_IDEMPOTENCY_KEY": attempt.key}
+    env.update(_mapping_of_text(work.env.evaluate(attempt.with_secrets()) if work.env else {}))
+    env.update(variables)
+    result = await attempt.services.executor.run(
+        argv,
+        env=env,
+        cwd=_directory(attempt, work),
+        stdin=work.stdin.text(attempt.seen) if work.stdin else None,
+        on_output=lambda _stream, text: attempt.text(text),
+    )
+    done = {"exit_code": result.exit_code, "stdout": result.stdout, "stderr": result.stderr}
+    if work.ok_exit_codes is not None and result.exit_code not in work.ok_exit_codes:
+        tail = (result.stderr.strip() or result.stdout.strip())[-300:]
+        message = f"the command ended with exit code {result.exit_code}" + (f": {tail}" if tail else "")
+        raise WorkFailed(Failure("exit", message, data={**done, "data": None}))
+    done["data"] = _fits(attempt, _parsed(result.stdout, work.parse))
+    return done
+
+
+def _command(attempt: Attempt, work: Run) -> tuple[list[str], Mapping[str, str]]:
+    if work.shell is not None:
+        script, variables = work.shell.render(attempt.seen)
+        return ["/bin/sh", "-ec", script], variables
+    argv: list[str] = []
+    for word in work.words:
+        value = word.evaluate(attempt.seen)
+        argv.extend(_argument(item) for item in (value if isinstance(value, list) else [value]))
+    if not argv or not argv[0]:
+        raise WorkFailed(Failure("value", "`run` names no program"))
+    return argv, {}
+
+
+def _argument(value: Any) -> str:
+    text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if "\0" in text:
+        raise WorkFailed(Failure("value", "an argument of `run` holds a NUL; hand it over by `stdin`"))
+    if len(text.encode("utf-8", "surrogatepass")) > 100_000:
+        raise WorkFailed(Failure("value", "an argument of `run` is over 100 KB; hand it over by `stdin`"))
+    return text
+
+
+def _mapping_of_text(values: Mapping[str, Any]) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for name, value in values.items():
+        text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        if "\0" in text or len(text) > 100_000:
+            raise WorkFailed(Failure("value", f"`env.{name}` holds a NUL or is over 100 KB; hand it over by `stdin`"))
+        texts[name] = text
+    return texts
+
+
+def _directory(attempt: Attempt, work: Run) -> str:
+    base = attempt.services.cwd
+    return f"{base}/{text}" if work.cwd and not (text := work.cwd.text(attempt.seen)).startswith("/") else (
+        text if work.cwd else base
+    )
+
+
+def _parsed(stdout: str, parse: str) -> Any:
+    text = stdout[:-1] if stdout.endswith("\n") else stdout
+    if parse == "lines":
+        return text.split("\n") if text else []
+    if parse == "json":
+        try:
+            return json.loads(text, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            data = {"stdout": stdout}
+            raise WorkFailed(Failure("output", f"the command's output is not JSON: {error}", data=data)) from error
+    return text
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+# ---- call, tool
+
+
+async def call(attempt: Attempt, work: Call) -> Any:
+    arguments = work.arguments.evaluate(attempt.seen) if work.arguments else {}
+    try:
+        function = load_function(work.target, work.home)
+        if inspect.iscoroutinefunction(function):
+            result = await function(**arguments)
+        else:
+            result = await asyncio.to_thread(function, **arguments)
+            if inspect.isawaitable(result):
+                result = await result
+    except WorkFailed:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever a user's function raises is that task's failure
+        kind = type(error).__name__
+        raise WorkFailed(Failure("call", f"{work.target} raised {kind}: {error}", data={"exception": kind})) from error
+    return _fits_later(attempt, result)
+
+
+def _fits_later(attempt: Attempt, result: Any) -> Any:
+    if attempt.node.output is None:
+        return result
+    try:
+        return _fits(attempt, plain(result))
+    except NotJson as error:
+        raise WorkFailed(Failure("value", f"the result is no JSON value: {error}")) from error
+
+
+async def use_tool(attempt: Attempt, work: Tool) -> Any:
+    name = work.tool.evaluate(attempt.seen)
+    if not isinstance(name, str):
+        raise WorkFailed(Failure("tool", f"`tool` must give a name, not {json.dumps(name)[:80]}"))
+    tool = attempt.services.tool(attempt.graph, name)
+    arguments = work.arguments.evaluate(attempt.seen) if work.arguments else {}
+    faults = check_value(tool.parameters, arguments)
+    if faults:
+        raise WorkFailed(Failure("tool", f"the arguments of '{name}' do not fit: {faults[0]}"))
+    return _fits_later(attempt, await tool.call(arguments))
+
+
+async def use_chain(_attempt: Attempt, _work: Chain) -> Any:
+    raise WorkFailed(Failure("tool", "`chain` is not available yet"))
+
+
+WORK: dict[type[Any], Callable[[Attempt, Any], Awaitable[Any]]] = {
+    Prompt: ask,
+    Run: run,
+    Call: call,
+    Tool: use_tool,
+    Chain: use_chain,
+}

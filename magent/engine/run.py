@@ -1,0 +1,143 @@
+"""The lives of a run: its start, its resumes, and what it has come to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from magent.engine.drive import Driver
+from magent.engine.fold import Run, Scope
+from magent.engine.snapshot import from_json
+from magent.errors import RunDamaged
+from magent.events import Event
+from magent.model import Parallel, Workflow
+from magent.ports import Question, Record
+
+
+def refold(workflow: Workflow, record: Record) -> Run:
+    """The run that a record adds up to. Raises RunDamaged where events do not fit one another."""
+    run = _from_checkpoint(workflow, record) or Run(workflow)
+    last = run.seq
+    try:
+        for event in record.events:
+            run.apply(event)
+            last = event.seq
+            run.ready.clear()
+    except (KeyError, AssertionError, TypeError, ValueError, IndexError) as error:
+        raise RunDamaged(
+            f"event {last + 1} of run {record.header.get('run_id', '')} does not fit what stands before it ({error!r})",
+            "the journal was changed, or written by another version of magent; start a new run",
+        ) from error
+    return run
+
+
+def _from_checkpoint(workflow: Workflow, record: Record) -> Run | None:
+    if record.checkpoint is None:
+        return None
+    _, fold = record.checkpoint
+    try:
+        return from_json(workflow, fold)
+    except (KeyError, ValueError, TypeError, AssertionError, AttributeError) as error:
+        raise RunDamaged(
+            f"the newest checkpoint of run {record.header.get('run_id', '')} cannot be read ({error!r})",
+            "remove the files in its `checkpoints` directory: the journal is complete without them",
+        ) from error
+
+
+async def start(driver: Driver, data: Mapping[str, Any]) -> None:
+    """The first life: `data` is that of `run.started`."""
+    driver.record("run.started", dict(data))
+    await driver.drive()
+
+
+async def resume(driver: Driver, data: Mapping[str, Any]) -> None:
+    """Another life: `data` is that of `run.resumed` (raised limits, the process)."""
+    run = driver.run
+    driver.checkpoint_seq = run.seq
+    driver.record("run.resumed", dict(data))
+    rouse(driver)
+    await driver.drive()
+
+
+def rouse(driver: Driver) -> None:
+    """Puts everything that can go on before the planner: joins first, so that what is decided already stays decided."""
+    run = driver.run
+    composites: list[Scope] = []
+    others: list[Scope] = []
+    for scope in list(run.scopes.values()):
+        if scope.status != "open":
+            continue
+        visit = scope.current
+        if visit is not None and (visit.children or isinstance(visit.node, Parallel)):
+            visit.next_child = 0
+            composites.append(scope)
+            driver.time_limit(scope)
+        elif scope.begun or scope.kind not in ("branch", "item"):
+            others.append(scope)
+    run.ready.extend(reversed(composites))
+    run.ready.extend(others)
+    if run.root.status != "open":
+        run.ready.append(run.root)
+
+
+def open_questions(run: Run) -> list[Question]:
+    """What people are asked, in the order of the addresses' opening."""
+    found: list[Question] = []
+    for scope in run.scopes.values():
+        visit = scope.current
+        if scope.status == "open" and visit is not None and visit.question is not None and visit.answer is None:
+            found.append(Question.from_json(visit.question))
+    return found
+
+
+def scope_of(run: Run, path: str) -> Scope:
+    """The scope whose visit at work has this address. Raises KeyError."""
+    for scope in run.scopes.values():
+        if scope.status == "open" and scope.current is not None and scope.current.path == path:
+            return scope
+    raise KeyError(path)
+
+
+def visits(events: list[Event]) -> list[dict[str, Any]]:
+    """Every visit of a run as its events tell it: `{path, node, status, visit, attempts, started, ended, tokens, cost, error}`."""
+    found: dict[str, dict[str, Any]] = {}
+    done: list[dict[str, Any]] = []
+    for event in events:
+        kind, _, what = event.type.partition(".")
+        if kind != "visit":
+            continue
+        data = event.data
+        path = data["path"]
+        visit = found.get(path)
+        if visit is None:
+            visit = found[path] = {
+                "path": path,
+                "node": data.get("node", path.rpartition("/")[2]),
+                "status": "pending",
+                "attempts": 0,
+                "started": event.time,
+                "ended": None,
+                "tokens": {"input": 0, "output": 0},
+                "cost": 0.0,
+                "error": None,
+            }
+            done.append(visit)
+        _tell(visit, what, event)
+        if what in ("completed", "failed", "skipped", "cancelled"):
+            found.pop(path, None)
+    return done
+
+
+def _tell(visit: dict[str, Any], what: str, event: Event) -> None:
+    data = event.data
+    visit["status"] = {"started": "running", "retry": "running", "answered": "running"}.get(what, what)
+    visit["attempts"] = max(visit["attempts"], data.get("attempt", 1))
+    if what in ("completed", "failed", "skipped", "cancelled"):
+        visit["ended"] = event.time
+    if "error" in data:
+        visit["error"] = data["error"]
+    if data.get("tokens"):
+        for name in ("input", "output"):
+            visit["tokens"][name] += data["tokens"][name]
+        cost = data.get("cost")
+        visit["cost"] = None if cost is None or visit["cost"] is None else visit["cost"] + cost

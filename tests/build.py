@@ -1,0 +1,75 @@
+"""A workflow in one line a node, run with fakes: what the engine's tests are written with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from textwrap import dedent
+from typing import Any
+
+from magent.engine import run as lives
+from magent.engine.drive import Driver
+from magent.engine.fold import Run
+from magent.engine.nodes import Services
+from magent.events import Event
+from magent.model import Workflow
+from magent.ports import Executor, Human, Record
+from magent.spec.build import build
+from magent.spec.loader import load
+from tests.fakes import FakeExecutor, ManualClock, MemoryJournal, NoBudget, Nobody, missing
+
+
+def workflow(text: str, file: str = "workflow.yaml") -> Workflow:
+    """The model of a YAML text; `magent: 1` and a name are added where they are missing."""
+    text = dedent(text)
+    if "magent:" not in text:
+        text = f"magent: 1\nname: test\n{text}"
+    bundle = load(file, text=text.encode())
+    assert bundle.problems == [], bundle.problems
+    return build(bundle)
+
+
+@dataclass
+class Lab:
+    """Runs one workflow, with everything fake that is outside."""
+
+    workflow: Workflow
+    clock: ManualClock = field(default_factory=lambda: ManualClock(auto=True))
+    human: Human = field(default_factory=Nobody)
+    executor: Executor = field(default_factory=FakeExecutor)
+    journal: MemoryJournal = field(default_factory=MemoryJournal)
+    agents: Any = None
+    tools: Any = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def driver(self, run: Run) -> Driver:
+        services = Services(
+            executor=self.executor,
+            agent=self.agents or missing("agent"),
+            tool=self.tools or missing("tool"),
+            budget=NoBudget(),
+            child_env={},
+            secrets={},
+            cwd=".",
+            on_text=lambda _path, _text: None,
+        )
+        return Driver(run, self.journal, services, self.human, self.clock, **self.options)
+
+    async def start(self, inputs: Mapping[str, Any] | None = None, limits: Mapping[str, Any] | None = None) -> Run:
+        run = Run(self.workflow)
+        names = {"id": "test", "name": self.workflow.name, "dir": "", "workspace": "", "home": ""}
+        data = {"run_id": "test", "inputs": dict(inputs or {}), "env": {}, "limits": dict(limits or {}), "run": names}
+        await lives.start(self.driver(run), data)
+        return run
+
+    async def resume(self, events: list[Event] | None = None, limits: Mapping[str, Any] | None = None) -> Run:
+        kept = list(self.journal.events if events is None else events)
+        self.journal = MemoryJournal()
+        self.journal.events = list(kept)
+        run = lives.refold(self.workflow, Record({}, {}, None, kept))
+        await lives.resume(self.driver(run), {"limits": dict(limits or {})})
+        return run
+
+
+async def ran(text: str, inputs: Mapping[str, Any] | None = None, **lab: Any) -> Run:
+    return await Lab(workflow(text), **lab).start(inputs)

@@ -9,10 +9,11 @@ Modules, in order: schema, flags, whole, document.
 
 from magent.answers.document import answers_for, check_document, unused
 from magent.answers.flags import command, describe, from_flags
-from magent.answers.schema import answer_schema, check_value, read_options
+from magent.answers.schema import DECISIONS, answer_schema, check_value, read_options, text_of
 from magent.answers.whole import check_literal, check_question, normalise
 
 __all__ = [
+    "DECISIONS",
     "answer_schema",
     "answers_for",
     "check_document",
@@ -24,5 +25,6 @@ __all__ = [
     "from_flags",
     "normalise",
     "read_options",
+    "text_of",
     "unused",
 ]

@@ -161,6 +161,12 @@ class Driver:
                     self.dying.add(task)
                     task.add_done_callback(self.dying.discard)
 
+    def text(self, path: str, text: str) -> None:
+        """A chunk of text as it arrives: told at once, never recorded."""
+        event = Event(0, self.clock.now(), "text", {"path": path, "text": text})
+        for sink in self.sinks:
+            sink(event)
+
     async def commit(self) -> None:
         if not self.batch:
             return

@@ -152,7 +152,8 @@ class Run:
         self.marks: dict[str, list[Any]] = {}  # by agent: what its answers left behind, for `recall`
         self.failure: Failure | None = None
         self.outputs: Any = None
-        self.resumable = True
+        self.signal = 0  # the number of the signal that ended the last life
+        self.agents: dict[str, str] = {}  # agents replaced for this run, by --agent
         self.root: Scope
 
     # ---- opening
@@ -243,7 +244,7 @@ class Run:
         self.id = data["run_id"]
         self.created = self.life_started = time
         self.inputs, self.env, self.limits = data["inputs"], data["env"], dict(data.get("limits", {}))
-        self.facts = data["run"]
+        self.facts, self.agents = data["run"], dict(data.get("agents", {}))
         self.root = self.open_scope("run", graph, "", None)
         self.root.inputs = self.inputs
         self.enter(self.root, graph.entry)
@@ -252,6 +253,7 @@ class Run:
         failed = self.status == "failed"
         self.status, self.life_started = "running", time
         self.limits.update(data.get("limits", {}))
+        self.agents.update(data.get("agents", {}))
         self.failure = None
         self.ready.clear()
         if failed:
@@ -283,6 +285,7 @@ class Run:
         self.spent += max(0.0, time - self.life_started)
         self.life_started = time
         self.outputs = data.get("outputs")
+        self.signal = data.get("signal", 0)
         self.failure = Failure.from_json(data["error"]) if data.get("error") else None
 
     def _started(self, time: float, data: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ FORMAT = 1
 _RUN = (
     "id", "seq", "status", "opened", "inputs", "env", "facts", "limits", "path", "steps", "tokens", "cost",
     "cost_unknown", "created", "life_started", "spent", "asked", "outputs", "marks",
+    "signal", "agents",
 )  # fmt: skip
 _SCOPE = (
     "kind", "prefix", "index", "status", "pending", "via", "begun", "released", "counters", "output", "outputs", "error",

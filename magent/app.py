@@ -1,0 +1,534 @@
+"""The assembly: the only place that knows every adapter. The command line and the Python API are built on it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import platform
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magent import durations
+from magent import graph as graphs
+from magent import settings as settings_file
+from magent import stores
+from magent.answers import answer_schema, check_document, command, normalise
+from magent.clock import SystemClock, iso
+from magent.engine import run as lives
+from magent.engine.drive import Driver, Stop
+from magent.engine.fold import Run
+from magent.errors import AnswerRefused, InvalidWorkflow, UsageError
+from magent.events import Event
+from magent.forecast import forecast
+from magent.human.chain import Chain, Defaults
+from magent.human.file import AnswersFile
+from magent.model import Workflow
+from magent.outfit import Outfit
+from magent.ports import Human, Journal, Question, Record, RunStore, Sink
+from magent.source import Problem, did_you_mean, sort_key
+from magent.spec.build import build
+from magent.spec.checks import check as check_bundle
+from magent.spec.loader import Bundle, load as load_bundle, load_data
+from magent.spec.schema import check_value, field_schema, fill
+from magent.stores.ids import new_id
+
+if TYPE_CHECKING:
+    import networkx
+
+DURABILITIES = ("sync", "async", "exit")
+LIMITS = ("steps", "tokens", "usd", "timeout")
+FINAL = ("completed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a life of a run is led. `limits`: steps, tokens, usd, timeout (seconds); `agents`: name → model or agent."""
+
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    interactive: bool = False
+    use_defaults: bool = False
+    agents: Mapping[str, str] = field(default_factory=dict)
+    run_id: str | None = None
+    max_concurrency: int | None = None
+    durability: str | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
+    stop_after: str | None = None
+    sinks: tuple[Sink, ...] = ()
+    human: Human | None = None
+    color: bool = True
+    on_terminal: Callable[[Any], None] | None = None  # is handed the terminal's prompts before the run begins
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a life of a run came to. `exit_code` is that of the command line; `note` says where nothing had to be done."""
+
+    run_id: str
+    workflow: str
+    status: str
+    exit_code: int
+    outputs: Any
+    state: Mapping[str, Any]
+    path: list[str]
+    waiting: list[dict[str, Any]]
+    error: dict[str, Any] | None
+    steps: int
+    duration: float
+    tokens: dict[str, int]
+    cost_usd: float | None
+    dir: str
+    note: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        names = ("run_id", "workflow", "status", "exit_code", "outputs", "path", "waiting", "error", "steps", "duration")
+        return {name: getattr(self, name) for name in (*names, "tokens", "cost_usd", "dir")}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedWorkflow:
+    """A checked workflow. `problems` are its warnings; `sources` gives each file's lines."""
+
+    workflow: Workflow
+    problems: list[Problem]
+    sources: Mapping[str, list[str]]
+
+    @property
+    def graph(self) -> networkx.MultiDiGraph[str]:
+        return graphs.compile(self.workflow)
+
+    async def run(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        store: str | RunStore | None = "file:.magent",
+        on_event: Sink | None = None,
+        **options: Any,
+    ) -> Result:
+        """Runs the workflow; `options` are those of `Options`. `store=None` keeps everything in memory."""
+        sinks = (*options.pop("sinks", ()), *([on_event] if on_event else ()))
+        return await start(self, _store(store), Options(inputs=inputs or {}, sinks=sinks, **options))
+
+    async def stream(self, inputs: Mapping[str, Any] | None = None, **options: Any) -> AsyncIterator[Event]:
+        """The events of a run as they happen, with text chunks. Ends with the run; leaving early stops the run."""
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        running = asyncio.create_task(self.run(inputs, on_event=queue.put_nowait, **options))
+        running.add_done_callback(lambda _: queue.put_nowait(None))
+        try:
+            while (event := await queue.get()) is not None:
+                yield event
+            await running
+        finally:
+            running.cancel()
+
+
+# ---- loading
+
+
+def load(source: str | os.PathLike[str] | Mapping[str, Any], *, name: str | None = None) -> LoadedWorkflow:
+    """A workflow from a file or a mapping. Raises InvalidWorkflow with every problem and with `sources`."""
+    if isinstance(source, Mapping):
+        data = {"magent": 1, "name": name or "workflow", **source}
+        bundle = load_data(data, os.getcwd())
+    else:
+        bundle = load_bundle(os.fspath(source))
+    problems = _problems(bundle)
+    if any(problem.severity == "error" for problem in problems):
+        invalid = InvalidWorkflow(problems)
+        invalid.sources = bundle.sources
+        raise invalid
+    return LoadedWorkflow(build(bundle), problems, bundle.sources)
+
+
+def _problems(bundle: Bundle) -> list[Problem]:
+    found = {(each.code, each.position, each.message): each for each in [*bundle.problems, *check_bundle(bundle)]}
+    return sorted(found.values(), key=sort_key)
+
+
+def check(path: str) -> tuple[list[Problem], Mapping[str, list[str]]]:
+    """Every problem of a file and all it refers to, and the lines of each file. Never raises for a bad file."""
+    try:
+        bundle = load_bundle(path)
+    except InvalidWorkflow as invalid:
+        return list(invalid.problems), invalid.sources
+    return _problems(bundle), bundle.sources
+
+
+def open_store(url: str | None = None) -> RunStore:
+    """The store of a URL, else of MAGENT_STORE, else of the settings file, else `file:.magent`. Raises UsageError."""
+    return stores.open_store(url or settings_file.read().store())
+
+
+def _store(store: str | RunStore | None) -> RunStore:
+    if store is None:
+        return stores.open_store("memory:")
+    return stores.open_store(store) if isinstance(store, str) else store
+
+
+# ---- starting
+
+
+async def start(loaded: LoadedWorkflow, store: RunStore, options: Options) -> Result:
+    """Runs a workflow until it is over, waits, or is stopped. Raises UsageError before anything runs."""
+    workflow, clock = loaded.workflow, SystemClock()
+    inputs = check_inputs(workflow, options.inputs)
+    outfit = _prepared(workflow, options)
+    created = clock.now()
+    run_id = options.run_id or new_id(created, os.urandom(8))
+    journal = await store.create(run_id, _header(workflow, run_id, inputs, created, outfit), workflow.frozen)
+    names = {"id": run_id, "name": workflow.name, "home": workflow.home, "dir": str(journal.directory)}
+    data = {
+        "run_id": run_id,
+        "workflow": workflow.name,
+        "inputs": inputs,
+        "env": {name: os.environ.get(name) for name in workflow.env},
+        "limits": _limits(workflow, options),
+        "agents": dict(options.agents),
+        "run": {**names, "workspace": str(journal.workspace)},
+        "cwd": outfit.cwd,
+        "pid": os.getpid(),
+    }
+    run = Run(workflow)
+    return await _live(run, journal, outfit, options, lambda driver: lives.start(driver, data))
+
+
+def _prepared(workflow: Workflow, options: Options, cwd: str | None = None) -> Outfit:
+    if options.durability not in (None, *DURABILITIES):
+        hint = did_you_mean(options.durability, DURABILITIES)
+        raise UsageError(f"there is no durability '{options.durability}': sync, async or exit", hint)
+    if options.stop_after is not None:
+        nodes = [name for each in workflow.graphs.values() for name in each.nodes]
+        if options.stop_after not in nodes:
+            raise UsageError(f"no node is named '{options.stop_after}'", did_you_mean(options.stop_after, nodes))
+    _check_answers(workflow, options.answers)
+    outfit = Outfit(workflow, options.agents, cwd or os.getcwd())
+    outfit.check()
+    return outfit
+
+
+def _check_answers(workflow: Workflow, answers: Mapping[str, Any]) -> None:
+    if not answers:
+        return
+    problems = check_document(answers, workflow)
+    if any(problem.severity == "error" for problem in problems):
+        raise InvalidWorkflow(problems)
+
+
+def check_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs with defaults filled in. Raises UsageError that names what is missing, unknown or of a wrong type."""
+    fields = workflow.graph.inputs
+    unknown = [name for name in given if name not in fields]
+    if unknown:
+        known = ", ".join(fields) or "none"
+        raise UsageError(f"no input is named '{unknown[0]}' (there are: {known})", did_you_mean(unknown[0], fields))
+    missing = [name for name, schema in fields.items() if name not in given and "default" not in schema]
+    if missing:
+        names = ", ".join(f"'{name}'" for name in missing)
+        flags = " ".join(f"-i {name}=…" for name in missing)
+        raise UsageError(f"input{'s' if len(missing) > 1 else ''} missing: {names}", f"write {flags}")
+    faults = check_value(field_schema(fields), dict(given))
+    if faults:
+        raise UsageError(f"an input does not fit: {'; '.join(faults)}")
+    return fill(fields, dict(given))
+
+
+def _header(workflow: Workflow, run_id: str, inputs: Mapping[str, Any], created: float, outfit: Outfit) -> dict[str, Any]:
+    frozen = json.dumps(workflow.frozen, sort_keys=True).encode()
+    return {
+        "run_id": run_id,
+        "workflow": workflow.name,
+        "file": workflow.file,
+        "digest": hashlib.sha256(frozen).hexdigest(),
+        "inputs": outfit.mask(dict(inputs)) if outfit.mask else dict(inputs),
+        "created": created,
+        "versions": {"magent": metadata.version("magent-cli"), "python": platform.python_version()},
+        "parent": None,
+        "cwd": outfit.cwd,
+        "host": socket.gethostname(),
+    }
+
+
+def _limits(workflow: Workflow, options: Options) -> dict[str, Any]:
+    bounds = workflow.limits
+    limits: dict[str, Any] = {
+        "steps": bounds.max_steps,
+        "tokens": bounds.tokens,
+        "usd": bounds.usd,
+        "timeout": bounds.timeout,
+    }
+    limits.update(options.limits)
+    return limits
+
+
+async def _live(
+    run: Run, journal: Journal, outfit: Outfit, options: Options, life: Callable[[Driver], Any]
+) -> Result:
+    settings = settings_file.read()
+    workflow, clock = run.workflow, outfit.clock
+    driver = Driver(
+        run,
+        journal,
+        outfit.services(run),
+        Chain(()),
+        clock,
+        durability=options.durability or settings.get("durability", "MAGENT_DURABILITY") or "sync",
+        width=options.max_concurrency or workflow.limits.max_concurrency,
+        sinks=options.sinks,
+        stop_after=options.stop_after,
+        checkpoint_every=workflow.checkpoints.every,
+        checkpoint_interval=workflow.checkpoints.interval,
+        mask=outfit.mask,
+    )
+    driver.checkpoint_time = clock.now()
+    driver.human = options.human or _people(driver, outfit, options)
+    outfit.on_text = driver.text
+    try:
+        with _signals(driver):
+            await life(driver)
+        result = result_of(run, str(journal.directory))
+        await journal.finish(result.as_json())
+        return result
+    finally:
+        await outfit.close()
+        await journal.close()
+
+
+def _people(driver: Driver, outfit: Outfit, options: Options) -> Human:
+    humans: list[Human] = [AnswersFile(options.answers, outfit.clock)]
+    if options.interactive:
+        from magent.human.terminal import Terminal
+
+        stop = Stop("interrupted", signal=signal.SIGINT)
+        terminal = Terminal(outfit.clock, lambda: driver.halt(stop), color=options.color)
+        if options.on_terminal is not None:
+            options.on_terminal(terminal)
+        humans.append(terminal)
+    if options.use_defaults:
+        humans.append(Defaults(outfit.clock))
+    return Chain(humans)
+
+
+@contextmanager
+def _signals(driver: Driver) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end this life of the run in good order. Elsewhere than in the main thread, nothing is caught."""
+    loop = asyncio.get_running_loop()
+    caught: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        stop = Stop("interrupted", signal=number)
+        try:
+            loop.add_signal_handler(number, driver.halt, stop)
+        except (ValueError, RuntimeError, NotImplementedError):
+            break
+        caught.append(number)
+    try:
+        yield
+    finally:
+        for number in caught:
+            loop.remove_signal_handler(number)
+
+
+def result_of(run: Run, directory: str, *, note: str | None = None) -> Result:
+    """What the run has come to so far."""
+    root = run.root
+    return Result(
+        run_id=run.id,
+        workflow=run.workflow.name,
+        status=run.status,
+        exit_code=exit_code(run),
+        outputs=run.outputs,
+        state=root.state.as_dict(),
+        path=list(run.path),
+        waiting=[_waiting(run, question) for question in lives.open_questions(run)] if run.status == "waiting" else [],
+        error=_error(run),
+        steps=run.steps,
+        duration=round(run.spent, 3),
+        tokens={"input": run.tokens[0], "output": run.tokens[1]},
+        cost_usd=None if run.cost_unknown else round(run.cost, 6),
+        dir=directory,
+        note=note,
+    )
+
+
+def exit_code(run: Run) -> int:
+    """The exit code that the language page gives to how a run stands."""
+    if run.status == "interrupted":
+        if run.failure is not None and run.failure.type == "limit":
+            return 4
+        return 128 + run.signal if run.signal else 0
+    return {"completed": 0, "failed": 1, "cancelled": 1, "waiting": 3}.get(run.status, 130)
+
+
+def _error(run: Run) -> dict[str, Any] | None:
+    if run.failure is None:
+        return None
+    data = {"type": run.failure.type, "message": run.failure.message, "node": run.failure.node or None}
+    return {**data, "hint": run.failure.hint}
+
+
+def _waiting(run: Run, question: Question) -> dict[str, Any]:
+    return {
+        "node": question.node,
+        "path": question.path,
+        "visit": question.visit,
+        "input": question.input,
+        "prompt": question.prompt,
+        "context": question.context,
+        "schema": answer_schema(question),
+        "command": command(question, run.id, named(run, question)),
+    }
+
+
+def named(run: Run, question: Question) -> str:
+    """The node's name where it is plain which question is meant, else its address."""
+    same = [each for each in lives.open_questions(run) if each.node == question.node]
+    return question.node if len(same) == 1 else question.path
+
+
+# ---- resuming
+
+
+def workflow_of(record: Record) -> Workflow:
+    """The workflow that the run started with. Raises RunDamaged."""
+    return build(Bundle.from_json(record.workflow))
+
+
+async def resume(store: RunStore, run_id: str, options: Options) -> Result:
+    """Goes on with a run. One that is over is only told. Raises UsageError, StoreError."""
+    journal, record = await store.open(run_id)
+    try:
+        run = lives.refold(workflow_of(record), record)
+        over = _over(run)
+        if over:
+            return result_of(run, str(journal.directory), note=over)
+        agents = {**run.agents, **options.agents}
+        _check_raised(run, options)
+        outfit = _prepared(run.workflow, replace(options, agents=agents), record.header.get("cwd"))
+        run.facts = {**run.facts, "dir": str(journal.directory), "workspace": str(journal.workspace)}
+        data = {"limits": dict(options.limits), "agents": agents, "pid": os.getpid()}
+        return await _live(run, journal, outfit, options, lambda driver: lives.resume(driver, data))
+    finally:
+        await journal.close()
+
+
+def _over(run: Run) -> str | None:
+    """Why there is nothing to go on with, or None."""
+    if run.status in FINAL:
+        return f"run {run.id} is {run.status} already"
+    if run.status == "failed" and run.failure is not None and run.failure.type == "end":
+        return f"run {run.id} ended as failed, by its own `end` node: {run.failure.message}"
+    return None
+
+
+def _check_raised(run: Run, options: Options) -> None:
+    """A limit that is used up already stops the run at once: say so before anything starts."""
+    spent = {"steps": run.steps, "tokens": sum(run.tokens), "usd": run.cost, "timeout": run.spent}
+    for name, used in spent.items():
+        limit = options.limits.get(name)
+        if limit is not None and used >= limit and run.status == "interrupted":
+            shown = durations.show(used) if name == "timeout" else f"{used:g}"
+            raise UsageError(f"--limit {name}={limit:g} is used up already: the run has used {shown}", "give more")
+
+
+# ---- people
+
+
+async def questions(store: RunStore, run_id: str) -> list[Question]:
+    """What a run waits for."""
+    record = await store.read(run_id)
+    return lives.open_questions(lives.refold(workflow_of(record), record))
+
+
+async def respond(
+    store: RunStore,
+    run_id: str,
+    node: str | None,
+    answer: Any,
+    *,
+    by: str | None = None,
+    comment: str | None = None,
+    via: str = "command",
+) -> Question:
+    """Records a person's answer. Raises AnswerRefused (nothing is lost), UsageError, StoreError (RunLocked)."""
+    journal, record = await store.open(run_id)
+    try:
+        run = lives.refold(workflow_of(record), record)
+        question = pick(run, node)
+        now = SystemClock().now()
+        if question.deadline is not None and now > question.deadline:
+            reason = f"its time was up at {iso(question.deadline)}"
+            raise AnswerRefused(question.node, [reason], f"`magent resume {run.id}` goes on without an answer")
+        given = {name: value for name, value in (("by", by), ("comment", comment)) if value is not None}
+        whole = {**normalise(question, answer), **given, "at": iso(now), "via": via}
+        data = {"scope": lives.scope_of(run, question.path).id, "path": question.path, "answer": whole}
+        await journal.append([Event(run.seq + 1, now, "visit.answered", data)], sync=True)
+        return question
+    finally:
+        await journal.close()
+
+
+def pick(run: Run, node: str | None) -> Question:
+    """The open question that a node's name or an address means; with None, the only one. Raises UsageError."""
+    waiting = lives.open_questions(run)
+    if not waiting:
+        raise UsageError(f"run {run.id} waits for nobody (it is {run.status})", f"magent runs show {run.id}")
+    found = [each for each in waiting if node in (None, each.path)] or [each for each in waiting if node == each.node]
+    paths = [each.path for each in waiting]
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(paths[:10])
+    if not found:
+        raise UsageError(f"run {run.id} does not wait for '{node}'; it waits for {listed}", did_you_mean(str(node), paths))
+    raise UsageError(f"run {run.id} waits for {len(found)} answers: name one of {listed}")
+
+
+# ---- looking
+
+
+async def show(store: RunStore, run_id: str) -> dict[str, Any]:
+    """What a run has come to (the result's object), its header and its visits."""
+    record = await store.read(run_id, checkpoint=False)
+    run = lives.refold(workflow_of(record), record)
+    info = next((each for each in await store.list() if each.id == run_id), None)
+    directory = run.facts.get("dir", "")
+    shown = result_of(run, str(directory)).as_json()
+    if info is not None and run.status == "running":
+        shown["status"] = info.status
+    types = {name: node.type for graph in run.workflow.graphs.values() for name, node in graph.nodes.items()}
+    visits = [_visit(each, types) for each in lives.visits(list(record.events))]
+    kept = ("file", "digest", "inputs", "created", "versions", "parent", "cwd")
+    return {**shown, **{name: record.header.get(name) for name in kept}, "visits": visits}
+
+
+def _visit(data: dict[str, Any], types: Mapping[str, str]) -> dict[str, Any]:
+    ended = data.pop("ended")
+    began = data.pop("started")
+    duration = None if ended is None else round(ended - began, 3)
+    return {**data, "type": types.get(data["node"], "task"), "started": iso(began), "duration": duration}
+
+
+def plan(loaded: LoadedWorkflow, options: Options) -> dict[str, Any]:
+    """What a run would do, as far as can be said before: nothing runs, nothing is spent. Raises UsageError."""
+    workflow = loaded.workflow
+    inputs = check_inputs(workflow, options.inputs)
+    outfit = _prepared(workflow, options)
+    return {
+        "workflow": workflow.name,
+        "inputs": inputs,
+        "limits": _limits(workflow, options),
+        "agents": outfit.described(),
+        "order": forecast(workflow, inputs),
+        "problems": [problem.as_json() for problem in loaded.problems],
+    }
+
+
+async def runs(store: str | RunStore | None = "file:.magent") -> list[Any]:
+    """Every run of a store, newest first."""
+    return list(await _store(store).list())

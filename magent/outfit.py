@@ -1,0 +1,198 @@
+"""What one run works with: its agents, tools, child processes and secrets, made when first used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from magent import agents, tools
+from magent.agents import AgentEnvironment
+from magent.clock import SystemClock
+from magent.engine.budget import Price, RunBudget
+from magent.engine.fold import Run
+from magent.engine.nodes import Services
+from magent.errors import UsageError
+from magent.events import Failure, WorkFailed
+from magent.expressions import EvaluationError, Value
+from magent.model import AgentSpec, Chain, Graph, Prompt, Task, Tool, Workflow
+from magent.ports import Agent
+from magent.ports import Tool as ToolPort
+from magent.process import ProcessExecutor, clean_environment
+from magent.source import did_you_mean
+
+KEPT_RAW = ("command", "replies", "system")  # rendered later, with what the task sees
+MASK = "***"
+
+
+class Outfit:
+    """Made before the run starts; `check` finds early what would fail late. `close` frees everything."""
+
+    def __init__(self, workflow: Workflow, overrides: Mapping[str, str], cwd: str) -> None:
+        self.workflow = workflow
+        self.overrides = overrides
+        self.cwd = cwd
+        self.clock = SystemClock()
+        self.executor = ProcessExecutor()
+        self.secrets = {name: os.environ[name] for name in workflow.secrets if os.environ.get(name)}
+        self.child_env = clean_environment(os.environ, workflow.secrets, {})
+        self.on_text: Callable[[str, str], None] = lambda _path, _text: None
+        self.mask = masker(self.secrets.values())
+        self._agents: dict[tuple[str, str], Agent] = {}
+        self._tools: dict[tuple[str, str], ToolPort] = {}
+        self._run: Run | None = None
+
+    # ---- before the run
+
+    def check(self) -> None:
+        """Raises UsageError for an agent, a tool or a feature that cannot be used, before anything runs."""
+        known = {name for graph in self.workflow.graphs.values() for name in graph.agents}
+        for name in self.overrides:
+            if name not in known:
+                raise UsageError(f"--agent {name}=…: no agent is named '{name}'", did_you_mean(name, known))
+        for graph in self.workflow.graphs.values():
+            for node in graph.nodes.values():
+                if isinstance(node, Task):
+                    self._check_task(graph, node)
+
+    def _check_task(self, graph: Graph, node: Task) -> None:
+        work = node.work
+        if isinstance(work, Chain):
+            raise _not_yet(node, "chain")
+        if isinstance(work, Tool) and work.tool.literal:
+            self._tool(graph, str(work.tool.data))
+        if not isinstance(work, Prompt):
+            return
+        for key in ("role", "route", "session"):
+            if getattr(work, key) is not None:
+                raise _not_yet(node, key)
+        if work.tools:
+            raise _not_yet(node, "tools")
+        name = work.agent or graph.default_agent
+        if name is not None and name.literal:
+            self._check_agent(graph, str(name.data))
+
+    def _check_agent(self, graph: Graph, name: str) -> None:
+        try:
+            self._agent(graph, name)
+        except WorkFailed as error:
+            raise UsageError(f"agent '{name}': {error.failure.message}", error.failure.hint) from error
+
+    def described(self) -> dict[str, str]:
+        """What each agent is, in a word: for `--dry-run`."""
+        return {
+            name: str(self._spec(graph, name).settings.get("model") or spec.kind)
+            for graph in self.workflow.graphs.values()
+            for name, spec in graph.agents.items()
+        }
+
+    # ---- during the run
+
+    def services(self, run: Run) -> Services:
+        self._run = run
+        for name, marks in run.marks.items():
+            for graph in run.workflow.graphs.values():
+                if name in graph.agents:
+                    agent = self._agent(graph, name)
+                    for mark in marks:
+                        agent.recall(mark)  # type: ignore[attr-defined]
+                    break
+        return Services(
+            executor=self.executor,
+            agent=self._agent,
+            tool=self._tool_of_task,
+            budget=RunBudget(run, self._price),
+            child_env=self.child_env,
+            secrets=self.secrets,
+            cwd=self.cwd,
+            on_text=self._text,
+        )
+
+    def _text(self, path: str, text: str) -> None:
+        self.on_text(path, self.mask(text) if self.mask else text)
+
+    def _spec(self, graph: Graph, name: str) -> AgentSpec:
+        spec = graph.agents.get(name)
+        if spec is None:
+            near = did_you_mean(name, graph.agents)
+            hint = near or f"there are: {', '.join(graph.agents) or 'none'}"
+            raise WorkFailed(Failure("agent", f"no agent is named '{name}'", hint=hint))
+        wanted = self.overrides.get(name)
+        if wanted is None:
+            return spec
+        if wanted in graph.agents:
+            return replace(graph.agents[wanted], name=name)
+        kept = {key: value for key, value in spec.settings.items() if key in ("system", "temperature", "max_tokens")}
+        return AgentSpec(name, "model", {**kept, "model": wanted}, spec.home)
+
+    def _agent(self, graph: Graph, name: str) -> Agent:
+        spec = self._spec(graph, name)
+        key = (spec.home, name)
+        agent = self._agents.get(key)
+        if agent is None:
+            environment = AgentEnvironment(executor=self.executor, env=self.child_env, cwd=self.cwd)
+            agent = self._agents[key] = agents.make(spec, self._rendered(spec.settings), environment)
+        return agent
+
+    def _rendered(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        raw = {key: value for key, value in settings.items() if key in KEPT_RAW}
+        names = {"env": {name: os.environ.get(name) for name in self.workflow.env}, "secrets": self.secrets}
+        if self._run is not None:
+            names["inputs"] = dict(self._run.inputs)
+        try:
+            rest = Value({key: value for key, value in settings.items() if key not in KEPT_RAW}).evaluate(names)
+        except EvaluationError as error:
+            raise WorkFailed(Failure("agent", error.message, hint=error.hint)) from error
+        return {**raw, **rest}
+
+    def _tool(self, graph: Graph, name: str) -> ToolPort:
+        key = (graph.key, name)
+        if key not in self._tools:
+            spec = graph.tools.get(name)
+            if spec is None:
+                raise UsageError(f"no tool is named '{name}'", did_you_mean(name, graph.tools))
+            self._tools[key] = tools.make(spec, spec.settings)
+        return self._tools[key]
+
+    def _tool_of_task(self, graph: Graph, name: str) -> ToolPort:
+        try:
+            return self._tool(graph, name)
+        except UsageError as error:
+            raise WorkFailed(Failure("tool", error.message, hint=error.hint)) from error
+
+    def _price(self, name: str) -> Price | None:
+        for graph in self.workflow.graphs.values():
+            price = graph.agents[name].settings.get("price") if name in graph.agents else None
+            if isinstance(price, Mapping):
+                return float(price.get("input", 0)), float(price.get("output", 0))
+        return None
+
+    async def close(self) -> None:
+        for agent in self._agents.values():
+            await agent.close()
+        self._agents.clear()
+
+
+def _not_yet(node: Task, key: str) -> UsageError:
+    return UsageError(f"'{node.name}' uses `{key}`, which this version of magent does not run yet")
+
+
+def masker(secrets: Any) -> Callable[[Any], Any] | None:
+    """A function that puts `***` for every secret in the texts of JSON data; None where there is no secret."""
+    hidden = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+    if not hidden:
+        return None
+
+    def mask(data: Any) -> Any:
+        if isinstance(data, str):
+            for secret in hidden:
+                data = data.replace(secret, MASK)
+            return data
+        if isinstance(data, Mapping):
+            return {mask(key): mask(value) for key, value in data.items()}
+        return [mask(item) for item in data] if isinstance(data, list) else data
+
+    return mask
+
+

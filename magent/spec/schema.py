@@ -1,49 +1,144 @@
-"""Documents against the files in `schemas/`, in words of our own, and values against users' schemas (from `schema_values`).
+"""Documents against the files in `schemas/`, in words of our own; values against users' schemas (see `schema_values`).
 
-The JSON files are the one truth about shapes; this package only puts what they refuse in words, with the place.
+The JSON files are the one truth about shapes. What draft-07 cannot say (that a duration is no longer than a hundred
+years, that a user's schema is sound) is added here, by the name of the definition it belongs to.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path as FilePath
 from typing import Any, Literal, get_args
 
-from magent.source import Path, Problem, dotted, locate
-from magent.spec.schema_rules import Book, Fault
-from magent.spec.schema_values import check_schema, check_value, field_schema, fill, found, types_in_words
+from magent import durations
+from magent.source import Path, Problem, dotted
+from magent.spec.schema_rules import Book, Check, Fault, Rule, Walk
+from magent.spec.schema_sound import schema_faults
+from magent.spec.schema_values import check_value, field_schema, fill
+from magent.spec.schema_words import problems
 
-__all__ = ["Kind", "check_schema", "check_value", "field_schema", "fill", "read_schema", "validate"]
+__all__ = ["KINDS", "Kind", "check_schema", "check_value", "field_schema", "fill", "read_schema", "validate"]
 
 Kind = Literal["workflow", "library", "answers", "settings", "test"]
-KINDS: tuple[str, ...] = get_args(Kind)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 _PACKAGE = FilePath(__file__).resolve().parent.parent
+_SHARED = "workflow.schema.json"
+
+
+def validate(document: Any, kind: Kind) -> list[Problem]:
+    """Every place where `document` has not the shape of its kind of file, sorted by place; empty where it has."""
+    book = _book(kind)
+    return problems(book.root.faults(document), document, read_schema("workflow"))
+
+
+def check_schema(schema: Any) -> list[str]:
+    """What is wrong with a JSON Schema that a user or a server wrote, in sentences; empty where it can be used.
+
+    Keywords that are not known are let be: they mean nothing, here as in JSON Schema.
+    """
+    rule = _book("workflow").refer("#/definitions/schema")
+    shape = [fault for fault in rule.faults(schema) if fault.keyword != "propertyNames"]
+    told = problems(shape, schema, read_schema("workflow"))
+    if told:
+        return [f"{problem.path}: {problem.message}" if problem.path else problem.message for problem in told]
+    return [f"{dotted(path)}: {sentence}" if path else sentence for path, _, sentence in schema_faults(schema)]
 
 
 @cache
 def read_schema(kind: Kind) -> dict[str, Any]:
-    """The JSON Schema of a kind of document, from the installed package or, in a checkout, from beside it."""
+    """The JSON Schema of a kind of document, complete in itself: what it takes from another file is put in."""
+    schema = _read(f"{kind}.schema.json")
+    taken: dict[str, Any] = {}
+    rewritten: dict[str, Any] = _taking(schema, taken)
+    if taken:
+        rewritten["definitions"] = {**rewritten.get("definitions", {}), **dict(sorted(taken.items()))}
+    return rewritten
+
+
+def _read(name: str) -> dict[str, Any]:
+    """A file of `schemas/`: in the installed package, or, in a checkout or an editable install, beside it."""
     for directory in (_PACKAGE / "schemas", _PACKAGE.parent / "schemas"):
-        file = directory / f"{kind}.schema.json"
+        file = directory / name
         if file.is_file():
             schema: dict[str, Any] = json.loads(file.read_text("utf-8"))
             return schema
-    raise FileNotFoundError(f"the schema {kind}.schema.json is neither in {_PACKAGE} nor beside it")
+    raise FileNotFoundError(f"{name} is missing: the package {_PACKAGE} is not complete")
+
+
+def _taking(part: Any, taken: dict[str, Any], inside: bool = False) -> Any:
+    """`part` with references to the workflow's schema made local; `taken` collects the definitions they need."""
+    if isinstance(part, list):
+        return [_taking(item, taken, inside) for item in part]
+    if not isinstance(part, dict):
+        return part
+    reference = part.get("$ref")
+    if isinstance(reference, str) and (inside or reference.startswith(_SHARED)):
+        name = reference.rpartition("/")[2]
+        if name not in taken:
+            taken[name] = True
+            taken[name] = _taking(_read(_SHARED)["definitions"][name], taken, inside=True)
+        return {"$ref": f"#/definitions/{name}"}
+    return {key: _taking(item, taken, inside) for key, item in part.items()}
 
 
 @cache
 def _book(kind: Kind) -> Book:
-    return Book(read_schema(kind))
+    more = {
+        "duration": _duration,
+        "duration_or_template": _duration,
+        "field": _sound,
+        "state_key": _sound,
+        "form_field": _sound_if_literal,
+    }
+    return Book(read_schema(kind), more)
 
 
-def validate(document: Any, kind: Kind) -> list[Problem]:
-    """Every place where `document` is not of the shape that its schema gives, sorted by place."""
-    faults = _book(kind).root.faults(document)
-    problems = [_problem(fault, document) for fault in faults]
-    return sorted(problems, key=lambda problem: problem.position)
+# --- what the JSON files cannot say
 
 
-def _problem(fault: Fault, document: Any) -> Problem:
-    path: Path = fault.path
-    return Problem(fault.keyword, f"{fault.keyword}: {found(fault.value)}", locate(document, path), dotted(path))
+def _duration(rule: Rule) -> Check:
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        if isinstance(value, str) and value[:1].isdigit() and "{{" not in value:
+            try:
+                durations.parse(value)
+            except ValueError as error:
+                if "longer" in str(error):  # its form is the pattern's business
+                    walk.faults.append(Fault("told", path, value, rule, ("bad-duration", str(error))))
+
+    return check
+
+
+def _sound(rule: Rule) -> Check:
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        if isinstance(value, dict):
+            for place, code, sentence in schema_faults(value):
+                walk.faults.append(Fault("told", (*path, *place), value, rule, (code, sentence)))
+
+    return check
+
+
+def _sound_if_literal(rule: Rule) -> Check:
+    field = rule.book.refer("#/definitions/field")
+
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        if isinstance(value, dict) and not has_template(value):
+            field.apply(value, path, walk)
+
+    return check
+
+
+def has_template(value: Any) -> bool:
+    """Whether a text with `{{` stands anywhere in `value`."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            if "{{" in item:
+                return True
+        elif isinstance(item, Mapping):
+            stack += item.values()
+        elif isinstance(item, list):
+            stack += item
+    return False

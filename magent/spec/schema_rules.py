@@ -1,7 +1,7 @@
-"""JSON Schemas as trees of small checks: quick, without recursion over the value's depth, and with faults that keep their place.
+"""JSON Schemas as trees of small checks: quick, without recursion over the value's depth, each fault with its place.
 
-It speaks the part of draft-07 that the files in `schemas/` use, which users' schemas mostly keep to as well. A keyword beyond
-it raises `Beyond`, and the caller turns to the `jsonschema` library. Patterns are RE2's.
+It speaks the part of draft-07 that the files in `schemas/` use, which users' schemas mostly keep to as well. A keyword
+beyond it raises `Beyond`, and the caller turns to the `jsonschema` library. Patterns are RE2's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Beyond(Exception):
 
 
 class Fault(NamedTuple):
-    """What does not fit: the keyword that says so, where, in which rule; `detail` is the key that is missing or too much."""
+    """What does not fit: which keyword says so, where, in which rule; `detail` is the key missing or too much."""
 
     keyword: str
     path: Path
@@ -44,21 +44,29 @@ class Walk:
 Check = Callable[[Any, Path, Walk], None]
 
 ANNOTATIONS = frozenset(
-    "$schema $comment $defs definitions title description default examples deprecated readOnly writeOnly format"
-    " contentEncoding contentMediaType".split()
+    (
+        *("$schema", "$comment", "$defs", "definitions", "title", "description", "default", "examples", "format"),
+        *("deprecated", "readOnly", "writeOnly", "contentEncoding", "contentMediaType"),
+        *("errorMessage", "patternErrorMessage"),  # what editors show instead of their own words
+    )
 )
 
 
 class Rule:
-    """One schema object; its checks are made when it is first used. `name` is its name under `definitions`, if it has one."""
+    """One schema object, ready to check; its checks are made when it is first used.
 
-    __slots__ = ("_checks", "book", "name", "schema")
+    `name` is its name under `definitions`, if it has one; `title` its own, or that of the object it is a part of.
+    """
 
-    def __init__(self, schema: Schema, book: Book, name: str = "") -> None:
+    __slots__ = ("_checks", "_typed", "book", "name", "schema", "title")
+
+    def __init__(self, schema: Schema, book: Book, name: str = "", title: str = "") -> None:
         self.schema = schema
         self.book = book
         self.name = name
+        self.title: str = schema.get("title", title) if isinstance(schema, Mapping) else title
         self._checks: tuple[Check, ...] | None = None
+        self._typed = False
 
     @property
     def keywords(self) -> Mapping[str, Any]:
@@ -69,8 +77,11 @@ class Rule:
         checks = self._checks
         if checks is None:
             checks = self._checks = self._compile()
+        before = len(walk.faults)
         for check in checks:
             check(value, path, walk)
+            if check is checks[0] and len(walk.faults) > before and self._typed:
+                return  # of the wrong type: all else would be noise
 
     def faults(self, value: Any, path: Path = ()) -> list[Fault]:
         walk = Walk()
@@ -98,26 +109,30 @@ class Rule:
         if not isinstance(self.schema, Mapping):
             raise Beyond("a schema is a mapping or a boolean")
         checks: list[Check] = []
-        for keyword, argument in self.schema.items():
+        self._typed = "type" in self.schema
+        for keyword, argument in sorted(self.schema.items(), key=lambda item: item[0] != "type"):
             maker = MAKERS.get(keyword)
             if maker is not None:
                 checks.append(maker(self, argument))
             elif keyword not in PARTNERS and keyword not in ANNOTATIONS and not keyword.startswith("x-"):
                 raise Beyond(f"the keyword {keyword!r}")
+        if self.name in self.book.more:
+            checks.append(self.book.more[self.name](self))
         return tuple(checks)
 
 
 class Book:
-    """The rules of one schema document, each made once."""
+    """The rules of one schema document, each made once. `more` adds checks, in code, to definitions by name."""
 
-    def __init__(self, root: Schema) -> None:
+    def __init__(self, root: Schema, more: Mapping[str, Callable[[Rule], Check]] | None = None) -> None:
+        self.more = more or {}
         self.root = Rule(root, self)
         self._named: dict[str, Rule] = {}
 
-    def rule(self, schema: Schema) -> Rule:
+    def rule(self, schema: Schema, title: str = "") -> Rule:
         if isinstance(schema, Mapping) and len(schema) == 1 and isinstance(schema.get("$ref"), str):
             return self.refer(schema["$ref"])
-        return Rule(schema, self)
+        return Rule(schema, self, "", title)
 
     def refer(self, reference: str) -> Rule:
         known = self._named.get(reference)
@@ -382,7 +397,7 @@ def _ref(rule: Rule, argument: Any) -> Check:
 
 
 def _all_of(rule: Rule, argument: Any) -> Check:
-    inner = tuple(rule.book.rule(schema) for schema in argument)
+    inner = tuple(rule.book.rule(schema, rule.title) for schema in argument)
 
     def check(value: Any, path: Path, walk: Walk) -> None:
         for one in inner:
@@ -392,7 +407,7 @@ def _all_of(rule: Rule, argument: Any) -> Check:
 
 
 def _any_of(rule: Rule, argument: Any) -> Check:
-    inner = tuple(rule.book.rule(schema) for schema in argument)
+    inner = tuple(rule.book.rule(schema, rule.title) for schema in argument)
 
     def check(value: Any, path: Path, walk: Walk) -> None:
         if not any(one.accepts(value) for one in inner):
@@ -424,8 +439,8 @@ def _contains(rule: Rule, argument: Any) -> Check:
 def _if(rule: Rule, argument: Any) -> Check:
     schema = rule.keywords
     test = rule.book.rule(argument)
-    then = rule.book.rule(schema.get("then", True))
-    otherwise = rule.book.rule(schema.get("else", True))
+    then = rule.book.rule(schema.get("then", True), rule.title)
+    otherwise = rule.book.rule(schema.get("else", True), rule.title)
 
     def check(value: Any, path: Path, walk: Walk) -> None:
         (then if test.accepts(value) else otherwise).apply(value, path, walk)

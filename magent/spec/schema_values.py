@@ -1,8 +1,8 @@
 """Values against the JSON Schemas that users write: inputs, outputs, answers, tool arguments.
 
-`check_value` gives sentences for people. What fits is found by `schema_rules`, in microseconds and without the `jsonschema`
-library; what does not fit, or uses a keyword beyond those rules, is looked at by the library, whose findings are put in words here.
-Patterns are RE2's everywhere, and nothing is ever fetched.
+`check_value` gives sentences for people. That a value fits is found by `schema_rules`, in microseconds and without the
+`jsonschema` library; a value that does not, or a schema with a keyword beyond those rules, is left to the library, whose findings
+are put in words here. Patterns are RE2's everywhere, and nothing is ever fetched.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from magent.source import Path, did_you_mean, dotted
-from magent.spec.schema_rules import Beyond, Book, Schema, is_integer, pattern, resolve
+from magent.spec.schema_rules import Beyond, Book, Schema, is_integer, pattern
 
 MOST_ERRORS = 20
 _KEPT = 1000
+_WORDING = ("title", "description", "default")
 
 # --- fields: name → JSON Schema, the one form of `inputs`, `output`, `form`, `parameters`
 
 
 def field_schema(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON Schema of the object that `fields` describe: what has no `default` must be there, nothing else may be.
+    """The JSON Schema of the object that `fields` describe: what has no `default` must be there, nothing else may.
 
-    `default: null` lets a field be null, whatever its type. A `#/…` reference inside a field counts from that field's schema.
+    `default: null` lets a field be null, whatever its type. A `#/…` reference in a field counts from that field's schema.
     """
     return {
         "type": "object",
@@ -58,7 +59,7 @@ def _member(name: str, schema: Any) -> Any:
 
 
 def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
-    words = {key: schema[key] for key in ("title", "description", "default") if key in schema}
+    words: dict[str, Any] = {key: schema[key] for key in _WORDING if key in schema}
     inner = {key: item for key, item in schema.items() if key not in words}
     if not inner:
         return words
@@ -86,8 +87,12 @@ def _moved_member(key: str, item: Any, base: str) -> Any:
 # --- values
 
 
+class Unsound(Exception):
+    """The schema itself is none."""
+
+
 class Checker:
-    """A schema made ready: its own faults, quick rules where they suffice, the library's validator when first needed."""
+    """A schema made ready: quick rules where they suffice, the library's validator when first needed."""
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
@@ -105,9 +110,20 @@ class Checker:
             return False
 
     def errors(self, value: Any) -> Iterator[Any]:
+        import re2
+        from jsonschema.exceptions import UnknownType
+        from referencing.exceptions import Unresolvable
+
         if self._validator is None:
             self._validator = _library_validator(self.schema)
-        yield from self._validator.iter_errors(value)
+        try:
+            yield from self._validator.iter_errors(value)
+        except UnknownType as error:
+            raise Unsound(f"{show(error.type)} is no type") from error
+        except Unresolvable as error:
+            raise Unsound(f"the reference {show(error.ref)} leads nowhere in it, and nothing is fetched") from error
+        except (re2.error, TypeError, ValueError, AttributeError) as error:
+            raise Unsound(str(error)) from error
 
 
 _checkers: dict[int, Checker] = {}
@@ -125,21 +141,21 @@ def checker(schema: Schema) -> Checker:
 
 
 def check_value(schema: Schema, value: Any) -> list[str]:
-    """What is wrong with `value`, one sentence a fault with its place inside the value; empty where it fits. At most 20."""
+    """What is wrong with `value`, at most 20 sentences, each with its place inside the value; empty where it fits."""
     known = checker(schema)
     if known.accepts(value):
         return []
-    sentences: list[str] = []
+    sentences: dict[str, None] = {}
     try:
         for error in known.errors(value):
-            for sentence in _sentences(error):
-                if sentence not in sentences:
-                    sentences.append(sentence)
+            sentences.update(dict.fromkeys(_sentences(error)))
             if len(sentences) >= MOST_ERRORS:
                 break
     except RecursionError:
-        return ["nested too deep, or its schema refers to itself without end"]
-    return sentences[:MOST_ERRORS]
+        return ["the value is nested too deep, or its schema refers to itself without end"]
+    except Unsound as error:
+        return [f"its schema cannot be used: {error}"]
+    return list(sentences)[:MOST_ERRORS]
 
 
 def _library_validator(schema: Schema) -> Any:
@@ -361,47 +377,3 @@ _WORDS: dict[str, Callable[[Any, Any, Any], str]] = {
     "contains": lambda v, a, e: "holds no item of the kind that is needed",
     "false": lambda v, a, e: "must not be there",
 }
-
-# --- schemas themselves
-
-
-def check_schema(schema: Any) -> list[str]:
-    """What is wrong with a JSON Schema that a user wrote; empty where it is sound."""
-    return [_at(place, sentence) for place, _, sentence in schema_faults(schema)]
-
-
-def schema_faults(schema: Any) -> list[tuple[Path, str, str]]:
-    """The same as (path in the schema, code, sentence)."""
-    faults: list[tuple[Path, str, str]] = []
-    stack: list[tuple[Any, Path]] = [(schema, ())]
-    while stack:
-        item, path = stack.pop()
-        if isinstance(item, dict):
-            faults += _own_faults(item, path, schema)
-            stack += [
-                (inner, (*path, key))
-                for key, inner in item.items()
-                if key not in ("enum", "const", "default", "examples")
-            ]
-        elif isinstance(item, list):
-            stack += [(inner, (*path, index)) for index, inner in enumerate(item)]
-    return faults
-
-
-def _own_faults(item: Mapping[str, Any], path: Path, root: Any) -> Iterator[tuple[Path, str, str]]:
-    from re2 import error as bad_pattern
-
-    if isinstance(text := item.get("pattern"), str):
-        try:
-            pattern(text)
-        except bad_pattern as error:
-            yield (*path, "pattern"), "bad-pattern", f"{show(text)} is not an RE2 pattern: {error}"
-    if isinstance(reference := item.get("$ref"), str):
-        try:
-            resolve(root, reference)
-        except Beyond:
-            yield (
-                (*path, "$ref"),
-                "bad-reference",
-                f"{show(reference)} leads nowhere: `$ref` stays in the schema (`#/…`)",
-            )

@@ -1,0 +1,81 @@
+"""What can be known of a workflow before it runs: one list of checks, each a small unit.
+
+Modules, in order: views, texts, shapes, context, scopes, references, writes, values, names, nulls, unused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from magent.source import Problem, sort_key
+from magent.spec.checks import names, nulls, references, scopes, unused, values, writes
+from magent.spec.checks.context import Context
+from magent.spec.checks.views import mapping
+from magent.spec.loader import Bundle, Document
+from magent.spec.schema import Kind, validate
+
+CHECKS: tuple[Callable[[Context], Iterator[Problem]], ...] = (
+    writes.check_name_patterns,
+    writes.check_item_names,
+    writes.check_end,
+    writes.check_state_keys,
+    writes.check_conflicting_writes,
+    scopes.check_targets,
+    scopes.check_lists_of_names,
+    scopes.check_scopes,
+    scopes.check_edges_that_are_never_tried,
+    scopes.check_default_edges,
+    scopes.check_conditions,
+    scopes.check_cases,
+    references.check_agents,
+    references.check_tasks_have_an_agent,
+    references.check_roles,
+    references.check_roles_that_extend_themselves,
+    references.check_tools,
+    references.check_chains,
+    references.check_chain_steps,
+    references.check_subgraphs,
+    references.check_called_files,
+    references.check_arguments,
+    references.check_call_targets,
+    values.check_defaults,
+    values.check_reducers,
+    values.check_answers,
+    values.check_wait_for,
+    values.check_durations,
+    values.check_lists_to_go_over,
+    names.check_expressions,
+    names.check_shell_doubts,
+    names.check_names,
+    names.check_reads,
+    names.check_computed_state,
+    nulls.check_nulls,
+    unused.check_secrets,
+    unused.check_keys_of_called_files,
+    unused.check_unused,
+)
+# Problems that say better than the schema what is wrong at the same place.
+_BETTER = frozenset(("list-of-names", "bad-name", "wait-for", "bad-call"))
+
+
+def check(bundle: Bundle) -> list[Problem]:
+    """Every problem of every document of the bundle, the loader's included: sorted by place, none twice."""
+    shape = [problem for document in _documents(bundle) for problem in validate(document.data, _kind(document))]
+    context = Context(bundle)
+    found = [problem for one in CHECKS for problem in one(context)]
+    better = {(problem.position, problem.path) for problem in found if problem.code in _BETTER}
+    shape = [problem for problem in shape if (problem.position, problem.path) not in better]
+    told = {(problem.position, problem.path) for problem in shape if problem.severity == "error"}
+    found = [problem for problem in found if (problem.position, problem.path) not in told]
+    return sorted(dict.fromkeys((*bundle.problems, *shape, *found)), key=sort_key)
+
+
+def _documents(bundle: Bundle) -> Iterator[Document]:
+    yield from bundle.documents.values()
+    yield from bundle.libraries.values()
+
+
+def _kind(document: Document) -> Kind:
+    """A library has neither `name` nor `nodes`."""
+    data = mapping(document.data)
+    return "workflow" if "name" in data or "nodes" in data else "library"

@@ -1,0 +1,306 @@
+"""The names that expressions and templates may use, each where it is there: `inputs`, `state`, `round`, fields …"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from magent.expressions import Access, ExpressionProblem, ShellText
+from magent.source import Problem, did_you_mean
+from magent.spec.checks.context import Context
+from magent.spec.checks.shapes import Shape, shape_of
+from magent.spec.checks.texts import Use
+from magent.spec.checks.views import GraphView, mapping, sequence
+
+FACTS: Mapping[str, tuple[str, ...]] = {
+    "run": ("id", "name", "dir", "workspace", "home", "key"),
+    "round": ("index", "number", "first"),
+    "error": ("type", "message", "node", "attempts", "data"),
+}
+NODE_FACTS = ("status", "visits", "attempts", "duration", "tokens", "cost", "error", "errors")
+ALWAYS = ("inputs", "state", "nodes", "error", "run", "env")
+OUTSIDE: Mapping[str, tuple[str, ...]] = {
+    "agents": (*ALWAYS, "prompt"),
+    "roles": (*ALWAYS, "round"),
+    "tools": (*ALWAYS,),
+    "chains": ("inputs", "previous", "steps", "run", "env"),
+    "notify": ("inputs", "state", "nodes", "error", "run", "env", "outputs"),
+    "defaults": ALWAYS,
+}
+_OTHER_TOOLS = frozenset(("steps", "step", "tasks", "task", "jobs", "results", "outputs", "ctx", "context"))
+
+
+def check_expressions(context: Context) -> Iterator[Problem]:
+    """Every expression, template and shell text can be parsed."""
+    for use in context.uses:
+        if isinstance(use.parsed, ExpressionProblem):
+            yield use.at(use.parsed.line, use.parsed.column, "bad-expression", use.parsed.message, use.parsed.hint)
+
+
+def check_shell_doubts(context: Context) -> Iterator[Problem]:
+    """`unquoted`, and data that a second interpreter reads, are meant to be seen."""
+    for use in context.uses:
+        if isinstance(use.parsed, ShellText):
+            for doubt in use.parsed.warnings:
+                yield use.doubt(doubt.line, doubt.column, "unquoted", doubt.message, doubt.hint)
+
+
+def check_names(context: Context) -> Iterator[Problem]:
+    """Every name that is read is one of the language's table, and is there at this place."""
+    for use in context.uses:
+        for access in use.accesses:
+            if not _knows(use, access.path[0]):
+                yield from _unknown_name(use, access)
+
+
+def check_reads(context: Context) -> Iterator[Problem]:
+    """What is read of `inputs`, `state`, `nodes`, `env` … exists."""
+    for use in context.uses:
+        for access in use.accesses:
+            head = access.path[0]
+            if head in READERS and _knows(use, head):
+                yield from READERS[head](_Read(context, use, access))
+
+
+def check_computed_state(context: Context) -> Iterator[Problem]:
+    """`state[…]` with a computed name reads everything."""
+    for use in context.uses:
+        for access in use.accesses:
+            if access.path == ("state",) and access.dynamic and use.graph is not None:
+                message = "which keys of `state` are read here is not known from the text, so it counts as reading all"
+                hint = "name the key, as in `state.review`"
+                yield use.doubt(access.line, access.column, "computed-state", message, hint)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    context: Context
+    use: Use
+    access: Access
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        return self.access.path
+
+    def problem(self, code: str, message: str, hint: str | None) -> Problem:
+        return self.use.at(self.access.line, self.access.column, code, message, hint)
+
+
+@cache
+def _always(section: str, output: bool, secrets: bool, around: bool) -> frozenset[str]:
+    extra = (("output", output), ("secrets", secrets), ("round", around))
+    return frozenset((*OUTSIDE.get(section, ALWAYS), *(name for name, there in extra if there)))
+
+
+def _base(use: Use) -> frozenset[str]:
+    return _always(use.section, use.spot.output, use.spot.secrets, use.spot.round)
+
+
+def _knows(use: Use, name: str) -> bool:
+    if name in _base(use):
+        return True
+    if use.section == "tools":
+        return name in mapping(use.owner.get("parameters"))
+    return use.graph is not None and use.node is not None and name in _items_at(use.graph, use.node, name)
+
+
+def _items_at(graph: GraphView, node: str, wanted: str | None = None) -> set[str]:
+    """`round` and the names that `as` gives around a node, up to the one wanted; all where it is in no scope."""
+    layout = graph.layout
+    region = layout.regions.get(layout.region_of.get(node, "")) if layout else None
+    if layout is None or region is None:
+        return set().union(*(_own_items(body) for body in graph.nodes.values()))
+    found: set[str] = set()
+    while region is not None and region.owner is not None and wanted not in found:
+        found |= _own_items(graph.nodes.get(region.owner, {}))
+        region = layout.regions.get(layout.region_of.get(region.owner, ""))
+    return found
+
+
+def _own_items(node: Mapping[str, object]) -> frozenset[str]:
+    """What the body of this node sees beside the rest."""
+    if "for_each" in node:
+        name = node.get("as", "item")
+        return frozenset(("round", name)) if isinstance(name, str) else frozenset(("round",))
+    return frozenset(("round",)) if node.get("type") == "loop" else frozenset()
+
+
+def _known(use: Use) -> list[str]:
+    """All the names that may be used here, for hints."""
+    names = set(_base(use)) | set(mapping(use.owner.get("parameters")) if use.section == "tools" else ())
+    if use.graph is not None and use.node is not None:
+        names |= _items_at(use.graph, use.node)
+    return sorted(names)
+
+
+def _unknown_name(use: Use, access: Access) -> Iterator[Problem]:
+    head = access.path[0]
+    message, hint = f"unknown name `{head}`", None
+    if head == "output":
+        message = "`output` is only there in `set`, `next`, `while` and `until`"
+        hint = "read a node's latest output as `state.<node>`"
+    elif head == "secrets":
+        message = "`secrets` is only there in `env`, `headers`, `api_key` and in tool and agent settings"
+        hint = "hand it over in `env`" if use.section == "node" else None
+    elif head == "round":
+        message, hint = "`round` is only there in a loop or in the body of a `for_each`", None
+    elif head in ("previous", "steps") and use.section != "chains" and not _state_hint(use, access):
+        message = f"`{head}` is only there in a chain's steps"
+    else:
+        hint = _state_hint(use, access) or _scope_hint(use, head)
+    yield use.at(access.line, access.column, "unknown-name", message, hint)
+
+
+def _state_hint(use: Use, access: Access) -> str | None:
+    """For those who write `review.verdict`, or `steps.review.outputs.verdict` as elsewhere."""
+    if use.graph is None:
+        return None
+    path = access.path
+    if path[0] in _OTHER_TOOLS and len(path) > 1 and path[1] in use.graph.state_names:
+        rest = tuple(step for step in path[2:] if step not in ("output", "outputs", "result"))
+        return f"did you mean `{'.'.join(('state', path[1], *rest))}`?"
+    if path[0] in use.graph.state_names:
+        return f"did you mean `{'.'.join(('state', *path))}`?"
+    if path[0] in use.graph.inputs:
+        return f"did you mean `{'.'.join(('inputs', *path))}`?"
+    return None
+
+
+def _scope_hint(use: Use, head: str) -> str | None:
+    allowed = _known(use)
+    if use.graph is not None:
+        for name, node in use.graph.nodes.items():
+            if "for_each" in node and node.get("as", "item") == head:
+                return f"`{head}` is there in the body of '{name}' only"
+        near = did_you_mean(head, [*allowed, "range", "dict"])
+        if near is None and (found := did_you_mean(head, use.graph.state_names)):
+            return found.replace("'", "`", 1).replace("`", "`state.", 1).replace("'", "`")
+        if near:
+            return near.replace("'", "`")
+    if use.section == "chains" and head == "state":
+        return "hand the value over as one of the chain's `inputs`"
+    near = did_you_mean(head, allowed)
+    return near.replace("'", "`") if near else f"known here: {', '.join(allowed)}"
+
+
+def _near(head: str, name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    near = did_you_mean(name, names)
+    if near:
+        word = near.split("'")[1]
+        return f"did you mean `{head}.{word}`?"
+    if not names:
+        return f"there are no {head}" if head == "inputs" else f"nothing is known under `{head}`"
+    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    return f"known: {shown}"
+
+
+def _inputs(read: _Read) -> Iterator[Problem]:
+    if len(read.path) < 2:
+        return
+    if read.use.graph is not None:
+        known: Iterable[str] = read.use.graph.inputs
+    elif read.use.section == "chains":
+        known = mapping(read.use.owner.get("inputs"))
+    else:
+        return  # agents, roles and tools serve several graphs
+    if read.path[1] not in known:
+        message = f"there is no input '{read.path[1]}'"
+        yield read.problem("unknown-input", message, _near("inputs", read.path[1], known))
+
+
+def _state(read: _Read) -> Iterator[Problem]:
+    graph, path = read.use.graph, read.path
+    if graph is None or len(path) < 2:
+        return
+    if path[1] not in graph.state_names:
+        message = f"nothing writes `state.{path[1]}`: no node, no declared key and no `set` has this name"
+        hint = f"did you mean `inputs.{path[1]}`?" if path[1] in graph.inputs else None
+        yield read.problem("unknown-state", message, hint or _near("state", path[1], graph.state_names))
+    elif path[1] in graph.nodes and len(path) > 2:
+        shape = shape_of(read.context, graph, path[1])
+        yield from _fields(read, shape, 2, f"'{path[1]}'")
+
+
+def _output(read: _Read) -> Iterator[Problem]:
+    graph, node = read.use.graph, read.use.node
+    if graph is not None and node is not None and len(read.path) > 1 and graph.type_of(node) != "loop":
+        yield from _fields(read, shape_of(read.context, graph, node), 1, f"'{node}'")
+
+
+def _fields(read: _Read, shape: Shape | None, depth: int, owner: str) -> Iterator[Problem]:
+    """The steps of the path from `depth` on, against what is known of the output's shape."""
+    for index in range(depth, len(read.path)):
+        if shape is None:
+            return
+        step = read.path[index]
+        if step not in shape:
+            before = ".".join(read.path[:index])
+            message = f"the output of {owner} has no `{step}`" + (f" in `{before}`" if index > depth else "")
+            yield read.problem("unknown-field", message, _near(before, step, shape))
+            return
+        shape = shape[step]
+
+
+def _nodes(read: _Read) -> Iterator[Problem]:
+    graph, path = read.use.graph, read.path
+    if graph is None or len(path) < 2:
+        return
+    if path[1] not in graph.names:
+        yield read.problem("unknown-node", f"there is no node '{path[1]}'", _near("nodes", path[1], graph.names))
+    elif len(path) > 2 and path[2] not in NODE_FACTS:
+        message = f"`nodes.{path[1]}` has no `{path[2]}`"
+        hint = f"its output is `state.{path[1]}`" if path[2] in ("output", "outputs", "result") else None
+        yield read.problem("unknown-fact", message, hint or _near(f"nodes.{path[1]}", path[2], NODE_FACTS))
+    elif len(path) > 3 and path[2] == "error" and path[3] not in FACTS["error"]:
+        before = ".".join(path[:3])
+        yield read.problem("unknown-fact", f"`{before}` has no `{path[3]}`", _near(before, path[3], FACTS["error"]))
+
+
+def _facts(read: _Read) -> Iterator[Problem]:
+    head = read.path[0]
+    known = FACTS[head]
+    if len(read.path) > 1 and read.path[1] not in known and read.use.section != "notify":
+        message = f"`{head}` has no `{read.path[1]}`"
+        yield read.problem("unknown-fact", message, _near(head, read.path[1], known))
+
+
+def _environment(read: _Read) -> Iterator[Problem]:
+    head = read.path[0]
+    root = read.context.root
+    if len(read.path) < 2 or root is None or "nodes" not in mapping(root.data):
+        return
+    listed = sequence(mapping(root.data).get(head))
+    if head == "env":
+        listed = [*listed, *sequence(mapping(read.use.place.document.data).get("env"))]
+    names = [name for name in listed if isinstance(name, str)]
+    if read.path[1] not in names:
+        message = f"`{head}.{read.path[1]}` is not listed under `{head}` at the top of {root.file}"
+        hint = did_you_mean(read.path[1], names) or f"list it: `{head}: [{', '.join([*names[:5], read.path[1]])}]`"
+        yield read.problem("not-listed", message, hint)
+
+
+def _steps(read: _Read) -> Iterator[Problem]:
+    if read.use.section != "chains" or len(read.path) < 2:
+        return
+    number = next((step for step in read.use.place.path if isinstance(step, int)), 0)
+    earlier = [mapping(step).get("as") for step in sequence(read.use.owner.get("steps"))[:number]]
+    known = [name for name in earlier if isinstance(name, str)]
+    if read.path[1] not in known:
+        message = f"no earlier step of this chain is named '{read.path[1]}' with `as`"
+        yield read.problem("unknown-step", message, _near("steps", read.path[1], known) if known else None)
+
+
+READERS = {
+    "inputs": _inputs,
+    "state": _state,
+    "output": _output,
+    "nodes": _nodes,
+    "run": _facts,
+    "round": _facts,
+    "error": _facts,
+    "env": _environment,
+    "secrets": _environment,
+    "steps": _steps,
+}

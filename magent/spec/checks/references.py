@@ -1,0 +1,334 @@
+"""Names of agents, roles, tools, chains and subgraphs, wherever something is named, and the arguments handed over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from magent.source import Problem, did_you_mean
+from magent.spec.checks.context import Context
+from magent.spec.checks.views import (
+    PREDEFINED_ROLES,
+    GraphView,
+    Place,
+    is_template,
+    mapping,
+    sequence,
+)
+from magent.spec.loader import is_file
+from magent.spec.schema import check_value, field_schema
+
+FILE_TOOLS = ("read", "write", "append", "list", "search", "stat")
+BUILTINS = ("calculator", "files", "web_search", "http_request")
+_CALL = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+Reference = tuple[Place, str, str]  # where, the key of the document whose names count, the name
+
+
+def _nodes(context: Context) -> Iterator[tuple[GraphView, str, Mapping[str, Any]]]:
+    for graph in context.graphs:
+        for name, node in graph.nodes.items():
+            yield graph, name, node
+
+
+def _shared(context: Context, section: str) -> Iterator[tuple[Place, str, Mapping[str, Any]]]:
+    for key, document in context.owners():
+        for name, body in mapping(mapping(document.data).get(section)).items():
+            if isinstance(body, Mapping):
+                yield Place(document, (section, name)), key, body
+
+
+def _literal(value: Any) -> bool:
+    return isinstance(value, str) and not is_template(value)
+
+
+def _agent_names(context: Context) -> Iterator[Reference]:
+    for graph, name, node in _nodes(context):
+        if graph.type_of(name) == "task" and _literal(node.get("agent")):
+            yield graph.at(name, "agent"), graph.key, node["agent"]
+    for place, key, role in _shared(context, "roles"):
+        if _literal(role.get("agent")):
+            yield place / "agent", key, role["agent"]
+    for key, document in context.owners():
+        defaults = mapping(mapping(document.data).get("defaults"))
+        if _literal(defaults.get("agent")):
+            yield Place(document, ("defaults", "agent")), key, defaults["agent"]
+
+
+def check_agents(context: Context) -> Iterator[Problem]:
+    for place, key, name in _agent_names(context):
+        known = context.definitions(key, "agents")
+        if name not in known:
+            yield _unknown(place, "agent", name, known)
+    for place, key, agent in _shared(context, "agents"):
+        known = context.definitions(key, "agents")
+        for index, name in enumerate(sequence(agent.get("fallback"))):
+            if _literal(name) and name not in known and name != "local" and ":" not in name:
+                yield _unknown(place / ("fallback", index), "agent", name, known)
+
+
+def _unknown(place: Place, kind: str, name: str, known: Mapping[str, Any] | tuple[str, ...]) -> Problem:
+    hint = did_you_mean(name, known)
+    if hint is None:
+        names = list(known)
+        shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+        hint = f"known {kind}s: {shown}" if names else f"define it under `{kind}s`"
+    return place.problem(f"unknown-{kind}", f"there is no {kind} '{name}'", hint=hint)
+
+
+def check_tasks_have_an_agent(context: Context) -> Iterator[Problem]:
+    """A prompt needs somebody to answer it."""
+    for graph, name, node in _nodes(context):
+        if graph.type_of(name) != "task" or "prompt" not in node or "agent" in node or "route" in node:
+            continue
+        if context.default_agent(graph.key) is not None:
+            continue
+        role = node.get("role")
+        if role is None or (_literal(role) and _agent_of_role(context, graph.key, role) == ""):
+            message = f"no agent answers this prompt: '{name}' names none, and there is no `defaults.agent`"
+            hint = "write `agent: …`, or `defaults: {agent: …}` at the top of the file"
+            yield graph.at(name, "prompt").problem("no-agent", message, hint=hint, key=True)
+
+
+def _agent_of_role(context: Context, key: str, role: str) -> Any:
+    """The agent that a role or one it extends names; "" where none does, None where that is not known."""
+    known = context.definitions(key, "roles")
+    seen: set[str] = set()
+    while role in known and role not in seen:
+        seen.add(role)
+        body = mapping(known[role][0])
+        if "agent" in body:
+            return body["agent"]
+        if not isinstance(body.get("extends"), str):
+            return ""
+        role = body["extends"]
+    return "" if role in PREDEFINED_ROLES else None
+
+
+def check_roles(context: Context) -> Iterator[Problem]:
+    for graph, name, node in _nodes(context):
+        role = node.get("role")
+        if graph.type_of(name) == "task" and isinstance(role, str) and not is_template(role):
+            known = (*context.definitions(graph.key, "roles"), *PREDEFINED_ROLES)
+            if role not in known:
+                yield _unknown(graph.at(name, "role"), "role", role, known)
+    for place, key, body in _shared(context, "roles"):
+        known = (*context.definitions(key, "roles"), *PREDEFINED_ROLES)
+        parent = body.get("extends")
+        if isinstance(parent, str) and parent not in known:
+            yield _unknown(place / "extends", "role", parent, known)
+
+
+def check_roles_that_extend_themselves(context: Context) -> Iterator[Problem]:
+    for place, key, _ in _shared(context, "roles"):
+        known = context.definitions(key, "roles")
+        name = str(place.path[-1])
+        trail = [name]
+        while True:
+            parent = mapping(known.get(trail[-1], ({},))[0]).get("extends")
+            if not isinstance(parent, str) or (parent in trail and parent != name):
+                break
+            if parent == name and not (name in PREDEFINED_ROLES and len(trail) == 1):
+                message = f"a role that extends itself: {' → '.join([*trail, name])}"
+                yield (place / "extends").problem("role-cycle", message)
+            if parent == name or parent not in known:
+                break
+            trail.append(parent)
+
+
+def _tool_names(context: Context) -> Iterator[tuple[Place, str, str, bool]]:
+    """Each tool that is named: where, whose names count, the name, whether it is called (else: offered to an agent)."""
+    for graph, name, node in _nodes(context):
+        if graph.type_of(name) != "task":
+            continue
+        if _literal(node.get("tool")):
+            yield graph.at(name, "tool"), graph.key, node["tool"], True
+        for index, tool in enumerate(sequence(node.get("tools"))):
+            if _literal(tool):
+                yield graph.at(name, "tools", index), graph.key, tool, False
+    for section in ("agents", "roles"):
+        for place, key, body in _shared(context, section):
+            for index, tool in enumerate(sequence(body.get("tools"))):
+                if _literal(tool):
+                    yield place / ("tools", index), key, tool, False
+    for place, key, chain in _shared(context, "chains"):
+        for index, step in enumerate(sequence(chain.get("steps"))):
+            if _literal(mapping(step).get("tool")):
+                yield place / ("steps", index, "tool"), key, step["tool"], True
+
+
+def check_tools(context: Context) -> Iterator[Problem]:
+    for place, key, name, called in _tool_names(context):
+        known = context.definitions(key, "tools")
+        server, dot, inner = name.partition(".")
+        if server not in known:
+            yield _unknown_tool(place, name, server, known)
+            continue
+        tool = mapping(known[server][0])
+        if tool.get("builtin") == "files":
+            yield from _file_tool(place, server, inner, called)
+        elif "mcp" in tool and called and not inner:
+            message = f"'{server}' is a server: name one of its tools"
+            yield place.problem("unknown-tool", message, hint=f"write `{server}.<tool>`")
+        elif dot and "mcp" not in tool and tool:
+            message = f"'{server}' is one tool, it has no '{inner}'"
+            yield place.problem("unknown-tool", message, hint=f"write `{server}`")
+
+
+def _unknown_tool(place: Place, name: str, server: str, known: Mapping[str, Any]) -> Problem:
+    hint = did_you_mean(server, known)
+    if hint is None and server in BUILTINS:
+        hint = f"declare it: `tools: {{{server}: {{builtin: {server}}}}}`"
+    problem = _unknown(place, "tool", name, known)
+    return place.problem(problem.code, problem.message, hint=hint or problem.hint)
+
+
+def _file_tool(place: Place, server: str, inner: str, called: bool) -> Iterator[Problem]:
+    if inner in FILE_TOOLS or (not inner and not called):
+        return
+    message = f"'{server}' has no tool '{inner}'" if inner else f"'{server}' is several tools: name one of them"
+    hint = did_you_mean(f"{server}.{inner}", [f"{server}.{tool}" for tool in FILE_TOOLS]) if inner else None
+    shown = ", ".join(f"{server}.{tool}" for tool in FILE_TOOLS)
+    yield place.problem("unknown-tool", message, hint=hint or f"known: {shown}")
+
+
+def check_chains(context: Context) -> Iterator[Problem]:
+    for graph, name, node in _nodes(context):
+        if graph.type_of(name) == "task" and _literal(node.get("chain")):
+            known = context.definitions(graph.key, "chains")
+            if node["chain"] not in known:
+                yield _unknown(graph.at(name, "chain"), "chain", node["chain"], known)
+
+
+def check_chain_steps(context: Context) -> Iterator[Problem]:
+    """No two steps of a chain have one name."""
+    for place, _, chain in _shared(context, "chains"):
+        seen: dict[str, int] = {}
+        for index, step in enumerate(sequence(chain.get("steps"))):
+            name = mapping(step).get("as")
+            if isinstance(name, str) and name in seen:
+                message = f"an earlier step of this chain is named '{name}' already"
+                related = place / ("steps", seen[name], "as")
+                yield (place / ("steps", index, "as")).problem("duplicate-step", message, related=related)
+            elif isinstance(name, str):
+                seen[name] = index
+
+
+def check_subgraphs(context: Context) -> Iterator[Problem]:
+    """`uses` names a graph under `subgraphs`; a file that could not be read is told by the loader."""
+    for graph, name, node in _nodes(context):
+        uses = node.get("uses")
+        if graph.type_of(name) != "subgraph" or not isinstance(uses, str) or is_file(uses):
+            continue
+        known = mapping(mapping(graph.document.data).get("subgraphs"))
+        if uses not in known:
+            hint = did_you_mean(uses, known) or "define it under `subgraphs`, or name a file such as `./translate.yaml`"
+            yield graph.at(name, "uses").problem("unknown-subgraph", f"there is no subgraph '{uses}'", hint=hint)
+
+
+def check_called_files(context: Context) -> Iterator[Problem]:
+    """What a node calls is a workflow, not a library."""
+    for graph, name, node in _nodes(context):
+        uses = node.get("uses")
+        if graph.type_of(name) != "subgraph" or not isinstance(uses, str) or not is_file(uses):
+            continue
+        target = context.bundle.target(graph.key, uses)
+        document = context.bundle.documents.get(target) if target else None
+        if document is not None and "nodes" not in mapping(document.data):
+            message = f"{document.file} has no `nodes`: it is no workflow that can be called"
+            yield graph.at(name, "uses").problem("not-a-workflow", message, hint="a library is named under `include`")
+
+
+def check_arguments(context: Context) -> Iterator[Problem]:
+    """What `with` hands to a subgraph, a chain or a `run` tool: known names, none missing, literals that fit."""
+    for graph, name, node in _nodes(context):
+        found = _parameters(context, graph, name, node)
+        if found is not None:
+            arguments = node.get("with", {})
+            if isinstance(arguments, Mapping):
+                yield from _arguments(graph.at(name), graph.at(name, "with"), arguments, *found)
+    for place, key, chain in _shared(context, "chains"):
+        tools = context.definitions(key, "tools")
+        for index, step in enumerate(sequence(chain.get("steps"))):
+            tool = mapping(step).get("tool")
+            if isinstance(tool, str) and (fields := _tool_fields(tools, tool)) is not None:
+                arguments = step.get("with", {})
+                at = place / ("steps", index)
+                if isinstance(arguments, Mapping):
+                    yield from _arguments(
+                        at / "tool", at / "with", arguments, fields, f"the tool '{tool}'", "parameter"
+                    )
+
+
+def _parameters(
+    context: Context, graph: GraphView, name: str, node: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], str, str] | None:
+    kind = graph.type_of(name)
+    if kind == "subgraph":
+        called = context.subgraph(graph, node.get("uses"))
+        return (called.inputs, f"the subgraph '{node['uses']}'", "input") if called else None
+    if kind == "task" and _literal(node.get("chain")):
+        chain = context.definitions(graph.key, "chains").get(node["chain"])
+        return (mapping(mapping(chain[0]).get("inputs")), f"the chain '{node['chain']}'", "input") if chain else None
+    if kind == "task" and _literal(node.get("tool")):
+        fields = _tool_fields(context.definitions(graph.key, "tools"), node["tool"])
+        return (fields, f"the tool '{node['tool']}'", "parameter") if fields is not None else None
+    return None
+
+
+def _tool_fields(tools: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    body = mapping(tools[name][0]) if name in tools else {}
+    return mapping(body.get("parameters")) if "run" in body else None
+
+
+def _arguments(
+    owner: Place, place: Place, arguments: Mapping[str, Any], fields: Mapping[str, Any], callee: str, word: str
+) -> Iterator[Problem]:
+    for name, value in arguments.items():
+        if name not in fields:
+            known = ", ".join(fields) or "none"
+            hint = did_you_mean(name, fields) or f"known {word}s: {known}"
+            yield (place / name).problem("unknown-argument", f"{callee} has no {word} '{name}'", hint=hint, key=True)
+        elif isinstance(fields[name], Mapping) and not has_template(value):
+            for sentence in misfit(fields[name], value):
+                message = f"the {word} '{name}' of {callee} does not fit: {sentence}"
+                yield (place / name).problem("wrong-argument", message)
+    missing = [name for name, schema in fields.items() if name not in arguments and "default" not in mapping(schema)]
+    if missing:
+        shown = ", ".join(f"'{name}'" for name in missing)
+        message = f"{callee} needs the {word}{'s' if len(missing) > 1 else ''} {shown}"
+        hint = f"hand it over: `with: {{{missing[0]}: …}}`, or give the {word} a `default`"
+        yield (place if arguments else owner).problem("missing-argument", message, hint=hint, key=True)
+
+
+def has_template(value: Any) -> bool:
+    waiting = [value]
+    for item in waiting:  # grows
+        if isinstance(item, str) and is_template(item):
+            return True
+        waiting += item.values() if isinstance(item, Mapping) else item if isinstance(item, list) else ()
+    return False
+
+
+def misfit(schema: Any, value: Any) -> list[str]:
+    """What is wrong with a literal for a field of this schema; nothing where the schema itself is malformed."""
+    try:
+        return [sentence.removeprefix("field: ") for sentence in check_value(_field(schema), value)]
+    except (ValueError, TypeError, KeyError, AttributeError, LookupError):
+        return []  # the schema itself is malformed, which is told where it stands
+
+
+def _field(schema: Mapping[str, Any]) -> Any:
+    return field_schema({"field": schema})["properties"]["field"]
+
+
+def check_call_targets(context: Context) -> Iterator[Problem]:
+    """`call` is `module:name`; nothing is imported here."""
+    places = [(graph.at(name, "call"), node) for graph, name, node in _nodes(context) if graph.type_of(name) == "task"]
+    for section in ("agents", "tools"):
+        places += [(place / "call", body) for place, _, body in _shared(context, section)]
+    for place, body in places:
+        target = body.get("call")
+        if isinstance(target, str) and not _CALL.fullmatch(target):
+            hint = "write the module, a colon, the function: `mypkg.planning:make_plan`"
+            yield place.problem("bad-call", f"'{target}' does not name a Python function", hint=hint)

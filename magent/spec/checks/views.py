@@ -1,0 +1,194 @@
+"""What the checks look at: documents, their graphs, what names mean there, and how a problem gets its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from magent.graph import Layout, Sketch, layout, sketch
+from magent.source import Path, Position, Problem, dotted, locate
+from magent.spec.loader import Bundle, Document, is_file
+
+PREDEFINED_ROLES = (
+    "manager",
+    "researcher",
+    "coder",
+    "reviewer",
+    "tester",
+    "architect",
+    "analyst",
+    "writer",
+    "critic",
+    "executor",
+    "specialist",
+)
+WORKS = ("prompt", "run", "call", "tool", "chain")
+Section = Literal["agents", "roles", "tools", "chains"]
+SECTIONS: tuple[Section, ...] = ("agents", "roles", "tools", "chains")
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """`value` where it is a mapping, else an empty one: the schema has told what is malformed."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def sequence(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def is_template(value: Any) -> bool:
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
+
+
+def reads_whole(value: Any) -> bool:
+    """Whether a text is one `{{ … }}`, checked when reached."""
+    return isinstance(value, str) and value.strip().startswith("{{") and value.strip().endswith("}}")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A document and a path in it."""
+
+    document: Document
+    path: Path
+
+    def __truediv__(self, step: str | int | Path) -> Place:
+        return Place(self.document, (*self.path, *step) if isinstance(step, tuple) else (*self.path, step))
+
+    def position(self, *, key: bool = False) -> Position:
+        start = Position(self.document.file, 1, 1)
+        return locate(self.document.data, self.path, key=key, fallback=start)
+
+    def problem(
+        self,
+        code: str,
+        message: str,
+        *,
+        hint: str | None = None,
+        key: bool = False,
+        related: Place | None = None,
+        related_key: bool = False,
+    ) -> Problem:
+        other = related.position(key=related_key) if related else None
+        return Problem(code, message, self.position(key=key), dotted(self.path), hint, related=other)
+
+    def warning(
+        self, code: str, message: str, *, hint: str | None = None, key: bool = False, related: Place | None = None
+    ) -> Problem:
+        other = related.position() if related else None
+        return Problem(code, message, self.position(key=key), dotted(self.path), hint, "warning", other)
+
+
+@dataclass(eq=False)
+class GraphView:
+    """One graph of a document: the document's own, or one under `subgraphs`. Malformed nodes keep only their names."""
+
+    document: Document
+    path: Path
+    data: Mapping[str, Any]
+    key: str = ""
+    names: tuple[str, ...] = field(init=False)
+    nodes: dict[str, Mapping[str, Any]] = field(init=False)
+    meant: set[str] | None = None  # nodes that misspelt targets probably mean
+
+    def __post_init__(self) -> None:
+        table = mapping(self.data.get("nodes"))
+        self.names = tuple(table)
+        self.nodes = {name: table[name] for name in self.names if isinstance(table[name], Mapping)}
+
+    @property
+    def place(self) -> Place:
+        return Place(self.document, self.path)
+
+    def at(self, node: str, *steps: str | int) -> Place:
+        return Place(self.document, (*self.path, "nodes", node, *steps))
+
+    @cached_property
+    def inputs(self) -> Mapping[str, Any]:
+        return mapping(self.data.get("inputs"))
+
+    @cached_property
+    def declared(self) -> Mapping[str, Any]:
+        return mapping(self.data.get("state"))
+
+    @cached_property
+    def sketches(self) -> dict[str, Sketch]:
+        table = mapping(self.data.get("nodes"))
+        return {name: sketch(name, table[name]) for name in self.names}
+
+    @cached_property
+    def layout(self) -> Layout | None:
+        return layout(self.sketches) if self.sketches else None
+
+    @cached_property
+    def written(self) -> dict[str, list[str]]:
+        """Keys that some `set` writes, each with the nodes that do."""
+        found: dict[str, list[str]] = {}
+        for name, node in self.nodes.items():
+            for key in mapping(node.get("set")):
+                found.setdefault(key, []).append(name)
+        return found
+
+    @cached_property
+    def state_names(self) -> dict[str, None]:
+        return dict.fromkeys((*self.names, *self.declared, *self.written))
+
+    def type_of(self, node: str) -> str:
+        kind = self.nodes.get(node, {}).get("type", "task")
+        return kind if isinstance(kind, str) else "task"
+
+
+class Names:
+    """The graphs of a bundle, and what names mean in each document."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.graphs = [graph for key, document in bundle.documents.items() for graph in _graphs(key, document)]
+        self._named = {(graph.key, graph.path[1:2]): graph for graph in self.graphs}
+        self._tables: dict[tuple[str, str], Mapping[str, tuple[Any, Document]]] = {}
+
+    @property
+    def root(self) -> Document | None:
+        return self.bundle.documents.get(self.bundle.root)
+
+    def all_documents(self) -> Iterator[tuple[str, Document]]:
+        yield from self.bundle.documents.items()
+        yield from self.bundle.libraries.items()
+
+    def owners(self) -> Iterator[tuple[str, Document]]:
+        """Each document with the key under which its names are looked up: a library's with those of its first user."""
+        yield from self.bundle.documents.items()
+        for library, document in self.bundle.libraries.items():
+            users = [key for key, included in self.bundle.includes.items() if library in included]
+            workflows = [key for key in users if key in self.bundle.documents]
+            yield (workflows or users or [library])[0], document
+
+    def definitions(self, key: str, section: str) -> Mapping[str, tuple[Any, Document]]:
+        """The names that a document knows in a section: its own and those of its libraries."""
+        if (key, section) not in self._tables:
+            self._tables[key, section] = self.bundle.definitions(key, section)
+        return self._tables[key, section]
+
+    def default_agent(self, key: str) -> Any:
+        found = self.definitions(key, "defaults").get("agent")
+        return found[0] if found else None
+
+    def subgraph(self, graph: GraphView, uses: Any) -> GraphView | None:
+        """The graph that `uses` names: one under `subgraphs` of the same file, or a file's own."""
+        if not isinstance(uses, str):
+            return None
+        if is_file(uses):
+            return self._named.get((self.bundle.target(graph.key, uses) or "", ()))
+        return self._named.get((graph.key, (uses,)))
+
+
+def _graphs(key: str, document: Document) -> Iterator[GraphView]:
+    if not isinstance(document.data, Mapping):
+        return
+    if "nodes" in document.data:
+        yield GraphView(document, (), document.data, key)
+    for name, data in mapping(document.data.get("subgraphs")).items():
+        if isinstance(data, Mapping):
+            yield GraphView(document, ("subgraphs", name), data, key)

@@ -204,8 +204,12 @@ class Plain:
 
     async def _lines(self) -> str:
         lines: list[str] = []
-        while (line := await self._line()) != ".":
-            lines.append(line)
+        try:
+            while (line := await self._line()) != ".":
+                lines.append(line)
+        except LeftOpen:
+            if not lines:
+                raise
         return "\n".join(lines)
 
     async def _line(self) -> str:

@@ -62,7 +62,7 @@ class Terminal:
         self._show(question)
         try:
             answer = await _until_it_fits(self._prompts, question)
-        except LeftOpen:
+        except (LeftOpen, OSError):  # end of input, or the terminal went away
             return None
         except Stopped:
             self._stopped = True
@@ -114,7 +114,7 @@ def _heading(question: Question) -> str:
 def _context(context: Any) -> str:
     if not isinstance(context, Mapping):
         return "" if context is None else _as_text(context)
-    return "\n".join(f"  {one_line(str(key))}: {_as_text(value)}" for key, value in context.items())
+    return "\n".join(f"  {one_line(str(key))}: {text_of(value)}" for key, value in context.items())
 
 
 def _as_text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The calculator: arithmetic that is exact where it can be, with a reader of its own, so that no text can do more than count.
+"""The calculator: arithmetic that is exact where it can be, with a reader of its own: no text can do more than count.
 
 Fractions stay exact through `+ - * / // %` and whole powers (0.1 + 0.2 is 0.3, 1 / 3 * 3 is 1); roots that do not come
 out, logarithms and the like give floating point numbers. `**` groups to the right, `//`, `%` and `round` are Python's.
@@ -33,7 +33,7 @@ _STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "**": _POWER}
 
 
 class Calculator:
-    """The built-in tool `calculator`. Fails with type `tool` and a sentence for whatever it cannot or will not work out."""
+    """The built-in tool `calculator`. Fails with type `tool` and a sentence where it cannot or will not work it out."""
 
     name = "calculator"
     description = (
@@ -71,6 +71,7 @@ def calculate(expression: str) -> int | float:
 
 def _failed(expression: str, why: str) -> WorkFailed:
     shown = expression if len(expression) <= 60 else expression[:57] + "…"
+    shown = "".join(char if char.isprintable() else "�" for char in shown)
     return WorkFailed(Failure("tool", f"the calculator cannot work out '{shown}': {why}"))
 
 
@@ -99,6 +100,8 @@ class _Reader:
         self.depth = 0
 
     def whole(self) -> Number:
+        if len(self.tokens) == 1:
+            raise Unreadable("there is nothing in it")
         value = self.expression(0)
         if self.tokens[self.at][0] != "end":
             raise self.unexpected()
@@ -114,10 +117,10 @@ class _Reader:
 
     def unexpected(self) -> Unreadable:
         kind, text = self.tokens[self.at]
-        hint = "; a power is written **" if text == "^" else ""
-        return Unreadable(
-            f"{text} is not expected there{hint}" if kind == "end" else f"'{text}' is not expected there{hint}"
-        )
+        if kind == "end":
+            return Unreadable("something is missing at the end")
+        shown = text if text.isprintable() else "�"
+        return Unreadable(f"'{shown}' is not expected there{'; a power is written **' if text == '^' else ''}")
 
     def expression(self, floor: int) -> Number:
         """Operands joined by operators that bind at least as strongly as `floor`."""
@@ -176,7 +179,7 @@ class _Reader:
 
 
 def _number(text: str) -> Fraction:
-    digits, _, exponent = text.lower().partition("e")
+    exponent = text.lower().partition("e")[2]
     if exponent and (len(exponent) > 6 or abs(int(exponent)) > MAX_EXPONENT):
         raise OverflowError
     return Fraction(text)
@@ -200,8 +203,7 @@ def _bounded(value: Number) -> Number:
 
 def _power(base: Number, exponent: Number) -> Number:
     if isinstance(base, Fraction) and isinstance(exponent, Fraction) and exponent.denominator == 1:
-        bits = max(base.numerator.bit_length(), base.denominator.bit_length())
-        if abs(base) in (0, 1) or bits * abs(exponent.numerator) <= MAX_BITS:
+        if _least_bits(base, exponent.numerator) <= MAX_BITS:
             return Fraction(base**exponent.numerator)
         if base.denominator == 1 and exponent > 0:
             raise OverflowError
@@ -210,6 +212,11 @@ def _power(base: Number, exponent: Number) -> Number:
     if base == 0 and exponent < 0:
         raise ZeroDivisionError
     return math.pow(base, exponent)
+
+
+def _least_bits(base: Fraction, exponent: int) -> int:
+    """What a power takes at least, found without working it out; it takes twice that at most, or next to nothing."""
+    return (max(base.numerator.bit_length(), base.denominator.bit_length()) - 1) * abs(exponent)
 
 
 def _sqrt(value: Number) -> Number:
@@ -223,7 +230,7 @@ def _sqrt(value: Number) -> Number:
 
 
 def _whole(value: Number, what: str, limit: int) -> int:
-    if value != int(value) or abs(value) > limit:
+    if value != int(value) or not -limit <= value <= limit:
         raise Unreadable(f"{what} takes a whole number up to {limit}")
     return int(value)
 
@@ -235,11 +242,7 @@ def _factorial(value: Number) -> Number:
 
 
 def _round(value: Number, places: Number = Fraction(0)) -> Number:
-    return (
-        Fraction(round(value, _whole(places, "round", MAX_PLACES)))
-        if isinstance(value, Fraction)
-        else round(value, _whole(places, "round", MAX_PLACES))
-    )
+    return _exact(round(value, _whole(places, "round", MAX_PLACES)))
 
 
 def _log(value: Number, base: Number | None = None) -> Number:
@@ -247,18 +250,15 @@ def _log(value: Number, base: Number | None = None) -> Number:
         raise Unreadable("only numbers above zero have a logarithm")
     if base is None:
         return _ln(value)
-    guess = Fraction(round(_ln(value) / _ln(base)))
-    exact = isinstance(value, Fraction) and isinstance(base, Fraction) and abs(guess) <= MAX_BITS
-    return guess if exact and _power(base, guess) == value else _ln(value) / _ln(base)
+    near = math.log10(value) if base == 10 and 1e-300 < value < 1e300 else _ln(value) / _ln(base)
+    if isinstance(value, Fraction) and isinstance(base, Fraction) and _least_bits(base, round(near)) <= MAX_BITS:
+        return Fraction(round(near)) if base ** round(near) == value else near
+    return near
 
 
 def _ln(value: Number) -> float:
-    if isinstance(value, Fraction):  # of the parts: either may be beyond the range of a float
-        return (
-            math.log(value.numerator) - math.log(value.denominator)
-            if value.denominator > 1
-            else math.log(value.numerator)
-        )
+    if isinstance(value, Fraction):  # part by part: either may be beyond the range of a float
+        return math.log(value.numerator) - math.log(value.denominator)
     return math.log(value)
 
 

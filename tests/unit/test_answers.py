@@ -1,6 +1,7 @@
 import json
 import math
 import shlex
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,19 @@ from hypothesis import strategies as st
 
 from magent import answers
 from magent.errors import AnswerRefused, UsageError
+from magent.expressions import Expression, Value
+from magent.model import (
+    Branch,
+    Graph,
+    HumanInput,
+    Loop,
+    Node,
+    Parallel,
+    Region,
+    Subgraph,
+    ToolSpec,
+    Workflow,
+)
 from magent.ports import Question
 from magent.source import Map, Position
 
@@ -366,3 +380,109 @@ def test_keys_that_answered_nothing_are_warned_about_where_they_stand() -> None:
     (problem,) = answers.unused(document, {"ok"})
     assert (problem.severity, problem.message) == ("warning", "'never' answered nothing in this run")
     assert problem.position == Position("answers.yaml", 2, 1)
+
+
+def graph(key: str, nodes: list[Node], regions: dict[str, tuple[str | None, list[str]]], **more: Any) -> Graph:
+    made = {entry: Region(entry, owner, tuple(names)) for entry, (owner, names) in regions.items()}
+    within = {name: entry for entry, (_, names) in regions.items() for name in names}
+    named = {node.name: replace(node, region=within[node.name]) for node in nodes}
+    return Graph(key, ".", named, nodes[0].name, made, **more)
+
+
+def workflow() -> Workflow:
+    """each (for_each) > refine (loop) > pick; fan (branches) > sign_off; translate (subgraph) > sign_off, translate."""
+    pick = HumanInput(name="pick", input="choice", options=Value(["red", "blue"]))
+    free = HumanInput(name="free", input="choice", options=Value("{{ state.x }}"))
+    nodes = [
+        Parallel(name="each", for_each=Expression([1]), body="refine"),
+        Loop(name="refine", body="pick"),
+        pick,
+        Parallel(name="fan", branches=(Branch("sign_off"),)),
+        HumanInput(name="sign_off", input="approval"),
+        free,
+        Subgraph(name="translate", uses="sub"),
+    ]
+    regions = {
+        "each": (None, ["each", "fan", "translate", "free"]),
+        "refine": ("each", ["refine"]),
+        "pick": ("refine", ["pick"]),
+        "sign_off": ("fan", ["sign_off"]),
+    }
+    inner = [HumanInput(name="sign_off", input="rating"), Subgraph(name="translate", uses="sub")]
+    tools = {"grep": ToolSpec("grep", "run", {"run": ["grep"], "confirm": True}, ".")}
+    root = graph("root", nodes, regions, tools=tools)
+    sub = graph("sub", inner, {"sign_off": (None, ["sign_off", "translate"])})
+    return Workflow("w", "w.yaml", ".", "root", {"root": root, "sub": sub}, {})
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"pick": "red", "x-note": 1, "free": "whatever"},
+        {"pick": ["red", "blue"], "each[0]/refine[12]/pick": "red"},
+        {"sign_off": True, "translate/sign_off": 4, "translate/translate/sign_off": [1, 2]},
+        {"sign_off": [True, False]},
+        {"grep": True},
+    ],
+)
+def test_an_answers_file_that_fits_has_no_problems(document: dict[str, Any]) -> None:
+    assert answers.check_document(document, workflow()) == []
+
+
+@pytest.mark.parametrize(
+    ("document", "message", "hint"),
+    [
+        ({"pik": "red"}, "'pik' names no human_input node", "did you mean 'pick'?"),
+        ({"each": 1}, "'each' names no human_input node", "it has pick, sign_off, free, grep"),
+        (
+            {"each[0]/pick": "red"},
+            "'each[0]/pick' is the address of no human_input node",
+            "'pick' alone answers all its visits",
+        ),
+        (
+            {"each/refine[0]/pick": "red"},
+            "'each/refine[0]/pick' is the address of no human_input node",
+            "'pick' alone answers all its visits",
+        ),
+        (
+            {"fan[0]/sign_off": 1},
+            "'fan[0]/sign_off' is the address of no human_input node",
+            "'sign_off' alone answers all its visits",
+        ),
+        (
+            {"translate[0]/sign_off": 1},
+            "'translate[0]/sign_off' is the address of no human_input node",
+            "'sign_off' alone answers all its visits",
+        ),
+        ({"sign_off[0]": True}, "'sign_off[0]' names no human_input node", "did you mean 'sign_off'?"),
+        ({"a/": 1}, "'a/' names no human_input node", "it has pick, sign_off, free, grep"),
+        ({"pick": "green"}, "the answer to 'pick' does not fit: `choice` must be one of red, blue, not 'green'", None),
+        (
+            {"pick": ["red", "green"]},
+            "the answer to 'pick' does not fit: `choice` must be one of red, blue, not 'green'",
+            None,
+        ),
+        ({"pick": None}, "the answer to 'pick' does not fit: null is no answer", None),
+        (
+            {"translate/sign_off": 9},
+            "the answer to 'translate/sign_off' does not fit: `rating` must be at most 5, not 9",
+            None,
+        ),
+        (
+            {"grep": 1},
+            "the answer to 'grep' does not fit: `approved` must be true or false, not 1",
+            None,
+        ),
+    ],
+)
+def test_a_key_or_value_of_an_answers_file_that_cannot_be_is_found_before_the_run(
+    document: dict[str, Any], message: str, hint: str | None
+) -> None:
+    (problem,) = answers.check_document(document, workflow())
+    assert (problem.severity, problem.message, problem.hint) == ("error", message, hint)
+
+
+def test_an_answers_file_is_a_mapping() -> None:
+    (problem,) = answers.check_document([True], workflow())
+    assert problem.message == "an answers file is a mapping of nodes to answers, not [true]"

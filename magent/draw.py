@@ -87,14 +87,14 @@ def _pictures(workflow: Workflow) -> list[_Picture]:
     pictures = []
     for number, key in enumerate(keys):
         graph = workflow.graphs[key]
-        title = _title(key, workflow.home) if number else workflow.name
+        title = _title(key, workflow) if number else workflow.name
         pictures.append(_Picture(f"g{number}_" if number else "", title, graph, compile_graph(workflow, graph)))
     return pictures
 
 
-def _title(key: str, home: str) -> str:
-    """The key of a graph as people know it: files relative to the workflow's own."""
-    return key.removeprefix(home.rstrip("/") + "/")
+def _title(key: str, workflow: Workflow) -> str:
+    """The key of a graph as people know it: by its name in the file, or its file's path from the workflow's own."""
+    return key.removeprefix(f"{workflow.root}#").removeprefix(workflow.home.rstrip("/") + "/")
 
 
 def _short(text: Any) -> str:
@@ -118,7 +118,8 @@ def _node_lines(name: str, data: Mapping[str, Any]) -> list[str]:
 
 def dot(workflow: Workflow) -> str:
     """The DOT text, for Graphviz."""
-    lines = [f"digraph {_dot_text(workflow.name)} {{", "  rankdir=TB;", '  node [fontname="sans-serif"];']
+    lines = [f"digraph {_dot_text(workflow.name)} {{", "  rankdir=TB;", '  graph [fontname="sans-serif"];']
+    lines.append('  node [fontname="sans-serif"];')
     lines.append('  edge [fontname="sans-serif", fontsize=10];')
     for number, picture in enumerate(_pictures(workflow)):
         inner = "  "
@@ -233,18 +234,18 @@ def _mermaid_escape(text: str) -> str:
 def as_json(workflow: Workflow) -> dict[str, Any]:
     """`{name, entry, nodes, edges, subgraphs}`, as networkx's `node_link_graph(…, edges="edges")` reads it."""
     root, *others = _pictures(workflow)
-    subgraphs = {other.title: _data(other, workflow.home) for other in others}
-    return {"name": workflow.name, **_data(root, workflow.home), "subgraphs": subgraphs}
+    subgraphs = {other.title: _data(other, workflow) for other in others}
+    return {"name": workflow.name, **_data(root, workflow), "subgraphs": subgraphs}
 
 
-def _data(picture: _Picture, home: str) -> dict[str, Any]:
+def _data(picture: _Picture, workflow: Workflow) -> dict[str, Any]:
     compiled = picture.compiled
     nodes = []
     for name, data in compiled.nodes(data=True):
         node = picture.graph.nodes.get(name)
         owner = picture.graph.regions[data["region"]].owner
         shown = {"id": name, "type": data["type"], "label": data["label"], "description": data["description"]}
-        uses = {"uses": _title(node.uses, home)} if isinstance(node, Subgraph) else {}
+        uses = {"uses": _title(node.uses, workflow)} if isinstance(node, Subgraph) else {}
         nodes.append(shown | {"scope": owner and f"{owner}: {data['region']}", **uses})
     edges = [{"source": source, "target": target, **data} for source, target, data in compiled.edges(data=True)]
     return {"directed": True, "multigraph": True, "entry": picture.graph.entry, "nodes": nodes, "edges": edges}

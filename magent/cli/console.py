@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -61,7 +61,8 @@ class Console:
         self.settings = settings
         self._out = out if out is not None else sys.stdout
         self._err = err if err is not None else sys.stderr
-        self._color = _wants_color(self._err, settings.no_color)
+        self.color = _wants_color(self._err, settings.no_color)
+        self.sources: dict[str, list[str]] = {}  # lines of the files read so far, for carets
         self._out_is_terminal = _is_terminal(self._out)
 
     @property
@@ -104,15 +105,16 @@ class Console:
 
     def styled(self, text: str, *styles: str) -> str:
         shown = neutral(text)
-        if not self._color or not styles:
+        if not self.color or not styles:
             return shown
         codes = ";".join(_COLORS[style] for style in styles)
         return f"\x1b[{codes}m{shown}\x1b[0m"
 
-    def problems(self, problems: Sequence[Problem], sources: Any) -> None:
+    def problems(self, problems: Sequence[Problem], sources: Mapping[str, list[str]]) -> None:
         """Problems with their source lines, to stderr."""
+        self.sources.update(sources)
         for problem in problems:
-            self.hint(render(problem, sources.get(problem.position.file)))
+            self.hint(render(problem, self.sources.get(problem.position.file)))
 
     def failure(self, error: BaseException) -> int:
         """Says what went wrong, and returns the exit code."""
@@ -121,7 +123,7 @@ class Console:
 
             self.raw(neutral("".join(traceback.format_exception(error))))
         if isinstance(error, InvalidWorkflow):
-            self.problems(error.problems, getattr(error, "sources", {}))
+            self.problems(error.problems, error.sources)
         if isinstance(error, MagentError):
             self.hint(f"magent: {error.message}", "red")
             if error.hint:
@@ -132,15 +134,13 @@ class Console:
             self.hint("  run with --verbose for the traceback")
         return 1
 
-    def _abandon(self, stream: TextIO) -> None:
+    @staticmethod
+    def _abandon(stream: TextIO) -> None:
         """What else is written goes nowhere; also what the interpreter flushes when it ends."""
-        nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 — it stands in for the stream to the end
+        nowhere = os.open(os.devnull, os.O_WRONLY)
         with contextlib.suppress(OSError, ValueError):  # a stream without a descriptor has nothing to flush
-            os.dup2(nowhere.fileno(), stream.fileno())
-        if stream is self._out:
-            self._out = nowhere
-        else:
-            self._err = nowhere
+            os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

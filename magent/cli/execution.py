@@ -47,16 +47,34 @@ class Conditions:
         }
 
 
+class Relay:
+    """Where progress is written: to stderr, or past the question that is on the terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._write = console.raw
+
+    def attach(self, terminal: Any) -> None:
+        self._write = terminal.write
+
+    def __call__(self, text: str) -> None:
+        self._write(text)
+
+
 def carry_out(
-    console: Console, watch: Watch, start: Callable[[tuple[Sink, ...]], Coroutine[Any, Any, app.Result]]
+    console: Console, watch: Watch, start: Callable[[dict[str, Any]], Coroutine[Any, Any, app.Result]]
 ) -> int:
-    """Runs to the end of this life, telling what happens, and tells the result. Returns the run's exit code."""
+    """Runs to the end of this life, telling what happens, and tells the result. Returns the run's exit code.
+
+    `start` is given the fields of `app.Options` that say who watches.
+    """
+    relay = Relay(console)
     lines = results.Lines(console, stream=watch.stream is not False)
     sinks: list[Sink] = [lines] if watch.output == "jsonl" else []
     if not console.settings.quiet:
         stream = watch.stream if watch.stream is not None else console.terminal or console.settings.verbose
-        sinks.append(Progress(console, console.raw, stream=stream))
-    result = asyncio.run(start(tuple(sinks)))
+        sinks.append(Progress(console, relay, stream=stream))
+    watching = {"sinks": tuple(sinks), "color": console.color, "on_terminal": relay.attach}
+    result = asyncio.run(start(watching))
     code = results.tell(console, result, watch.output)
     if lines.fault is not None:
         raise lines.fault

@@ -34,7 +34,7 @@ def graph(
         str | None, typer.Option("-o", "--output", metavar="FILE", help="Write FILE.(dot|mmd|json|svg|png) instead.")
     ] = None,
 ) -> int:
-    """Draw a workflow.
+    """Draw a workflow as DOT, Mermaid, JSON or a picture.
 
     Example: magent graph workflow.yaml --mermaid
     """

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
+_HIDDEN = re.compile(r"[^ -~]")
 _WORDS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"])
 DEEPEST = 20
 
@@ -59,4 +60,10 @@ def _is_block(text: str) -> bool:
 def _scalar(value: Any) -> str:
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
         return value
-    return json.dumps(value, ensure_ascii=not str(value).isprintable(), default=str)
+    return _HIDDEN.sub(_escape, json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _escape(found: re.Match[str]) -> str:
+    """YAML's escapes: JSON's are the same, but for characters beyond 16 bits."""
+    code = ord(found[0])
+    return found[0] if found[0].isprintable() else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -57,7 +57,7 @@ def respond(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run at once.")] = False,
     output: Annotated[str | None, typer.Option("--output", metavar="text|json", help="What stdout gets.")] = None,
 ) -> int:
-    """Answer a waiting run; without an answer, see what it asks.
+    """Answer a waiting run, or see what it asks.
 
     Example: magent respond latest sign_off --approve --resume
     """

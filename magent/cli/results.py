@@ -50,6 +50,8 @@ def summarise(console: Console, result: Result) -> None:
     facts = [f"{result.steps} step{'' if result.steps == 1 else 's'}", durations.show(result.duration)]
     facts += spent(result.tokens, result.cost_usd)
     say = console.say if result.status == "completed" else console.hint
+    if result.note:
+        console.hint(result.note)
     if result.error:
         _tell_error(console, result.error)
     for question in result.waiting:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,7 +11,7 @@ from magent import app
 from magent.cli import execution
 from magent.cli.console import Console
 from magent.cli.execution import Conditions, Watch
-from magent.ports import RunStore, Sink
+from magent.ports import RunStore
 
 Words = list[str] | None
 
@@ -46,14 +45,8 @@ def resume(
 
 
 def go_on(console: Console, store: RunStore, run_id: str, conditions: Conditions, watch: Watch) -> int:
-    """Resumes one run; says so where there was nothing left to do. Returns the run's exit code."""
+    """Resumes one run. Returns its exit code."""
     settings = conditions.options(console)
-    seen: list[object] = []
-
-    def start(sinks: tuple[Sink, ...]) -> Coroutine[Any, Any, app.Result]:
-        return app.resume(store, run_id, app.Options(**settings, sinks=(*sinks, seen.append)))
-
-    code = execution.carry_out(console, watch, start)
-    if not seen:
-        console.hint(f"run {run_id} had ended already: nothing was run")
-    return code
+    return execution.carry_out(
+        console, watch, lambda watching: app.resume(store, run_id, app.Options(**settings, **watching))
+    )

@@ -19,8 +19,8 @@ VERBS: tuple[VerbEntry, ...] = (
     VerbEntry("resume", "resume", "resume", "Go on with a run from where it stood."),
     VerbEntry("respond", "respond", "respond", "Answer a waiting run, or see what it asks."),
     VerbEntry("validate", "validate", "validate", "Report every problem of workflow files."),
-    VerbEntry("graph", "graph", "graph", "Draw a workflow as DOT, Mermaid or JSON."),
-    VerbEntry("runs list", "runs", "list_runs", "List the runs in the store."),
+    VerbEntry("graph", "graph", "graph", "Draw a workflow as DOT, Mermaid, JSON or a picture."),
+    VerbEntry("runs list", "runs", "list_runs", "List the runs in the store, the newest first."),
     VerbEntry("runs show", "runs", "show_run", "Show one run: status, visits, cost, result."),
     VerbEntry("schema", "schema", "schema", "Print a JSON Schema of the language."),
 )

@@ -1,0 +1,54 @@
+"""A command line, run in this process or in one of its own."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from magent.cli.console import Console, Globals
+from magent.cli.main import main
+
+ROOT = __file__.rsplit("/tests/", 1)[0]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+def magent(capsys: Any, *words: str) -> Outcome:
+    """`magent WORDS…` in this process."""
+    capsys.readouterr()
+    code = main(words)
+    out, err = capsys.readouterr()
+    return Outcome(code, out, err)
+
+
+def process(*words: str, env: Mapping[str, str] | None = None, stdin: str = "") -> Outcome:
+    """`python -m magent WORDS…` in a process of its own, in the current directory."""
+    import os
+
+    command = [sys.executable, "-m", "magent", *words]
+    environment = {**os.environ, "PYTHONPATH": ROOT, **(env or {})}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, input=stdin, check=False)
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+class Screen(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def console(*, quiet: bool = False, terminal: bool = False) -> tuple[Console, io.StringIO, io.StringIO]:
+    """A Console with its stdout and stderr."""
+    kind = Screen if terminal else io.StringIO
+    out, err = kind(), kind()
+    return Console(Globals(quiet=quiet), out, err), out, err

@@ -1,0 +1,147 @@
+"""The words of a command line: verbs, options before and after them, mistakes."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import tomllib
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from magent.cli import VERSION
+from magent.cli.main import find, split
+from magent.cli.parser import command
+from magent.cli.verbs import ENTRIES, VERBS
+from magent.errors import UsageError
+from tests.cli.helpers import ROOT, magent, process
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    project = tomllib.loads(Path(ROOT, "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["version"] == VERSION
+
+
+@pytest.mark.parametrize("words", [["--version"], ["run", "--version"], ["--version", "run"], ["-q", "--version"]])
+def test_the_version_is_printed_wherever_it_is_asked_for(words: list[str]) -> None:
+    assert process(*words).out == f"magent {VERSION}\n"
+
+
+def test_an_option_value_that_looks_like_a_flag_stays_a_value(capsys: Any) -> None:
+    outcome = magent(capsys, "run", "nowhere.yaml", "--id", "--version")
+    assert outcome.out == ""
+    assert outcome.code == 2
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-q", "--help"]])
+def test_help_lists_every_verb_with_an_example(words: list[str], capsys: Any) -> None:
+    outcome = magent(capsys, *words)
+    assert outcome.code == 0
+    assert all(f"  {entry.name} " in outcome.out for entry in VERBS)
+    assert "Example:" in outcome.out
+
+
+@pytest.mark.parametrize("name", list(ENTRIES))
+def test_the_help_of_every_verb_has_an_example_and_the_global_options(name: str, capsys: Any) -> None:
+    outcome = magent(capsys, *name.split(), "--help")
+    assert outcome.code == 0
+    assert f"Example: magent {name}" in outcome.out
+    for option in ("--quiet", "--verbose", "--no-color", "--store", "--version"):
+        assert option in outcome.out
+
+
+@pytest.mark.parametrize("name", list(ENTRIES))
+def test_every_parameter_is_text_texts_or_a_flag(name: str) -> None:
+    """The parser hands values over as they were written: no other annotation would be true."""
+    function = getattr(import_module(f"magent.cli.{ENTRIES[name].module}"), ENTRIES[name].function)
+    first, *others = inspect.signature(function).parameters.values()
+    assert first.name == "ctx"
+    for parameter in others:
+        kind = re.match(r"Annotated\[\s*([^,]+),", str(parameter.annotation).replace("\n", " "))
+        assert kind is not None
+        assert kind[1] in ("str", "str | None", "Words", "bool", "bool | None"), parameter
+
+
+@pytest.mark.parametrize("name", list(ENTRIES))
+def test_every_option_has_help(name: str) -> None:
+    function = getattr(import_module(f"magent.cli.{ENTRIES[name].module}"), ENTRIES[name].function)
+    params: list[Any] = list(command(function).params)
+    assert [param.name for param in params if not param.help] == []
+
+
+def test_the_overview_says_what_the_help_of_the_verb_says() -> None:
+    for entry in VERBS:
+        function = getattr(import_module(f"magent.cli.{entry.module}"), entry.function)
+        assert (inspect.getdoc(function) or "").splitlines()[0] == entry.help
+
+
+def test_a_misspelt_verb_gets_the_nearest(capsys: Any) -> None:
+    outcome = magent(capsys, "rnu")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == "magent: no such verb 'rnu'\n  did you mean 'run'?\n"
+
+
+def test_a_misspelt_second_word_gets_the_nearest(capsys: Any) -> None:
+    outcome = magent(capsys, "runs", "lst")
+    assert outcome.code == 2
+    assert "no such verb 'runs lst'" in outcome.err
+    assert "did you mean 'list'?" in outcome.err
+
+
+def test_a_file_in_the_place_of_a_verb_gets_the_line_to_write(capsys: Any) -> None:
+    assert "did you mean 'magent run flow.yaml'?" in magent(capsys, "flow.yaml").err
+
+
+@pytest.mark.parametrize("words", [["run", "--ouptut", "json"], ["run", "--ouptut=json"]])
+def test_a_misspelt_option_gets_the_nearest(words: list[str], capsys: Any) -> None:
+    outcome = magent(capsys, *words)
+    assert outcome.code == 2
+    assert "no such option '--ouptut'" in outcome.err
+    assert "did you mean '--output'?" in outcome.err
+
+
+def test_a_misspelt_option_before_the_verb_gets_the_nearest(capsys: Any) -> None:
+    outcome = magent(capsys, "--quite", "run")
+    assert outcome.code == 2
+    assert "did you mean '--quiet'?" in outcome.err
+
+
+def test_an_option_without_its_value_is_a_mistake(capsys: Any) -> None:
+    outcome = magent(capsys, "run", "--id")
+    assert outcome.code == 2
+    assert "--id" in outcome.err
+
+
+def test_an_argument_too_many_is_a_mistake(capsys: Any) -> None:
+    outcome = magent(capsys, "run", "a.yaml", "b.yaml")
+    assert outcome.code == 2
+    assert "unexpected argument 'b.yaml'" in outcome.err
+
+
+def test_a_mistake_shows_no_traceback_without_verbose(capsys: Any) -> None:
+    assert "Traceback" not in magent(capsys, "run", "--nope").err
+    assert "Traceback" in magent(capsys, "run", "--nope", "--verbose").err
+    assert "Traceback" in magent(capsys, "-v", "run", "--nope").err
+
+
+def test_what_stands_before_the_verb_is_moved_behind_it() -> None:
+    assert split(["-q", "--store", "file:x", "run", "a.yaml", "-v"]) == (
+        ["-q", "--store", "file:x"],
+        ["run", "a.yaml", "-v"],
+    )
+
+
+def test_a_store_named_run_is_not_taken_for_the_verb() -> None:
+    assert split(["--store", "run", "resume"]) == (["--store", "run"], ["resume"])
+
+
+def test_runs_alone_lists_them() -> None:
+    entry, rest = find(["runs", "--output", "json"])
+    assert (entry.name, rest) == ("runs list", ["--output", "json"])
+
+
+def test_an_unknown_first_word_is_a_usage_error() -> None:
+    with pytest.raises(UsageError):
+        find(["frobnicate"])

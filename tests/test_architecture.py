@@ -1,0 +1,183 @@
+"""The floors: who may import whom. The tables below are the architecture; a new module takes its place in them."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "magent"
+
+# A module imports only from floors above it in this table (which are below it in the building), and from what is named
+# before it on its own floor.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("errors", "source", "clock", "durations"),
+    ("expressions",),
+    ("model", "events", "state"),
+    ("ports", "answers", "graph", "draw", "roles", "functions"),
+    ("spec",),
+    ("engine",),
+    ("process",),
+    ("stores", "human", "agents", "tools", "tracing"),
+    ("settings", "app"),
+    ("__init__",),
+    ("cli",),
+    ("__main__",),
+)
+
+# Inside a package a module imports only from those named before it.
+INSIDE: dict[str, tuple[str, ...]] = {
+    "answers": ("schema", "flags", "whole", "document", "__init__"),
+    "cli": (
+        "__init__", "verbs", "console", "parser", "main",
+        "flags", "files", "inputs", "plain", "progress", "results", "reports", "execution",
+        "run", "resume", "respond", "validate", "graph", "runs", "schema",
+    ),
+}  # fmt: skip
+
+ADAPTERS = frozenset(("stores", "human", "agents", "tools", "tracing"))
+BELOW_ADAPTERS = frozenset(("engine",))  # on a lower floor, but nothing of an adapter's
+
+# Libraries that take long to import, and the packages that may do so at the top of a module.
+HEAVY: dict[str, frozenset[str]] = {
+    "pydantic_ai": frozenset(),
+    "pydantic": frozenset(),
+    "openai": frozenset(),
+    "xllamacpp": frozenset(),
+    "httpx": frozenset(),
+    "questionary": frozenset(),
+    "prompt_toolkit": frozenset(),
+    "rich": frozenset(),
+    "networkx": frozenset(),
+    "jsonschema": frozenset(),
+    "typer": frozenset({"cli"}),
+    "jinja2": frozenset({"expressions"}),
+}
+NEVER_FOR_HELP = (
+    "asyncio", "pydantic", "networkx", "jsonschema", "rich", "jinja2", "typer", "ruamel", "re2", "questionary",
+    "magent.app", "magent.engine", "magent.spec", "magent.expressions",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Import:
+    target: str  # dotted
+    line: int
+    hidden: bool  # inside a function
+
+
+def modules() -> list[str]:
+    """Every module of the package, such as `cli.run`, `spec.checks.edges` and `spec.__init__`."""
+    files = sorted(PACKAGE.rglob("*.py"))
+    return [".".join(file.relative_to(PACKAGE).with_suffix("").parts) for file in files]
+
+
+@cache
+def imports(module: str) -> tuple[Import, ...]:
+    tree = ast.parse((PACKAGE / (module.replace(".", "/") + ".py")).read_text("utf-8"))
+    return tuple(_imports(tree, hidden=False))
+
+
+def _imports(node: ast.AST, *, hidden: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (Import(alias.name, child.lineno, hidden) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, f"line {child.lineno}: imports are absolute here"
+            yield from (Import(_target(child.module or "", alias.name), child.lineno, hidden) for alias in child.names)
+        elif not _only_for_types(child):
+            inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            yield from _imports(child, hidden=hidden or inside)
+
+
+def _only_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def _target(module: str, name: str) -> str:
+    """`from magent.cli import files` is an import of the module `magent.cli.files`, if there is one."""
+    return f"{module}.{name}" if _is_module(f"{module}.{name}") else module
+
+
+def _is_module(dotted: str) -> bool:
+    path = ROOT / dotted.replace(".", "/")
+    return dotted.startswith("magent") and (path.with_suffix(".py").is_file() or (path / "__init__.py").is_file())
+
+
+def _own(module: str) -> Iterator[tuple[Import, str]]:
+    """The imports of magent's own modules, as names like `cli.run`; a package is its `__init__`."""
+    for found in imports(module):
+        if found.target == "magent" or found.target.startswith("magent."):
+            name = found.target.removeprefix("magent").removeprefix(".")
+            path = PACKAGE / name.replace(".", "/")
+            yield found, f"{name}.__init__".removeprefix(".") if path.is_dir() else name
+
+
+def _top(module: str) -> str:
+    return module.split(".")[0]
+
+
+def _place(top: str) -> tuple[int, int]:
+    return next((level, floor.index(top)) for level, floor in enumerate(FLOORS) if top in floor)
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_module_has_its_place_in_the_tables(module: str) -> None:
+    top, *rest = module.split(".")
+    assert any(top in floor for floor in FLOORS), f"{top} stands on no floor: put it into FLOORS"
+    if rest and top in INSIDE:
+        assert rest[0] in INSIDE[top], f"{module} has no place: put it into INSIDE[{top!r}]"
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_module_imports_only_from_below(module: str) -> None:
+    here = _place(_top(module))
+    for found, target in _own(module):
+        if _top(target) != _top(module):
+            assert _place(_top(target)) < here, f"{module}:{found.line} imports {target}, which is not below it"
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if _top(name) in INSIDE])
+def test_inside_a_package_a_module_imports_only_from_those_before_it(module: str) -> None:
+    top, own = module.split(".")[:2]
+    before = INSIDE[top][: INSIDE[top].index(own)]
+    for found, target in _own(module):
+        if _top(target) == top and target.split(".")[1] != own:
+            assert target.split(".")[1] in before, f"{module}:{found.line} imports {target}, which is not before it"
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if _top(name) in ADAPTERS])
+def test_an_adapter_knows_neither_the_engine_nor_another_adapter(module: str) -> None:
+    forbidden = (ADAPTERS | BELOW_ADAPTERS) - {_top(module)}
+    for found, target in _own(module):
+        assert _top(target) not in forbidden, f"{module}:{found.line} imports {target}"
+
+
+@pytest.mark.parametrize("module", modules())
+def test_no_import_of_magent_hides_in_a_function(module: str) -> None:
+    hidden = [f"line {found.line}: {target}" for found, target in _own(module) if found.hidden]
+    assert not hidden
+
+
+@pytest.mark.parametrize("module", modules())
+def test_slow_libraries_are_imported_where_they_are_used(module: str) -> None:
+    for found in imports(module):
+        library = found.target.split(".")[0]
+        allowed = library not in HEAVY or _top(module) in HEAVY[library]
+        assert found.hidden or allowed, f"{module}:{found.line} imports {library} at its top"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], []])
+def test_help_and_version_import_nothing_slow(arguments: list[str]) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "magent", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "magent.cli" in loaded
+    assert not {name for name in loaded if name.startswith(NEVER_FOR_HELP) and name != "magent.cli"}

@@ -1,0 +1,158 @@
+"""Drawings of a compiled workflow."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import networkx
+import pytest
+
+from magent import draw
+from magent.model import Workflow
+from tests.build import workflow
+
+ALL_TYPES = """
+    nodes:
+      begin: {type: start, next: draft}
+      draft: {run: "true", next: check}
+      check:
+        type: condition
+        next:
+          - {to: fan, when: "state.draft.exit_code == 0"}
+          - {loop_back: draft, max: 3}
+          - {to: stop}
+      fan: {type: parallel, branches: [style, {to: safety, when: "inputs.deep"}], next: refine}
+      style: {set: {a: 1}}
+      safety: {set: {b: 1}, next: deeper}
+      deeper: {type: loop, until: "true", max_iterations: 2, body: again}
+      again: {set: {c: 1}}
+      refine: {type: subgraph, uses: polish, next: sign_off}
+      sign_off: {type: human_input, input: approval, prompt: ok?, next: end}
+      stop: {type: end, status: failed}
+    inputs: {deep: {type: boolean, default: true}}
+    subgraphs:
+      polish: {nodes: {shine: {set: {d: 1}, next: check}, check: {wait: 1s}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Workflow:
+    return workflow(ALL_TYPES)
+
+
+def test_dot_gives_each_type_its_shape(drawn: Workflow) -> None:
+    text = draw.dot(drawn)
+    shapes = dict(re.findall(r'^ *"(\w+)" \[shape=(\w+)', text, re.M))
+    assert (
+        len({shapes[name] for name in ("begin", "draft", "check", "fan", "deeper", "refine", "sign_off", "stop")}) == 8
+    )
+
+
+def test_dot_gives_each_edge_its_line(drawn: Workflow) -> None:
+    text = draw.dot(drawn)
+    assert '"begin" -> "draft" [style=solid];' in text
+    assert '"check" -> "fan" [style=dashed, label="state.draft.exit_code == 0"];' in text
+    assert re.search(r'"check" -> "draft" \[style=dotted, label="max 3"', text)
+    assert re.search(r'"fan" -> "safety" \[style=dashed, label="inputs.deep"', text)
+
+
+def test_dot_draws_a_box_around_each_scope_and_subgraph(drawn: Workflow) -> None:
+    text = draw.dot(drawn)
+    labels = re.findall(r'label="([^"]*)"; style=rounded', text)
+    assert labels == ["fan: style", "fan: safety", "deeper: again"]
+    assert 'label="subgraph polish"' in text
+    assert text.count("{") == text.count("}")
+
+
+def test_a_node_of_a_subgraph_is_not_the_node_of_the_same_name(drawn: Workflow) -> None:
+    assert '"g1_shine" -> "g1_check"' in draw.dot(drawn)
+    assert "g1_n_shine --> g1_n_check" in draw.mermaid(drawn)
+
+
+def test_mermaid_draws_the_same_edges(drawn: Workflow) -> None:
+    text = draw.mermaid(drawn)
+    assert text.startswith("flowchart TD\n")
+    assert "n_begin --> n_draft" in text
+    assert 'n_check -.->|"state.draft.exit_code == 0"| n_fan' in text
+    assert 'n_check -.->|"max 3"| n_draft' in text
+    assert re.search(r"linkStyle [\d,]+ stroke-dasharray:1 4", text)
+
+
+def test_mermaid_uses_no_reserved_word_as_an_id() -> None:
+    text = draw.mermaid(workflow("nodes: {graph: {set: {a: 1}, next: end}}"))
+    assert "n_graph --> n_end" in text
+    assert not re.search(r"^\s*(graph|end)\b", text, re.M)
+
+
+def test_json_is_read_by_networkx(drawn: Workflow) -> None:
+    data = json.loads(json.dumps(draw.as_json(drawn)))
+    graph: Any = networkx.node_link_graph(data, edges="edges")
+    assert graph.nodes["sign_off"]["type"] == "human_input"
+    assert graph.nodes["again"]["scope"] == "deeper: again"
+    assert {data["type"] for _, _, data in graph.edges(data=True)} == {"normal", "conditional", "loop_back"}
+    assert graph.edges["check", "draft", 0]["max"] == 3
+    assert list(data["subgraphs"]) == ["polish"]
+    assert graph.nodes["refine"]["uses"] == "polish"
+
+
+@pytest.mark.parametrize("form", [draw.dot, draw.mermaid, draw.as_json])
+def test_a_drawing_is_the_same_every_time(form: Any) -> None:
+    assert form(workflow(ALL_TYPES)) == form(workflow(ALL_TYPES))
+
+
+HOSTILE = """
+    nodes:
+      a:
+        set: {x: 1}
+        next:
+          - {to: b, when: 'state.x == "]; } & <b>\\\\N --> %%{init: {}}%% $$x$$ `y` #quot; | end"'}
+          - {to: c}
+      b: {set: {x: 1}}
+      c: {set: {x: 1}}
+"""
+
+
+def test_a_condition_never_ends_its_label_in_dot() -> None:
+    text = draw.dot(workflow(HOSTILE))
+    line = next(line for line in text.splitlines() if '"a" -> "b"' in line)
+    label = re.search(r'label="((?:[^"\\]|\\.)*)"\];$', line)
+    assert label is not None
+    assert "&amp; <b>\\\\\\\\N" in label[1] or "&amp; <b>\\\\N" in label[1]
+
+
+def test_a_condition_never_ends_its_label_in_mermaid() -> None:
+    text = draw.mermaid(workflow(HOSTILE))
+    line = next(line for line in text.splitlines() if "n_a" in line and "n_b" in line)
+    label = re.search(r'\|"(.*)"\| n_b$', line)
+    assert label is not None
+    assert not set('"<>%$`&|{}[]\\') & set(label[1])
+    assert re.sub(r"#\d+;", "", label[1]).count("#") == 0
+
+
+def test_a_long_condition_is_cut_in_labels_and_whole_in_json() -> None:
+    condition = " or ".join(["state.x == 1"] * 40)
+    drawn = workflow(
+        f"nodes: {{a: {{set: {{x: 1}}, next: [{{to: b, when: {condition}}}, {{to: end}}]}}, b: {{set: {{x: 2}}}}}}"
+    )
+    assert max(len(line) for line in draw.dot(drawn).splitlines()) < 250
+    assert condition in json.dumps(draw.as_json(drawn))
+
+
+def test_a_subgraph_that_calls_itself_is_drawn_once() -> None:
+    drawn = workflow("""
+        nodes: {a: {type: subgraph, uses: s}}
+        subgraphs: {s: {nodes: {b: {type: subgraph, uses: s, when: "false", next: end}}}}
+    """)
+    assert draw.dot(drawn).count("cluster_") == 1
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+@pytest.mark.parametrize("text", [ALL_TYPES, HOSTILE])
+def test_graphviz_reads_the_drawing(text: str) -> None:
+    done = subprocess.run(["dot", "-Tsvg"], input=draw.dot(workflow(text)), capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert "<svg" in done.stdout

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from magent.answers.schema import read_options, shown
 from magent.answers.whole import check_literal, reasons_against
-from magent.model import Graph, HumanInput, Loop, Node, Parallel, Subgraph, Workflow
+from magent.model import Graph, HumanInput, Loop, Node, Parallel, Subgraph, Task, Workflow
 from magent.ports import Question
 from magent.source import Position, Problem, did_you_mean, dotted, locate
 
@@ -41,7 +41,8 @@ def _counts_visits(value: Any, list_is_answer: bool) -> bool:
 def check_document(document: Any, workflow: Workflow) -> list[Problem]:
     """What is wrong with an answers file before the run starts: keys that name no human node, values that cannot fit.
 
-    Values are checked where the node's options and form are literal. Names of tools that `confirm` are keys too.
+    Values are checked where the node's options and form are literal. Names of tools that `confirm` are keys too, and
+    those of tasks with `effects: external`, as `resume` may ask about them.
     """
     if not isinstance(document, Mapping):
         return [
@@ -49,10 +50,10 @@ def check_document(document: Any, workflow: Workflow) -> list[Problem]:
                 document, (), "answers", f"an answers file is a mapping of nodes to answers, not {shown(document)}"
             )
         ]
-    by_name: dict[str, list[HumanInput]] = {}
+    by_name: dict[str, list[Node]] = {}
     for graph in workflow.graphs.values():
         for node in graph.nodes.values():
-            if isinstance(node, HumanInput):
+            if _asks(node):
                 by_name.setdefault(node.name, []).append(node)
     tools = {
         name for graph in workflow.graphs.values() for name, tool in graph.tools.items() if "confirm" in tool.settings
@@ -69,7 +70,7 @@ def _check_entry(
     key: str,
     value: Any,
     workflow: Workflow,
-    by_name: Mapping[str, list[HumanInput]],
+    by_name: Mapping[str, list[Node]],
     tools: Collection[str],
 ) -> Iterator[Problem]:
     nodes = by_name.get(key) or list(_at_address(workflow, key))
@@ -96,12 +97,16 @@ def _unknown_key(key: str, by_name: Collection[str], tools: Collection[str]) -> 
     return f"'{key}' names no human_input node", hint or f"it has {', '.join(known[:12])}"
 
 
-def _check_answers(node: HumanInput, value: Any) -> list[tuple[tuple[int, ...], str]]:
+def _asks(node: Node) -> bool:
+    return isinstance(node, HumanInput) or (isinstance(node, Task) and node.external)
+
+
+def _check_answers(node: Node, value: Any) -> list[tuple[tuple[int, ...], str]]:
     """What cannot fit, as (place within the value, fault); nothing where the node's options or form hold templates."""
-    question = _literal_question(node)
+    question = _literal_question(node) if isinstance(node, HumanInput) else None
     if question is None:
         return []
-    visits = _per_visit(value, node.multiple and node.input == "choice")
+    visits = _per_visit(value, question.multiple and question.input == "choice")
     return [(step, reason) for step, given in visits for reason in reasons_against(question, given)]
 
 
@@ -125,7 +130,7 @@ def _literal_question(node: HumanInput) -> Question | None:
     )
 
 
-def _at_address(workflow: Workflow, key: str) -> Iterator[HumanInput]:
+def _at_address(workflow: Workflow, key: str) -> Iterator[Node]:
     """The human node at an address: steps that open rounds, items and subgraphs, then its name."""
     steps = [_STEP.fullmatch(part) for part in key.split("/")]
     graph, above = workflow.graph, list[tuple[str, bool]]()
@@ -133,9 +138,9 @@ def _at_address(workflow: Workflow, key: str) -> Iterator[HumanInput]:
         node = graph.nodes.get(step[1]) if step else None
         if node is None or step is None:
             return
-        if isinstance(node, (Subgraph, HumanInput)) and (step[2] or above != _scopes_around(graph, node)):
+        if (isinstance(node, Subgraph) or _asks(node)) and (step[2] or above != _scopes_around(graph, node)):
             return
-        if isinstance(node, HumanInput) and place == len(steps):
+        if _asks(node) and place == len(steps):
             yield node
         if isinstance(node, Subgraph):
             graph, above = workflow.graphs[node.uses], []

@@ -117,6 +117,7 @@ def check_value(schema: Any, value: Any) -> list[str]:
 
 def faults(schema: Any, value: Any, question: Question | None) -> list[str]:
     import re2
+    from jsonschema.exceptions import UnknownType
     from referencing import Registry
     from referencing.exceptions import Unresolvable
 
@@ -128,6 +129,11 @@ def faults(schema: Any, value: Any, question: Question | None) -> list[str]:
         return [f"the schema's pattern is not RE2's: {error}"]
     except RecursionError:
         return ["the schema refers to itself without end"]
+    except (UnknownType, TypeError, AttributeError):  # a schema out of a template, which nobody has checked
+        wrong = schema_fault(schema)
+        if wrong is None:
+            raise
+        return [f"the schema is wrong: {wrong}"]
     sentences = [sentence for error in errors for sentence in _sentences(error, question)]
     return list(dict.fromkeys(sentences))
 

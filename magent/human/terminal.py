@@ -271,7 +271,7 @@ async def _one_of(prompts: Prompts, message: str, values: list[Any], has_default
 
 
 def _takes_text(schema: Mapping[str, Any]) -> bool:
-    kinds = schema.get("type", "string")
+    kinds = schema.get("type")
     return kinds == "string" or (isinstance(kinds, list) and "string" in kinds)
 
 

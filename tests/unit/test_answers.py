@@ -19,7 +19,9 @@ from magent.model import (
     Node,
     Parallel,
     Region,
+    SetOnly,
     Subgraph,
+    Task,
     ToolSpec,
     Workflow,
 )
@@ -167,6 +169,8 @@ def test_a_reference_in_a_form_field_starts_at_that_field() -> None:
         ({"$ref": "http://127.0.0.1:1/x.json"}, "leads nowhere"),
         ({"$ref": "#"}, "refers to itself without end"),
         ({"pattern": "(?<=a)b"}, "is not RE2's"),
+        ({"type": "strng"}, "the schema is wrong"),
+        ({"minLength": "a"}, "the schema is wrong"),
     ],
 )
 def test_a_schema_that_cannot_be_followed_gives_a_sentence_and_no_request(schema: Any, fault: str) -> None:
@@ -401,9 +405,10 @@ def workflow() -> Workflow:
         HumanInput(name="sign_off", input="approval"),
         free,
         Subgraph(name="translate", uses="sub"),
+        Task(name="pay", work=SetOnly(), external=True),
     ]
     regions = {
-        "each": (None, ["each", "fan", "translate", "free"]),
+        "each": (None, ["each", "fan", "translate", "free", "pay"]),
         "refine": ("each", ["refine"]),
         "pick": ("refine", ["pick"]),
         "sign_off": ("fan", ["sign_off"]),
@@ -423,7 +428,7 @@ def workflow() -> Workflow:
         {"pick": ["red", "blue"], "each[0]/refine[12]/pick": "red"},
         {"sign_off": True, "translate/sign_off": 4, "translate/translate/sign_off": [1, 2]},
         {"sign_off": [True, False]},
-        {"grep": True},
+        {"grep": True, "pay": "done"},
     ],
 )
 def test_an_answers_file_that_fits_has_no_problems(document: dict[str, Any]) -> None:
@@ -434,7 +439,7 @@ def test_an_answers_file_that_fits_has_no_problems(document: dict[str, Any]) -> 
     ("document", "message", "hint"),
     [
         ({"pik": "red"}, "'pik' names no human_input node", "did you mean 'pick'?"),
-        ({"each": 1}, "'each' names no human_input node", "it has pick, sign_off, free, grep"),
+        ({"each": 1}, "'each' names no human_input node", "it has pick, sign_off, free, pay, grep"),
         (
             {"each[0]/pick": "red"},
             "'each[0]/pick' is the address of no human_input node",
@@ -456,7 +461,7 @@ def test_an_answers_file_that_fits_has_no_problems(document: dict[str, Any]) -> 
             "'sign_off' alone answers all its visits",
         ),
         ({"sign_off[0]": True}, "'sign_off[0]' names no human_input node", "did you mean 'sign_off'?"),
-        ({"a/": 1}, "'a/' names no human_input node", "it has pick, sign_off, free, grep"),
+        ({"a/": 1}, "'a/' names no human_input node", "it has pick, sign_off, free, pay, grep"),
         ({"pick": "green"}, "the answer to 'pick' does not fit: `choice` must be one of red, blue, not 'green'", None),
         (
             {"pick": ["red", "green"]},

@@ -1,7 +1,7 @@
 """Documents against the files in `schemas/`, in words of our own; values against users' schemas (see `schema_values`).
 
-The JSON files are the one truth about shapes. What draft-07 cannot say (that a duration is no longer than a hundred
-years, that a user's schema is sound) is added here, by the name of the definition it belongs to.
+The JSON files are the one truth about shapes. What draft-07 cannot say (that a schema in a document is sound
+in itself) is added here, by the name of the definition it belongs to.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path as FilePath
 from typing import Any, Literal, get_args
 
-from magent import durations
 from magent.source import Path, Problem, dotted
+from magent.spec.schema_keywords import book
 from magent.spec.schema_rules import Book, Check, Fault, Rule, Walk
 from magent.spec.schema_sound import schema_faults
 from magent.spec.schema_values import check_value, field_schema, fill
@@ -29,8 +29,7 @@ _SHARED = "workflow.schema.json"
 
 def validate(document: Any, kind: Kind) -> list[Problem]:
     """Every place where `document` has not the shape of its kind of file, sorted by place; empty where it has."""
-    book = _book(kind)
-    return problems(book.root.faults(document), document, read_schema("workflow"))
+    return problems(_book(kind).root.faults(document), document, read_schema("workflow"))
 
 
 def check_schema(schema: Any) -> list[str]:
@@ -85,29 +84,11 @@ def _taking(part: Any, taken: dict[str, Any], inside: bool = False) -> Any:
 
 @cache
 def _book(kind: Kind) -> Book:
-    more = {
-        "duration": _duration,
-        "duration_or_template": _duration,
-        "field": _sound,
-        "state_key": _sound,
-        "form_field": _sound_if_literal,
-    }
-    return Book(read_schema(kind), more)
+    more = {"field": _sound, "state_key": _sound, "form_field": _sound_if_literal}
+    return book(read_schema(kind), more)
 
 
 # --- what the JSON files cannot say
-
-
-def _duration(rule: Rule) -> Check:
-    def check(value: Any, path: Path, walk: Walk) -> None:
-        if isinstance(value, str) and value[:1].isdigit() and "{{" not in value:
-            try:
-                durations.parse(value)
-            except ValueError as error:
-                if "longer" in str(error):  # its form is the pattern's business
-                    walk.faults.append(Fault("told", path, value, rule, ("bad-duration", str(error))))
-
-    return check
 
 
 def _sound(rule: Rule) -> Check:

@@ -9,7 +9,7 @@ import re2
 
 from magent.source import Path
 from magent.spec.schema_rules import Beyond, pattern, resolve
-from magent.spec.schema_values import check_value, show
+from magent.spec.schema_say import show
 
 Found = tuple[Path, str, str]  # path in the schema, code, sentence
 
@@ -30,7 +30,7 @@ def schema_faults(schema: Any) -> list[Found]:
         found += _faults_of(part, path, schema)
     if not found and (loop := _loop(parts, schema)) is not None:
         found.append((loop, "bad-reference", "the schema refers to itself without end"))
-    return found or list(_default(schema))
+    return found
 
 
 def _parts(schema: Any) -> Iterator[tuple[Path, Mapping[str, Any]]]:
@@ -137,11 +137,3 @@ def _loop(parts: Mapping[Path, Mapping[str, Any]], root: Any) -> Path | None:
             if state.get(step) != 2:
                 stack.append((step, 0))
     return None
-
-
-def _default(schema: Any) -> Iterator[Found]:
-    """A default that its own schema refuses; null is always allowed."""
-    if not isinstance(schema, dict) or schema.get("default") is None:
-        return
-    for sentence in check_value({key: item for key, item in schema.items() if key != "default"}, schema["default"])[:3]:
-        yield ("default",), "bad-default", f"the default does not fit: {sentence}"

@@ -1,18 +1,21 @@
 """Values against the JSON Schemas that users write: inputs, outputs, answers, tool arguments.
 
-`check_value` gives sentences for people. That a value fits is found by `schema_rules`, in microseconds and without the
-`jsonschema` library; a value that does not, or a schema with a keyword beyond those rules, is left to the library, whose findings
-are put in words here. Patterns are RE2's everywhere, and nothing is ever fetched.
+`check_value` gives sentences for people. That a value fits is found by `schema_rules`, in microseconds; a value that
+does not, or a schema with a keyword beyond those rules, is left to the library, whose findings are put in words here.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from magent.source import Path, did_you_mean, dotted
-from magent.spec.schema_rules import Beyond, Book, Schema, is_integer, pattern
+from magent.spec import schema_library
+from magent.spec.schema_keywords import book
+from magent.spec.schema_library import Unsound
+from magent.spec.schema_rules import Beyond, Schema
+from magent.spec.schema_say import found, plural, show, types_in_words
 
 MOST_ERRORS = 20
 _KEPT = 1000
@@ -24,7 +27,7 @@ _WORDING = ("title", "description", "default")
 def field_schema(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON Schema of the object that `fields` describe: what has no `default` must be there, nothing else may.
 
-    `default: null` lets a field be null, whatever its type. A `#/…` reference in a field counts from that field's schema.
+    `default: null` lets a field be null, whatever its type. A `#/…` reference in a field counts from that field.
     """
     return {
         "type": "object",
@@ -52,15 +55,17 @@ def _has_default(schema: Any) -> bool:
 def _member(name: str, schema: Any) -> Any:
     if not isinstance(schema, Mapping):
         return schema
-    moved = _moved(dict(schema), "#/properties/" + name.replace("~", "~0").replace("/", "~1"))
-    if "default" in schema and schema["default"] is None:
-        return _nullable(moved)
-    return moved
+    base = "#/properties/" + name.replace("~", "~0").replace("/", "~1")
+    nullable = "default" in schema and schema["default"] is None
+    member = dict(schema)
+    if '"$ref"' in json.dumps(member, default=str):
+        member = _moved(member, base + "/anyOf/0" if nullable else base)
+    return _nullable(member) if nullable else member
 
 
 def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
-    words: dict[str, Any] = {key: schema[key] for key in _WORDING if key in schema}
-    inner = {key: item for key, item in schema.items() if key not in words}
+    words = {key: item for key, item in schema.items() if key in _WORDING}
+    inner = {key: item for key, item in schema.items() if key not in _WORDING}
     if not inner:
         return words
     if set(inner) == {"type"}:
@@ -70,60 +75,45 @@ def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _moved(schema: Any, base: str) -> Any:
-    """The schema with its `#/…` references counted from `base`; only copied where there is one."""
-    if '"$ref"' not in json.dumps(schema, default=str):
+    """The schema with its `#…` references counted from `base`."""
+    if isinstance(schema, list):
+        return [_moved(item, base) for item in schema]
+    if not isinstance(schema, dict):
         return schema
-    if isinstance(schema, dict):
-        return {key: _moved_member(key, item, base) for key, item in schema.items()}
-    return [_moved(item, base) for item in schema] if isinstance(schema, list) else schema
-
-
-def _moved_member(key: str, item: Any, base: str) -> Any:
-    if key == "$ref" and isinstance(item, str) and item.startswith("#"):
-        return base + item[1:]
-    return _moved(item, base)
+    moved = {key: _moved(item, base) for key, item in schema.items()}
+    if isinstance(reference := schema.get("$ref"), str) and reference.startswith("#"):
+        moved["$ref"] = base + reference[1:]
+    return moved
 
 
 # --- values
 
 
-class Unsound(Exception):
-    """The schema itself is none."""
-
-
 class Checker:
-    """A schema made ready: quick rules where they suffice, the library's validator when first needed."""
+    """A schema made ready: quick rules where they suffice, the library when it is first needed."""
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
-        self.rule = Book(schema).root
+        self.rule = book(schema).root
         self.quick = True
-        self._validator: Any = None
+        self._errors: Callable[[Any], Iterator[Any]] | None = None
 
     def accepts(self, value: Any) -> bool:
+        """Whether the quick rules find that the value fits; False also where they cannot tell."""
         if not self.quick:
             return False
         try:
             return self.rule.accepts(value)
-        except (Beyond, RecursionError, KeyError, TypeError, ValueError, AttributeError):
-            self.quick = False  # a keyword the rules do not know, or a schema that is none: the library decides
+        except RecursionError:
+            return False
+        except (Beyond, ValueError, TypeError, LookupError, AttributeError):
+            self.quick = False  # a keyword they do not know, or a schema that is none: the library tells
             return False
 
     def errors(self, value: Any) -> Iterator[Any]:
-        import re2
-        from jsonschema.exceptions import UnknownType
-        from referencing.exceptions import Unresolvable
-
-        if self._validator is None:
-            self._validator = _library_validator(self.schema)
-        try:
-            yield from self._validator.iter_errors(value)
-        except UnknownType as error:
-            raise Unsound(f"{show(error.type)} is no type") from error
-        except Unresolvable as error:
-            raise Unsound(f"the reference {show(error.ref)} leads nowhere in it, and nothing is fetched") from error
-        except (re2.error, TypeError, ValueError, AttributeError) as error:
-            raise Unsound(str(error)) from error
+        if self._errors is None:
+            self._errors = schema_library.validator(self.schema)
+        return self._errors(value)
 
 
 _checkers: dict[int, Checker] = {}
@@ -141,7 +131,10 @@ def checker(schema: Schema) -> Checker:
 
 
 def check_value(schema: Schema, value: Any) -> list[str]:
-    """What is wrong with `value`, at most 20 sentences, each with its place inside the value; empty where it fits."""
+    """What is wrong with `value`, at most 20 sentences, each with its place inside the value; empty where it fits.
+
+    The schema must not change between calls. One that is none, or loops, is itself what the sentence is about.
+    """
     known = checker(schema)
     if known.accepts(value):
         return []
@@ -152,150 +145,25 @@ def check_value(schema: Schema, value: Any) -> list[str]:
             if len(sentences) >= MOST_ERRORS:
                 break
     except RecursionError:
-        return ["the value is nested too deep, or its schema refers to itself without end"]
+        return ["it is nested too deep to be checked, or its schema refers to itself without end"]
     except Unsound as error:
         return [f"its schema cannot be used: {error}"]
     return list(sentences)[:MOST_ERRORS]
 
 
-def _library_validator(schema: Schema) -> Any:
-    """The library's validator for draft 2020-12, which also reads draft-07's words, with RE2 and nothing fetched."""
-    from jsonschema import Draft202012Validator, validators
-    from referencing import Registry
-
-    made: Any = validators.extend(  # type: ignore[no-untyped-call]
-        Draft202012Validator,
-        {
-            "pattern": _library_pattern,
-            "patternProperties": _library_pattern_properties,
-            "additionalProperties": _library_additional,
-            "items": _library_items,
-            "dependencies": _library_dependencies,
-        },
-    )
-    return made(schema, registry=Registry())
-
-
-def _library_pattern(validator: Any, text: str, value: Any, schema: Any) -> Iterator[Any]:
-    from jsonschema import ValidationError
-
-    if isinstance(value, str) and not pattern(text)(value):
-        yield ValidationError("pattern")
-
-
-def _library_pattern_properties(validator: Any, patterns: Mapping[str, Any], value: Any, schema: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        for text, inner in patterns.items():
-            found = pattern(text)
-            for key, item in value.items():
-                if found(key):
-                    yield from validator.descend(item, inner, path=key, schema_path=text)
-
-
-def _library_additional(validator: Any, argument: Any, value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
-    from jsonschema import ValidationError
-
-    if not isinstance(value, dict):
-        return
-    found = [pattern(text) for text in schema.get("patternProperties", {})]
-    extras = [key for key in value if key not in schema.get("properties", {}) and not any(test(key) for test in found)]
-    for key in extras:
-        if argument is False:
-            yield ValidationError("additionalProperties", path=(key,))
-        else:
-            yield from validator.descend(value[key], argument, path=key)
-
-
-def _library_items(validator: Any, argument: Any, value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
-    """2020's `items` (what follows `prefixItems`), and draft-07's list of schemas with `additionalItems`."""
-    if not isinstance(value, list):
-        return
-    listed = argument if isinstance(argument, list) else []
-    rest = schema.get("additionalItems", True) if isinstance(argument, list) else argument
-    start = len(listed) or len(schema.get("prefixItems", []))
-    for index, item in enumerate(value):
-        inner = listed[index] if index < len(listed) else rest if index >= start else True
-        yield from validator.descend(item, inner, path=index)
-
-
-def _library_dependencies(validator: Any, argument: Mapping[str, Any], value: Any, schema: Any) -> Iterator[Any]:
-    from jsonschema import ValidationError
-
-    if not isinstance(value, dict):
-        return
-    for key, needed in argument.items():
-        if key not in value:
-            continue
-        if isinstance(needed, list):
-            for name in needed:
-                if name not in value:
-                    yield ValidationError(f"{name} is missing beside {key}", validator="dependentRequired")
-        else:
-            yield from validator.descend(value, needed, schema_path=key)
-
-
 # --- words
-
-
-TYPE_WORDS = {
-    "string": "text",
-    "integer": "an integer",
-    "number": "a number",
-    "boolean": "true or false",
-    "object": "a mapping",
-    "array": "a list",
-    "null": "null",
-}
-
-
-def kind_of(value: Any) -> str:
-    """What a value is, for people: "text", "a list"."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, (int, float)):
-        return "an integer" if is_integer(value) else "a number"
-    if isinstance(value, str):
-        return "text"
-    return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else type(value).__name__
-
-
-def show(value: Any, most: int = 60) -> str:
-    """A value as people see it: short scalars as they are written, long ones cut, containers by their kind and size."""
-    if isinstance(value, str):
-        text = value if len(value) <= most else value[: most - 1] + "…"
-        return "'" + text.replace("\n", "\\n") + "'"
-    if value is None or isinstance(value, (bool, int, float)):
-        return json.dumps(value)[:most]
-    if isinstance(value, (list, dict)):
-        things = "items" if isinstance(value, list) else "keys"
-        return (
-            f"{kind_of(value)} of {len(value)} {things if len(value) != 1 else things[:-1]}"
-            if value
-            else f"{kind_of(value)} of no {things}"
-        )
-    return kind_of(value)
-
-
-def found(value: Any) -> str:
-    """What was found, for "expected …, found …": the value where it is short, and what it is."""
-    if value is None or isinstance(value, (list, dict)):
-        return kind_of(value)
-    return f"{kind_of(value)} ({show(value)})" if isinstance(value, str) else show(value)
-
-
-def types_in_words(argument: Any) -> str:
-    names = [argument] if isinstance(argument, str) else list(argument)
-    return " or ".join(TYPE_WORDS.get(name, str(name)) for name in names)
 
 
 def _sentences(error: Any) -> Iterator[str]:
     place = tuple(error.absolute_path)
     if error.validator in ("anyOf", "oneOf") and error.context:
         yield from _alternatives(error, place)
-        return
-    yield _at(place, _sentence(error))
+    elif error.validator == "required":
+        for name in error.validator_value:
+            if name not in error.instance:
+                yield _at((*place, name), "is missing")
+    else:
+        yield _at(place, _sentence(error))
 
 
 def _at(place: Path, sentence: str) -> str:
@@ -307,73 +175,76 @@ def _alternatives(error: Any, place: Path) -> Iterator[str]:
     groups: dict[Any, list[Any]] = {}
     for inner in error.context:
         groups.setdefault(inner.schema_path[0], []).append(inner)
-    depth = len(place)
-    fitting = [
-        g for g in groups.values() if not any(e.validator == "type" and len(e.absolute_path) == depth for e in g)
-    ]
+    fitting = [group for group in groups.values() if not any(_is_of_type(inner, place) for inner in group)]
     if fitting:
         for inner in min(fitting, key=len):
             yield from _sentences(inner)
         return
-    names: list[str] = []
-    for group in groups.values():
-        for inner in group:
-            argument = inner.validator_value if inner.validator == "type" else []
-            names += [n for n in ([argument] if isinstance(argument, str) else argument) if n not in names]
-    yield _at(place, f"must be {types_in_words(names)}, found {found(error.instance)}")
+    wanted = [types_in_words(inner.validator_value) for inner in error.context if _is_of_type(inner, place)]
+    yield _at(place, f"must be {' or '.join(dict.fromkeys(wanted))}, found {found(error.instance)}")
+
+
+def _is_of_type(error: Any, place: Path) -> bool:
+    return error.validator == "type" and tuple(error.absolute_path) == place
 
 
 def _sentence(error: Any) -> str:
-    words = _WORDS.get(str(error.validator))
-    if words is not None:
-        return words(error.instance, error.validator_value, error)
-    return f"{found(error.instance)} does not fit `{error.validator}` of its schema"
+    if error.validator in _SPECIAL:
+        return _SPECIAL[error.validator](error)
+    plain = _PLAIN.get(str(error.validator))
+    if plain is None:
+        return f"{found(error.instance)} does not fit `{error.validator}` of its schema"
+    return plain(error.instance, error.validator_value)
 
 
-def _plural(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
-def _unknown(value: Any, argument: Any, error: Any) -> str:
-    key = str(error.absolute_path[-1]) if error.absolute_path else ""
+def _unknown(error: Any) -> str:
+    key = str(error.absolute_path[-1])
     known = [str(name) for name in error.schema.get("properties", {})]
     hint = did_you_mean(key, known) or ("known: " + ", ".join(known[:20]) if known else None)
     return "is not a known field" + (f" ({hint})" if hint else "")
 
 
-def _missing(value: Any, argument: Any, error: Any) -> str:
-    names = [name for name in argument if name not in value]
-    return "; ".join(f"{show(name)} is missing" for name in names)
+def _choices(value: Any, known: Iterable[Any]) -> str:
+    listed = list(known)
+    hint = did_you_mean(value, [one for one in listed if isinstance(one, str)]) if isinstance(value, str) else None
+    return f"{show(value)} is none of {', '.join(map(show, listed[:20]))}" + (f" ({hint})" if hint else "")
 
 
-def _choices(value: Any, argument: Any, error: Any) -> str:
-    listed = ", ".join(show(one) for one in argument[:20])
-    hint = did_you_mean(value, [one for one in argument if isinstance(one, str)]) if isinstance(value, str) else None
-    return f"{show(value)} is none of {listed}" + (f" ({hint})" if hint else "")
+def _dependent(error: Any) -> str:
+    missing = [
+        name
+        for key, names in error.validator_value.items()
+        if key in error.instance and isinstance(names, list)
+        for name in names
+        if name not in error.instance
+    ]
+    return f"lacks {', '.join(map(show, missing))}, which goes with what is there"
 
 
-_WORDS: dict[str, Callable[[Any, Any, Any], str]] = {
-    "type": lambda v, a, e: f"must be {types_in_words(a)}, found {found(v)}",
+_PLAIN: dict[str, Callable[[Any, Any], str]] = {
+    "type": lambda value, types: f"must be {types_in_words(types)}, found {found(value)}",
     "enum": _choices,
-    "const": lambda v, a, e: f"must be {show(a)}, found {found(v)}",
-    "minimum": lambda v, a, e: f"{show(v)} is less than the minimum {show(a)}",
-    "maximum": lambda v, a, e: f"{show(v)} is more than the maximum {show(a)}",
-    "exclusiveMinimum": lambda v, a, e: f"{show(v)} is not more than {show(a)}",
-    "exclusiveMaximum": lambda v, a, e: f"{show(v)} is not less than {show(a)}",
-    "multipleOf": lambda v, a, e: f"{show(v)} is not a multiple of {show(a)}",
-    "minLength": lambda v, a, e: f"{show(v)} is shorter than {_plural(a, 'character')}",
-    "maxLength": lambda v, a, e: f"{show(v)} is longer than {_plural(a, 'character')}",
-    "pattern": lambda v, a, e: f"{show(v)} does not match the pattern {a}",
-    "minItems": lambda v, a, e: f"has {_plural(len(v), 'item')}, at least {a} are needed",
-    "maxItems": lambda v, a, e: f"has {_plural(len(v), 'item')}, at most {a} are allowed",
-    "uniqueItems": lambda v, a, e: "holds the same item twice",
-    "minProperties": lambda v, a, e: f"has {_plural(len(v), 'key')}, at least {a} are needed",
-    "maxProperties": lambda v, a, e: f"has {_plural(len(v), 'key')}, at most {a} are allowed",
-    "required": _missing,
-    "dependentRequired": lambda v, a, e: e.message,
+    "const": lambda value, one: f"must be {show(one)}, found {found(value)}",
+    "minimum": lambda value, bound: f"{show(value)} is less than the minimum {show(bound)}",
+    "maximum": lambda value, bound: f"{show(value)} is more than the maximum {show(bound)}",
+    "exclusiveMinimum": lambda value, bound: f"{show(value)} is not more than {show(bound)}",
+    "exclusiveMaximum": lambda value, bound: f"{show(value)} is not less than {show(bound)}",
+    "multipleOf": lambda value, factor: f"{show(value)} is not a multiple of {show(factor)}",
+    "minLength": lambda value, bound: f"{show(value)} is shorter than {plural(bound, 'character')}",
+    "maxLength": lambda value, bound: f"{show(value)} is longer than {plural(bound, 'character')}",
+    "pattern": lambda value, text: f"{show(value)} does not match the pattern {text}",
+    "minItems": lambda value, bound: f"has {plural(len(value), 'item')}, at least {bound} are needed",
+    "maxItems": lambda value, bound: f"has {plural(len(value), 'item')}, at most {bound} are allowed",
+    "uniqueItems": lambda _value, _: "holds the same item twice",
+    "minProperties": lambda value, bound: f"has {plural(len(value), 'key')}, at least {bound} are needed",
+    "maxProperties": lambda value, bound: f"has {plural(len(value), 'key')}, at most {bound} are allowed",
+    "oneOf": lambda value, _: f"{found(value)} fits more than one of the alternatives, exactly one is wanted",
+    "not": lambda value, _: f"{found(value)} is what its schema excludes with `not`",
+    "contains": lambda _value, _: "does not hold an item of the kind that is needed",
+    "None": lambda _value, _: "must not be there",  # a schema that is `false`
+}
+_SPECIAL: dict[str, Callable[[Any], str]] = {
     "additionalProperties": _unknown,
-    "oneOf": lambda v, a, e: f"{found(v)} fits more than one of the alternatives, exactly one is wanted",
-    "not": lambda v, a, e: f"{found(v)} is what its schema excludes with `not`",
-    "contains": lambda v, a, e: "holds no item of the kind that is needed",
-    "false": lambda v, a, e: "must not be there",
+    "dependentRequired": _dependent,
+    "dependencies": _dependent,
 }

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from magent.source import Path, Problem, did_you_mean, dotted, locate, nearest
+from magent.source import Path, Problem, did_you_mean, dotted, locate
+from magent.spec.schema_roots import NO_REQUIRED, NODE_TYPES, Roots, Words
 from magent.spec.schema_rules import Fault, is_number
-from magent.spec.schema_values import found, kind_of, show, types_in_words
+from magent.spec.schema_say import found, kind_of, show, types_in_words
 
-NODE_TYPES = ("task", "start", "end", "condition", "parallel", "loop", "subgraph", "human_input")
 WORKING = frozenset({"timeout", "retry", "output", "effects"})
-_THINGS = frozenset({"prompt", "run", "call", "tool", "chain", "wait"})
 _HINTED = 200  # so many problems get a "did you mean"; a file with more is not mended by them
 _NAMES = frozenset(
     ("name", "target", "variable", "agent_name", "role_name", "chain_name", "tool_name", "call_target", "address")
 )
-_NO_REQUIRED = "there is no `required` here: a field without `default` must be given"
 _HABITS = {  # how other tools call it
     "if": "a condition is written under `when`",
     "depends_on": "the order is said by `next`: each node names what follows it",
@@ -36,18 +34,8 @@ _HABITS = {  # how other tools call it
 }
 
 
-class Words(NamedTuple):
-    """One problem before it has a position: `key` says that the place is the last key itself, not its value."""
-
-    code: str
-    message: str
-    path: Path
-    key: bool = False
-    hint: str | None = None
-
-
 def problems(faults: Iterable[Fault], document: Any, root: Mapping[str, Any]) -> list[Problem]:
-    """The faults as problems, each said once, sorted by place. `root`, the workflow's schema, tells who takes which key."""
+    """The faults as problems, each said once, sorted by place. `root` is the workflow's schema: who takes which key."""
     teller = _Teller(document, root)
     seen: set[tuple[Path, str]] = set()
     made: list[Problem] = []
@@ -60,13 +48,7 @@ def problems(faults: Iterable[Fault], document: Any, root: Mapping[str, Any]) ->
 
 
 def _plain(path: Path) -> Path:
-    return tuple(step if isinstance(step, (int, str)) and not isinstance(step, bool) else str(step) for step in path)
-
-
-def _get(document: Any, path: Path) -> Any:
-    for step in path:
-        document = document[step]
-    return document
+    return tuple(step if type(step) in (int, str) else str(step) for step in path)
 
 
 def _subject(path: Path) -> str:
@@ -87,113 +69,9 @@ class _Teller:
         self.hints = _HINTED
 
     def tell(self, faults: list[Fault]) -> Iterator[Words]:
-        covered: list[tuple[Path, bool]] = []  # places that one sentence speaks for; True: with all below
-        for words, whole in self._wholes(faults):
-            covered.append((words.path, whole))
-            yield words
-        shallow = {path for path, whole in covered if not whole}
-        deep = {path for path, whole in covered if whole}
-        meant = self._meant(faults)
-        for fault in faults:
-            if not self._is_covered(fault, shallow, deep) and not self._is_meant(fault, meant):
-                yield self._one(fault)
-
-    def _is_covered(self, fault: Fault, shallow: set[Path], deep: set[Path]) -> bool:
-        path = fault.path
-        if path in shallow or (fault.keyword == "not" and path[:-1] in shallow):
-            return True
-        return bool(deep) and any(path[:end] in deep for end in range(len(path) + 1))
-
-    def _meant(self, faults: list[Fault]) -> dict[Path, set[str]]:
-        """By mapping: the known keys that its misspelt ones mean."""
-        meant: dict[Path, set[str]] = {}
-        for fault in faults[:_HINTED]:
-            if fault.keyword == "additionalProperties" and isinstance(fault.detail, str):
-                near = nearest(fault.detail, fault.rule.keywords.get("properties", {}))
-                if near is not None and near not in fault.value:
-                    meant.setdefault(fault.path, set()).add(near)
-        return meant
-
-    def _is_meant(self, fault: Fault, meant: Mapping[Path, set[str]]) -> bool:
-        """Whether the fault would be gone with the right spelling, so that the misspelt key says enough."""
-        if fault.keyword == "required":
-            said = fault.rule.keywords.get("errorMessage", f"`{fault.detail}`")
-            return any(f"`{name}`" in said for name in meant.get(fault.path, ()))
-        if fault.keyword == "not" and fault.rule.keywords.get("errorMessage", "").startswith("a task that only sets"):
-            return bool(meant.get(fault.path[:-1], set()) & _THINGS)
-        return False
-
-    # --- sentences that stand for several faults
-
-    def _wholes(self, faults: list[Fault]) -> Iterator[tuple[Words, bool]]:
-        done: set[Path] = set()
-        for fault in faults:
-            for words, whole in self._whole(fault):
-                if words.path not in done:
-                    done.add(words.path)
-                    yield words, whole
-
-    def _whole(self, fault: Fault) -> Iterator[tuple[Words, bool]]:
-        path, value = fault.path, fault.value
-        if (
-            fault.rule.name == "edge"
-            and fault.keyword == "type"
-            and isinstance(value, str)
-            and isinstance(path[-1], int)
-        ):
-            if all(isinstance(item, str) for item in _get(self.document, path[:-1])):
-                yield self._list_of_names(path[:-1]), True
-        elif (
-            fault.rule.title == "a task"
-            and fault.keyword in ("additionalProperties", "required")
-            and "type" not in value
-        ):
-            if kind := self._guess(value):
-                first = next(key for key in value if key in self._keys(kind) and key not in self._keys("task"))
-                message = f"a node with `{first}` is a `{kind}`: it needs `type: {kind}`"
-                yield Words("missing-key", message, path, True, f"write `type: {kind}`"), False
-        else:
-            yield from self._object_for_fields(fault)
-
-    def _list_of_names(self, path: Path) -> Words:
-        names = _get(self.document, path)
-        hint = (
-            f"write `next: {names[0]}`"
-            if len(names) == 1
-            else f"write `branches: [{', '.join(names[:5])}]` in a node of type parallel"
-        )
-        return Words(
-            "list-of-names", "`next` is a list of names: to run several at once use `parallel`", path, False, hint
-        )
-
-    def _object_for_fields(self, fault: Fault) -> Iterator[tuple[Words, bool]]:
-        """`inputs: {type: object, properties: {…}}`: a whole JSON Schema where its fields are wanted."""
-        for end in range(1, len(fault.path)):
-            if fault.path[end] not in ("type", "properties", "required"):
-                continue
-            fields = _get(self.document, fault.path[:end])
-            if (
-                isinstance(fields, dict)
-                and fields.get("type") == "object"
-                and isinstance(fields.get("properties"), dict)
-            ):
-                name = fault.path[end - 1]
-                message = f"`{name}` maps names to JSON Schemas: write here what is under `properties`"
-                hint = f"`{name}: {{{', '.join(map(str, list(fields['properties'])[:3]))}: …}}`; {_NO_REQUIRED}"
-                yield Words("wrong-type", message, fault.path[:end], True, hint), True
-                return
-
-    def _keys(self, kind: str) -> Mapping[str, Any]:
-        keys: Mapping[str, Any] = self.definitions.get(kind, {}).get("properties", {})
-        return keys
-
-    def _guess(self, node: Mapping[str, Any]) -> str | None:
-        """The type that a node without `type` means, where all its strange keys belong to one."""
-        strange = [key for key in node if key not in self._keys("task")]
-        kinds = [kind for kind in NODE_TYPES if strange and all(key in self._keys(kind) for key in strange)]
-        if len(kinds) > 1:  # what tells them apart is the rest of the keys
-            kinds.sort(key=lambda kind: sum(key not in self._keys(kind) for key in node))
-        return kinds[0] if kinds else None
+        roots = Roots(faults, self.document, self.definitions)
+        yield from roots.words
+        yield from (self._one(fault) for fault in faults if not roots.explain(fault))
 
     # --- one sentence a fault
 
@@ -227,7 +105,7 @@ class _Teller:
             return "a workflow does" if key in self.root.get("properties", {}) else None
         if name not in NODE_TYPES:
             return None
-        kinds = [kind for kind in NODE_TYPES if kind != name and key in self._keys(kind)]
+        kinds = [kind for kind in NODE_TYPES if kind != name and key in self.definitions[kind]["properties"]]
         if not kinds:
             return None
         named = [_node_words(kind, key) for kind in kinds]
@@ -247,7 +125,7 @@ class _Teller:
             and (fault.rule.name in ("field", "state_key") or fault.rule.title == "a list of keys")
         ):
             hint = "`default: null` makes a field optional; leave `required` out"
-            return Words("required-keyword", _NO_REQUIRED, path, True, hint)
+            return Words("required-keyword", NO_REQUIRED, path, True, hint)
         if said := keywords.get("errorMessage"):
             return Words("wrong-type", said, path)
         wanted = _expected(fault, path)

@@ -1,0 +1,293 @@
+"""The keywords that `schema_rules` knows: one function a keyword, which makes its check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from magent.source import Path
+from magent.spec.schema_rules import (
+    TYPES,
+    Beyond,
+    Book,
+    Check,
+    Fault,
+    Maker,
+    Rule,
+    Schema,
+    Walk,
+    is_number,
+    pattern,
+    same,
+)
+
+
+def book(root: Schema, more: Mapping[str, Callable[[Rule], Check]] | None = None) -> Book:
+    """The rules of a schema document; `more` adds checks, in code, to definitions by name."""
+    return Book(root, MAKERS, more)
+
+
+def _type(rule: Rule, argument: Any) -> Check:
+    names = [argument] if isinstance(argument, str) else list(argument)
+    if any(name not in TYPES for name in names):
+        raise Beyond(f"the type {argument!r}")
+    tests = tuple(TYPES[name] for name in names)
+    if len(tests) == 1:
+        test = tests[0]
+
+        def one(value: Any, path: Path, walk: Walk) -> None:
+            if not test(value):
+                walk.faults.append(Fault("type", path, value, rule))
+
+        return one
+
+    def several(value: Any, path: Path, walk: Walk) -> None:
+        if not any(test(value) for test in tests):
+            walk.faults.append(Fault("type", path, value, rule))
+
+    return several
+
+
+def _one_of(keyword: str, rule: Rule, known: Sequence[Any]) -> Check:
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        for one in known:
+            if one == value and same(one, value):
+                return
+        walk.faults.append(Fault(keyword, path, value, rule))
+
+    return check
+
+
+def _enum(rule: Rule, argument: Any) -> Check:
+    return _one_of("enum", rule, argument)
+
+
+def _const(rule: Rule, argument: Any) -> Check:
+    return _one_of("const", rule, (argument,))
+
+
+def _bound(keyword: str, applies: Callable[[Any], bool], breaks: Callable[[Any, Any], bool]) -> Maker:
+    def make(rule: Rule, argument: Any) -> Check:
+        def check(value: Any, path: Path, walk: Walk) -> None:
+            if applies(value) and breaks(value, argument):
+                walk.faults.append(Fault(keyword, path, value, rule))
+
+        return check
+
+    return make
+
+
+def _pattern(rule: Rule, argument: Any) -> Check:
+    found = pattern(argument)
+
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        if isinstance(value, str) and not found(value):
+            walk.faults.append(Fault("pattern", path, value, rule))
+
+    return check
+
+
+def _required(rule: Rule, argument: Any) -> Check:
+    names = tuple(argument)
+
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        if isinstance(value, dict):
+            for name in names:
+                if name not in value:
+                    walk.faults.append(Fault("required", path, value, rule, name))
+
+    return check
+
+
+def _members(rule: Rule, _argument: Any) -> Check:
+    """`properties`, `patternProperties` and `additionalProperties` together: each key is looked at once."""
+    book, schema = rule.book, rule.keywords
+    named = {name: book.rule(inner) for name, inner in schema.get("properties", {}).items()}
+    patterned = [(pattern(text), book.rule(inner)) for text, inner in schema.get("patternProperties", {}).items()]
+    rest = schema.get("additionalProperties", True)
+    other = None if isinstance(rest, bool) else book.rule(rest)
+
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        if not isinstance(value, dict):
+            return
+        push = walk.stack.append
+        for key, item in value.items():
+            inner = named.get(key)
+            if inner is not None:
+                push((inner, item, (*path, key)))
+            met = inner is not None
+            for found, pattern_rule in patterned:
+                if isinstance(key, str) and found(key):
+                    met = True
+                    push((pattern_rule, item, (*path, key)))
+            if met or rest is True:
+                continue
+            if other is None:
+                walk.faults.append(Fault("additionalProperties", path, value, rule, key))
+            else:
+                push((other, item, (*path, key)))
+
+    return check
+
+
+def _members_if_first(keyword: str) -> Maker:
+    def make(rule: Rule, argument: Any) -> Check:
+        first = next(
+            word for word in rule.keywords if word in ("properties", "patternProperties", "additionalProperties")
+        )
+        return _members(rule, argument) if first == keyword else _nothing
+
+    return make
+
+
+def _nothing(value: Any, path: Path, walk: Walk) -> None:
+    """The check of a keyword that another one's check covers."""
+
+
+def _property_names(rule: Rule, argument: Any) -> Check:
+    inner = rule.book.rule(argument)
+
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        if isinstance(value, dict):
+            for key in value:
+                if not inner.accepts(key):
+                    walk.faults.append(Fault("propertyNames", path, value, inner, key))
+
+    return check
+
+
+def _items(rule: Rule, argument: Any) -> Check:
+    if isinstance(argument, list):
+        raise Beyond("a list under `items`")
+    inner = rule.book.rule(argument)
+
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        if isinstance(value, list):
+            for index in range(len(value)):
+                walk.stack.append((inner, value[index], (*path, index)))
+
+    return check
+
+
+def _unique(rule: Rule, argument: Any) -> Check:
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        if argument is True and isinstance(value, list) and (index := repeated(value)) is not None:
+            walk.faults.append(Fault("uniqueItems", path, value, rule, index))
+
+    return check
+
+
+def repeated(items: Sequence[Any]) -> int | None:
+    """The index of the first item that an earlier one equals, as JSON compares."""
+    seen: set[Any] = set()
+    others: list[Any] = []
+    for index, item in enumerate(items):
+        if isinstance(item, (dict, list)):
+            if any(same(item, other) for other in others):
+                return index
+            others.append(item)
+        else:
+            mark = (type(item) is bool, item)
+            if mark in seen:
+                return index
+            seen.add(mark)
+    return None
+
+
+def _ref(rule: Rule, argument: Any) -> Check:
+    return rule.book.refer(argument).apply
+
+
+def _all_of(rule: Rule, argument: Any) -> Check:
+    inner = tuple(rule.book.rule(schema, rule.title) for schema in argument)
+
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        for one in inner:
+            one.apply(value, path, walk)
+
+    return check
+
+
+def _any_of(rule: Rule, argument: Any) -> Check:
+    inner = tuple(rule.book.rule(schema, rule.title) for schema in argument)
+
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        if not any(one.accepts(value) for one in inner):
+            walk.faults.append(Fault("anyOf", path, value, rule))
+
+    return check
+
+
+def _not(rule: Rule, argument: Any) -> Check:
+    inner = rule.book.rule(argument)
+
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        if inner.accepts(value):
+            walk.faults.append(Fault("not", path, value, rule))
+
+    return check
+
+
+def _contains(rule: Rule, argument: Any) -> Check:
+    inner = rule.book.rule(argument)
+
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        if isinstance(value, list) and not any(inner.accepts(item) for item in value):
+            walk.faults.append(Fault("contains", path, value, rule))
+
+    return check
+
+
+def _if(rule: Rule, argument: Any) -> Check:
+    schema = rule.keywords
+    test = rule.book.rule(argument)
+    then = rule.book.rule(schema.get("then", True), rule.title)
+    otherwise = rule.book.rule(schema.get("else", True), rule.title)
+
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        (then if test.accepts(value) else otherwise).apply(value, path, walk)
+
+    return check
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+MAKERS: dict[str, Maker] = {
+    "type": _type,
+    "enum": _enum,
+    "const": _const,
+    "pattern": _pattern,
+    "required": _required,
+    "properties": _members_if_first("properties"),
+    "patternProperties": _members_if_first("patternProperties"),
+    "additionalProperties": _members_if_first("additionalProperties"),
+    "propertyNames": _property_names,
+    "items": _items,
+    "uniqueItems": _unique,
+    "contains": _contains,
+    "$ref": _ref,
+    "allOf": _all_of,
+    "anyOf": _any_of,
+    "not": _not,
+    "if": _if,
+    "minimum": _bound("minimum", is_number, lambda value, bound: value < bound),
+    "maximum": _bound("maximum", is_number, lambda value, bound: value > bound),
+    "exclusiveMinimum": _bound("exclusiveMinimum", is_number, lambda value, bound: value <= bound),
+    "exclusiveMaximum": _bound("exclusiveMaximum", is_number, lambda value, bound: value >= bound),
+    "minLength": _bound("minLength", _is_text, lambda value, bound: len(value) < bound),
+    "maxLength": _bound("maxLength", _is_text, lambda value, bound: len(value) > bound),
+    "minItems": _bound("minItems", _is_list, lambda value, bound: len(value) < bound),
+    "maxItems": _bound("maxItems", _is_list, lambda value, bound: len(value) > bound),
+    "minProperties": _bound("minProperties", _is_mapping, lambda value, bound: len(value) < bound),
+    "maxProperties": _bound("maxProperties", _is_mapping, lambda value, bound: len(value) > bound),
+}

@@ -1,0 +1,117 @@
+"""The `jsonschema` library as magent uses it: draft 2020-12 that also reads draft-07's words, RE2, and nothing fetched.
+
+It costs a tenth of a second to import, so that is put off until a value does not fit or a schema needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from magent.spec.schema_rules import Schema, pattern
+from magent.spec.schema_say import show
+
+Errors = Iterator[Any]  # of jsonschema.ValidationError
+
+
+class Unsound(Exception):
+    """The schema itself is none, in a sentence."""
+
+
+def validator(schema: Schema) -> Callable[[Any], Errors]:
+    """A function from a value to the library's errors; it raises Unsound where the schema turns out to be none."""
+    import re2
+    from jsonschema.exceptions import UnknownType
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    made = _validator_class()(schema, registry=Registry())
+
+    def errors(value: Any) -> Errors:
+        try:
+            yield from made.iter_errors(value)
+        except UnknownType as error:
+            raise Unsound(f"{show(error.type)} is no type") from error
+        except Unresolvable as error:
+            raise Unsound(f"the reference {show(error.ref)} leads nowhere in it, and nothing is fetched") from error
+        except re2.error as error:
+            raise Unsound(f"a pattern in it is none of RE2: {error}") from error
+        except (TypeError, ValueError, AttributeError, LookupError) as error:
+            raise Unsound(str(error)) from error
+
+    return errors
+
+
+@cache
+def _validator_class() -> Any:
+    from jsonschema import Draft202012Validator, validators
+
+    return validators.extend(  # type: ignore[no-untyped-call]
+        Draft202012Validator,
+        {
+            "pattern": _pattern,
+            "patternProperties": _pattern_properties,
+            "additionalProperties": _additional_properties,
+            "items": _items,
+            "dependencies": _dependencies,
+        },
+    )
+
+
+def _error(message: str, **facts: Any) -> Any:
+    from jsonschema import ValidationError
+
+    return ValidationError(message, **facts)
+
+
+def _pattern(_validator: Any, text: str, value: Any, _schema: Any) -> Errors:
+    if isinstance(value, str) and not pattern(text)(value):
+        yield _error("pattern")
+
+
+def _pattern_properties(validator: Any, patterns: Mapping[str, Any], value: Any, _schema: Any) -> Errors:
+    if isinstance(value, dict):
+        for text, inner in patterns.items():
+            matches = pattern(text)
+            for key, item in value.items():
+                if matches(key):
+                    yield from validator.descend(item, inner, path=key, schema_path=text)
+
+
+def _additional_properties(validator: Any, argument: Any, value: Any, schema: Mapping[str, Any]) -> Errors:
+    if not isinstance(value, dict):
+        return
+    patterns = [pattern(text) for text in schema.get("patternProperties", {})]
+    for key, item in value.items():
+        if key in schema.get("properties", {}) or any(matches(key) for matches in patterns):
+            continue
+        if argument is False:
+            yield _error("additionalProperties", path=(key,))
+        else:
+            yield from validator.descend(item, argument, path=key)
+
+
+def _items(validator: Any, argument: Any, value: Any, schema: Mapping[str, Any]) -> Errors:
+    """2020's `items` (for what follows `prefixItems`), and draft-07's list of schemas with `additionalItems`."""
+    if not isinstance(value, list):
+        return
+    listed = argument if isinstance(argument, list) else []
+    rest = schema.get("additionalItems", True) if isinstance(argument, list) else argument
+    start = len(listed) or len(schema.get("prefixItems", []))
+    for index, item in enumerate(value):
+        inner = listed[index] if index < len(listed) else rest if index >= start else True
+        yield from validator.descend(item, inner, path=index)
+
+
+def _dependencies(validator: Any, argument: Mapping[str, Any], value: Any, _schema: Any) -> Errors:
+    """Draft-07's form of `dependentRequired` and `dependentSchemas`."""
+    if not isinstance(value, dict):
+        return
+    for key, needed in argument.items():
+        if key in value and isinstance(needed, list):
+            for name in needed:
+                if name not in value:
+                    yield _error(f"{name!r} is a dependency of {key!r}", validator="dependentRequired")
+        elif key in value:
+            yield from validator.descend(value, needed, schema_path=key)

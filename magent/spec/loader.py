@@ -17,8 +17,10 @@ from typing import Any
 
 from magent.errors import InvalidWorkflow, RunDamaged
 from magent.source import Map, Position, Problem, Seq, Text, dotted, locate, nearest, sort_key
-from magent.spec.composer import MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_PROBLEMS, compose
-from magent.spec.traps import settle
+from magent.spec.composer import MAX_DEPTH, MAX_VALUES
+from magent.spec.composer_result import MAX_PROBLEMS
+from magent.spec.composer_text import MAX_BYTES
+from magent.spec.traps import read
 
 SECTIONS = ("agents", "roles", "tools", "chains", "defaults")
 TEXT_KEYS = ("prompt", "system", "instructions")
@@ -165,8 +167,7 @@ def load_yaml(data: bytes, file: str) -> tuple[Any, list[Problem], list[str]]:
     is the name they use) and its lines. An empty file is a problem with the code `empty-file`."""
     if file.endswith(".json"):
         data = _joined(data)
-    composed = compose(data, file)
-    return composed.data, settle(composed), composed.lines
+    return read(data, file)
 
 
 def _joined(data: bytes) -> bytes:
@@ -457,7 +458,7 @@ class _Copy:
 
     def value(self, value: Any, path: tuple[str | int, ...]) -> Any:
         self.count += 1
-        if len(path) > MAX_DEPTH or self.count > MAX_NODES:
+        if len(path) > MAX_DEPTH or self.count > MAX_VALUES:
             self.refuse(path[:8], f"this is nested deeper than {MAX_DEPTH} levels, or endless")
             return None
         if value is None or isinstance(value, bool):

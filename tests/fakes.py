@@ -13,6 +13,9 @@ from magent.events import Event, Failure, WorkFailed
 from magent.ports import ProcessResult, Question
 
 
+PATIENCE = 50  # turns of the loop
+
+
 class FakeTimer:
     def __init__(self, callback: Callable[[], None]) -> None:
         self.callback: Callable[[], None] | None = callback
@@ -37,11 +40,14 @@ class ManualClock:
         timer = FakeTimer(callback)
         heapq.heappush(self._timers, (when, next(self._count), timer))
         if self.auto:
-            asyncio.get_running_loop().call_soon(self._jump)
+            asyncio.get_running_loop().call_soon(self._jump, PATIENCE)
         return timer
 
-    def _jump(self) -> None:
-        if self._timers:
+    def _jump(self, turns: int) -> None:
+        """Lets the loop turn a while, so that work which needs no time is done first."""
+        if turns:
+            asyncio.get_running_loop().call_soon(self._jump, turns - 1)
+        elif self._timers:
             self.advance(max(0.0, self._timers[0][0] - self.time))
 
     def advance(self, seconds: float) -> None:

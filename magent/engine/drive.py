@@ -26,6 +26,7 @@ from magent.model import HumanInput, Task, Wait
 from magent.ports import Human, Journal, Question, Sink
 
 BATCH = 512
+TIMERS = ("timeout", "wait", "retry", "deadline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Driver:
     held: list[Event] = field(default_factory=list)
     must_sync: bool = False
     waiting_for_place: deque[Scope] = field(default_factory=deque)
+    launched: set[Scope] = field(default_factory=set)  # leaves that wait for a place, a time, a person, or are at work
     starting: list[Scope] = field(default_factory=list)
     tasks: dict[Scope, asyncio.Task[None]] = field(default_factory=dict)
     asking: dict[Scope, asyncio.Task[None]] = field(default_factory=dict)
@@ -107,7 +109,7 @@ class Driver:
     def plan(self) -> None:
         run, now = self.run, self.clock.now()
         while run.ready and self.stop is None and len(self.batch) < BATCH:
-            scope = run.ready.popleft()
+            scope = run.next_ready()
             decision = plan.step(run, scope, now)
             for kind, data in decision.facts:
                 self.record(kind, data, now)
@@ -148,18 +150,22 @@ class Driver:
 
     def drop(self, scope_id: int) -> None:
         """Ends timers and work of a scope whose visit is over."""
-        for kind in ("timeout", "wait", "retry", "deadline"):
+        for kind in TIMERS if self.timers else ():
             timer = self.timers.pop((scope_id, kind), None)
             if timer is not None:
                 timer.cancel()
         scope = self.run.scopes.get(scope_id)
         if scope is not None:
-            for table in (self.tasks, self.asking):
-                task = table.pop(scope, None)
-                if task is not None and not task.done():
-                    task.cancel()
-                    self.dying.add(task)
-                    task.add_done_callback(self.dying.discard)
+            self.launched.discard(scope)
+            self.let_go(scope)
+
+    def let_go(self, scope: Scope) -> None:
+        for table in (self.tasks, self.asking):
+            task = table.pop(scope, None)
+            if task is not None and not task.done():
+                task.cancel()
+                self.dying.add(task)
+                task.add_done_callback(self.dying.discard)
 
     def text(self, path: str, text: str) -> None:
         """A chunk of text as it arrives: told at once, never recorded."""
@@ -192,6 +198,9 @@ class Driver:
     # ---- starting
 
     def launch(self, scope: Scope) -> None:
+        if scope in self.launched:
+            return
+        self.launched.add(scope)
         visit = scope.current
         node = scope.graph.nodes[scope.pending or ""] if visit is None else visit.node
         if visit is not None and isinstance(node, HumanInput):
@@ -248,6 +257,10 @@ class Driver:
         if visit.answer is not None:
             answer = visit.answer
             self.inbox.append(lambda: self.answered(scope, visit, answer))
+            self.wake.set()
+            return
+        if question.deadline is not None and question.deadline <= self.clock.now():
+            self.inbox.append(lambda: self.too_late(scope, visit, question))
             self.wake.set()
             return
         if question.deadline is not None:
@@ -330,6 +343,7 @@ class Driver:
             failure = outcome.failure._replace(node=node.name, attempts=visit.attempt)
             data = {"scope": scope.id, "path": visit.path, "attempt": visit.attempt, "at": at}
             self.record("visit.retry", {**data, "error": failure.as_json(), **outcome.used}, now)
+            self.launched.discard(scope)
             self.launch(scope)
             return
         else:

@@ -66,7 +66,7 @@ class Scope:
 
     __slots__ = (
         "begun", "counters", "current", "depth", "error", "facts", "failure", "graph", "id", "index", "inputs", "kind", "locals",
-        "names", "output", "owner", "outputs", "pending", "prefix", "released", "state", "status", "via",
+        "names", "output", "outputs", "owner", "pending", "prefix", "queued", "released", "state", "status", "via",
     )  # fmt: skip
 
     def __init__(self, id_: int, kind: str, graph: Graph, prefix: str, owner: Visit | None, index: int = 0) -> None:
@@ -91,6 +91,7 @@ class Scope:
         self.failure: Failure | None = None
         self.depth = 0 if owner is None else owner.scope.depth + (kind == "graph")
         self.begun = False
+        self.queued = False
         self.released = False
         self.names: dict[str, Any] | None = None  # cache of what expressions see
 
@@ -175,7 +176,18 @@ class Run:
         return scope
 
     def queue(self, scope: Scope) -> None:
-        self.ready.append(scope)
+        if not scope.queued:
+            scope.queued = True
+            self.ready.append(scope)
+
+    def next_ready(self) -> Scope:
+        scope = self.ready.popleft()
+        scope.queued = False
+        return scope
+
+    def clear_ready(self) -> None:
+        while self.ready:
+            self.next_ready()
 
     def enter(self, scope: Scope, node: str | None, via: str = "normal") -> None:
         """The scope goes on at `node`, or ends where that is None."""
@@ -255,7 +267,7 @@ class Run:
         self.limits.update(data.get("limits", {}))
         self.agents.update(data.get("agents", {}))
         self.failure = None
-        self.ready.clear()
+        self.clear_ready()
         if failed:
             self._reopen()
 

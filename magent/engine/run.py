@@ -22,7 +22,7 @@ def refold(workflow: Workflow, record: Record) -> Run:
         for event in record.events:
             run.apply(event)
             last = event.seq
-            run.ready.clear()
+            run.clear_ready()
     except (KeyError, AssertionError, TypeError, ValueError, IndexError) as error:
         raise RunDamaged(
             f"event {last + 1} of run {record.header.get('run_id', '')} does not fit what stands before it ({error!r})",
@@ -74,10 +74,10 @@ def rouse(driver: Driver) -> None:
             driver.time_limit(scope)
         elif scope.begun or scope.kind not in ("branch", "item"):
             others.append(scope)
-    run.ready.extend(reversed(composites))
-    run.ready.extend(others)
+    for scope in (*reversed(composites), *others):
+        run.queue(scope)
     if run.root.status != "open":
-        run.ready.append(run.root)
+        run.queue(run.root)
 
 
 def open_questions(run: Run) -> list[Question]:

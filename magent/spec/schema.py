@@ -13,7 +13,7 @@ from pathlib import Path as FilePath
 from typing import Any, Literal, get_args
 
 from magent.source import Path, Problem, dotted
-from magent.spec.schema_keywords import book
+from magent.spec.schema_keywords import own_book
 from magent.spec.schema_rules import Book, Check, Fault, Rule, Walk
 from magent.spec.schema_sound import schema_faults
 from magent.spec.schema_values import check_value, field_schema, fill
@@ -85,7 +85,7 @@ def _taking(part: Any, taken: dict[str, Any], inside: bool = False) -> Any:
 @cache
 def _book(kind: Kind) -> Book:
     more = {"field": _sound, "state_key": _sound, "form_field": _sound_if_literal}
-    return book(read_schema(kind), more)
+    return own_book(read_schema(kind), more)
 
 
 # --- what the JSON files cannot say

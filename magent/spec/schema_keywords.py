@@ -2,50 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from magent.source import Path
-from magent.spec.schema_rules import (
-    TYPES,
-    Beyond,
-    Book,
-    Check,
-    Fault,
-    Maker,
-    Rule,
-    Schema,
-    Walk,
-    is_number,
-    pattern,
-    same,
-)
+from magent.spec.schema_rules import Beyond, Book, Check, Fault, Maker, Rule, Schema, Walk, is_number, of_type, same
 
 
-def book(root: Schema, more: Mapping[str, Callable[[Rule], Check]] | None = None) -> Book:
-    """The rules of a schema document; `more` adds checks, in code, to definitions by name."""
-    return Book(root, MAKERS, more)
+def book(root: Schema) -> Book:
+    """The rules of a schema that a user wrote."""
+    return Book(root, MAKERS)
 
 
-def _type(rule: Rule, argument: Any) -> Check:
-    names = [argument] if isinstance(argument, str) else list(argument)
-    if any(name not in TYPES for name in names):
-        raise Beyond(f"the type {argument!r}")
-    tests = tuple(TYPES[name] for name in names)
-    if len(tests) == 1:
-        test = tests[0]
+def own_book(root: Schema, more: Mapping[str, Callable[[Rule], Check]]) -> Book:
+    """The rules of a file in `schemas/`. Its patterns can be trusted, so Python's own, quicker, engine runs them."""
+    return Book(root, MAKERS, more, _plain_search)
 
-        def one(value: Any, path: Path, walk: Walk) -> None:
-            if not test(value):
-                walk.faults.append(Fault("type", path, value, rule))
 
-        return one
-
-    def several(value: Any, path: Path, walk: Walk) -> None:
-        if not any(test(value) for test in tests):
-            walk.faults.append(Fault("type", path, value, rule))
-
-    return several
+def _plain_search(text: str) -> Callable[[str], bool]:
+    search = re.compile(text.replace("$", r"\Z")).search
+    return lambda value: search(value) is not None
 
 
 def _one_of(keyword: str, rule: Rule, known: Sequence[Any]) -> Check:
@@ -78,7 +55,7 @@ def _bound(keyword: str, applies: Callable[[Any], bool], breaks: Callable[[Any, 
 
 
 def _pattern(rule: Rule, argument: Any) -> Check:
-    found = pattern(argument)
+    found = rule.book.search(argument)
 
     def check(value: Any, path: Path, walk: Walk) -> None:
         if isinstance(value, str) and not found(value):
@@ -103,7 +80,7 @@ def _members(rule: Rule, _argument: Any) -> Check:
     """`properties`, `patternProperties` and `additionalProperties` together: each key is looked at once."""
     book, schema = rule.book, rule.keywords
     named = {name: book.rule(inner) for name, inner in schema.get("properties", {}).items()}
-    patterned = [(pattern(text), book.rule(inner)) for text, inner in schema.get("patternProperties", {}).items()]
+    patterned = [(book.search(text), book.rule(inner)) for text, inner in schema.get("patternProperties", {}).items()]
     rest = schema.get("additionalProperties", True)
     other = None if isinstance(rest, bool) else book.rule(rest)
 
@@ -240,14 +217,41 @@ def _contains(rule: Rule, argument: Any) -> Check:
 
 def _if(rule: Rule, argument: Any) -> Check:
     schema = rule.keywords
-    test = rule.book.rule(argument)
+    holds = _quick_test(argument) or rule.book.rule(argument).accepts
     then = rule.book.rule(schema.get("then", True), rule.title)
     otherwise = rule.book.rule(schema.get("else", True), rule.title)
 
     def check(value: Any, path: Path, walk: Walk) -> None:
-        (then if test.accepts(value) else otherwise).apply(value, path, walk)
+        (then if holds(value) else otherwise).apply(value, path, walk)
 
     return check
+
+
+def _quick_test(schema: Any) -> Callable[[Any], bool] | None:
+    """The tests that choose among node types and the like, without a walk: they are most of what a large file costs."""
+    if not isinstance(schema, Mapping):
+        return None
+    if set(schema) == {"type"}:
+        return of_type(schema["type"])
+    required = schema.get("required", ())
+    if set(schema) == {"required"} and len(required) == 1:
+        (name,) = required
+        return lambda value: not isinstance(value, dict) or name in value
+    named = schema.get("properties", {})
+    if set(schema) <= {"required", "properties"} and len(named) == 1:
+        ((key, inner),) = named.items()
+        if list(inner) == ["const"] and isinstance(inner["const"], str) and list(required) in ([], [key]):
+            return _is_member(key, inner["const"], absent=not required)
+    return None
+
+
+def _is_member(key: str, wanted: str, *, absent: bool) -> Callable[[Any], bool]:
+    def holds(value: Any) -> bool:
+        if not isinstance(value, dict):
+            return True
+        return bool(value[key] == wanted) if key in value else absent
+
+    return holds
 
 
 def _is_text(value: Any) -> bool:
@@ -263,7 +267,6 @@ def _is_mapping(value: Any) -> bool:
 
 
 MAKERS: dict[str, Maker] = {
-    "type": _type,
     "enum": _enum,
     "const": _const,
     "pattern": _pattern,

@@ -60,7 +60,7 @@ class Rule:
     `name` is its name under `definitions`, if it has one; `title` its own, or that of the object it is a part of.
     """
 
-    __slots__ = ("_checks", "_typed", "book", "name", "schema", "title")
+    __slots__ = ("_checks", "_is_typed", "book", "name", "schema", "title")
 
     def __init__(self, schema: Schema, book: Book, name: str = "", title: str = "") -> None:
         self.schema = schema
@@ -68,22 +68,22 @@ class Rule:
         self.name = name
         self.title: str = schema.get("title", title) if isinstance(schema, Mapping) else title
         self._checks: tuple[Check, ...] | None = None
-        self._typed = False
+        self._is_typed: Callable[[Any], bool] | None = None
 
     @property
     def keywords(self) -> Mapping[str, Any]:
         return self.schema if isinstance(self.schema, Mapping) else {}
 
     def apply(self, value: Any, path: Path, walk: Walk) -> None:
-        """Checks `value` itself; what it contains is left on the walk's stack."""
+        """Checks `value` itself; what it contains is left on the walk's stack. Of the wrong type, no more is said."""
         checks = self._checks
         if checks is None:
             checks = self._checks = self._compile()
-        before = len(walk.faults)
+        if self._is_typed is not None and not self._is_typed(value):
+            walk.faults.append(Fault("type", path, value, self))
+            return
         for check in checks:
             check(value, path, walk)
-            if check is checks[0] and len(walk.faults) > before and self._typed:
-                return  # of the wrong type: all else would be noise
 
     def faults(self, value: Any, path: Path = ()) -> list[Fault]:
         walk = Walk()
@@ -111,10 +111,11 @@ class Rule:
         if not isinstance(self.schema, Mapping):
             raise Beyond("a schema is a mapping or a boolean")
         checks: list[Check] = []
-        self._typed = "type" in self.schema
-        for keyword, argument in sorted(self.schema.items(), key=lambda item: item[0] != "type"):
+        for keyword, argument in self.schema.items():
             maker = self.book.makers.get(keyword)
-            if maker is not None:
+            if keyword == "type":
+                self._is_typed = of_type(argument)
+            elif maker is not None:
                 checks.append(maker(self, argument))
             elif keyword not in ANNOTATIONS:
                 raise Beyond(f"the keyword {keyword!r}")
@@ -126,13 +127,19 @@ class Rule:
 class Book:
     """The rules of one schema document, each made once.
 
-    `makers` make the check of a keyword; `more` adds checks, in code, to definitions by name.
+    `makers` make the check of a keyword, `search` the test of a pattern (RE2's by default); `more` adds checks, in
+    code, to definitions by name.
     """
 
     def __init__(
-        self, root: Schema, makers: Mapping[str, Maker], more: Mapping[str, Callable[[Rule], Check]] | None = None
+        self,
+        root: Schema,
+        makers: Mapping[str, Maker],
+        more: Mapping[str, Callable[[Rule], Check]] | None = None,
+        search: Callable[[str], Callable[[str], bool]] | None = None,
     ) -> None:
         self.makers = makers
+        self.search = search or pattern
         self.more = more or {}
         self.root = Rule(root, self)
         self._named: dict[str, Rule] = {}
@@ -190,6 +197,20 @@ TYPES: dict[str, Callable[[Any], bool]] = {
     "array": lambda value: isinstance(value, list),
     "null": lambda value: value is None,
 }
+
+
+def of_type(argument: Any) -> Callable[[Any], bool]:
+    """The test that the keyword `type` stands for. Raises Beyond where a type is not known."""
+    names = [argument] if isinstance(argument, str) else list(argument)
+    if not all(isinstance(name, str) and name in TYPES for name in names):
+        raise Beyond(f"the type {argument!r}")
+    tests = tuple(TYPES[name] for name in names)
+    if len(tests) == 1:
+        return tests[0]
+    if len(tests) == 2:
+        first, second = tests
+        return lambda value: first(value) or second(value)
+    return lambda value: any(test(value) for test in tests)
 
 
 def same(one: Any, other: Any) -> bool:

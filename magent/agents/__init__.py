@@ -1,0 +1,72 @@
+"""Agents: whoever answers a prompt. Each kind is one module, imported when a workflow uses it.
+
+    replies    scripted answers               function   a Python function
+    command    a program, such as an agent CLI   models     provider:model, through Pydantic AI
+    local      a small model in the process (`download` fetches its file, `grammar` bounds what it may say)
+
+Other packages add kinds through the entry point group `magent.agents`: a callable that takes what `make` takes.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import Any, cast
+
+from magent.agents.base import AgentEnvironment, Unusable, failed
+from magent.events import WorkFailed
+from magent.functions import FunctionNotFound, load_function
+from magent.model import AgentSpec
+from magent.ports import Agent
+
+__all__ = ["AgentEnvironment", "make"]
+
+Maker = Callable[[AgentSpec, Mapping[str, Any], AgentEnvironment], Agent]
+
+_KINDS = {
+    "replies": "magent.agents.replies:RepliesAgent",
+    "call": "magent.agents.function:FunctionAgent",
+    "command": "magent.agents.command:CommandAgent",
+    "local": "magent.agents.local:LocalAgent",
+    "model": "magent.agents.models:ModelAgent",
+}
+
+
+def make(spec: AgentSpec, settings: Mapping[str, Any], environment: AgentEnvironment) -> Agent:
+    """The agent that `spec` describes. `settings`: its own, templates rendered (but `{{ prompt }}` in a command).
+
+    Never fails: an agent that cannot be made says why when it is asked, so that `on_error` and `fallback` see it.
+    """
+    try:
+        return _maker(spec, settings)(spec, settings, environment)
+    except WorkFailed as failure:
+        return Unusable(failure)
+
+
+def _maker(spec: AgentSpec, settings: Mapping[str, Any]) -> Maker:
+    if spec.kind != "model":
+        return _load(_KINDS[spec.kind])
+    name = settings.get("model")
+    if not isinstance(name, str) or not name.strip():
+        raise failed(f"agent '{spec.name}' names no model: {name!r}", "write `model: provider:name`, or `model: local`")
+    provider, colon, _ = name.partition(":")
+    for entry in entry_points(group="magent.agents", name=provider):
+        return cast("Maker", entry.load())
+    if provider == "local":
+        return _load(_KINDS["local"])
+    if colon and "." in provider:
+        return _own(name, spec.home)
+    return _load(_KINDS["model"])
+
+
+def _own(target: str, home: str) -> Maker:
+    try:
+        return load_function(target, home)
+    except FunctionNotFound as error:
+        raise failed(error.message, error.hint) from error
+
+
+def _load(target: str) -> Maker:
+    module, _, name = target.partition(":")
+    return cast("Maker", getattr(importlib.import_module(module), name))

@@ -1,0 +1,241 @@
+"""A small model inside the process: no key, no server of one's own, no network after the first use.
+
+`xllamacpp` serves a GGUF file in threads of this process. It is asked directly; the loopback port that it opens
+besides has a random key that nobody is told. A server is shared by all agents with the same file, and stays until the
+process ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import importlib.util
+import json
+import os
+import secrets
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from magent.agents.base import AgentEnvironment, BaseAgent, OnText, failed, reply_from_text
+from magent.agents.download import Cancelled, model_file
+from magent.agents.grammar import bound
+from magent.events import WorkFailed
+from magent.model import AgentSpec
+from magent.ports import Reply, Request, Usage
+
+SLOTS = 2  # answers that are made at once
+CONTEXT = 4096  # tokens of one conversation, the answer included
+TEXT_TOKENS = 400  # of an answer in text that has no bound
+DATA_TOKENS = 1024  # of one under a grammar, which ends by itself
+_BATCH = 128  # tokens of a prompt between two chances to call an answer off
+_SAME = {"temperature": 0.0, "seed": 1, "cache_prompt": False}  # the same question gets the same answer
+_MAGIC = b"GGUF"
+_LEAN = {"endpoint_slots": False, "ui": False, "warmup": False, "cache_ram_mib": 0, "n_ctx_checkpoints": 0}
+
+
+class LocalAgent(BaseAgent):
+    def __init__(self, spec: AgentSpec, settings: Mapping[str, Any], environment: AgentEnvironment) -> None:
+        super().__init__(spec, settings, environment)
+        self._own = dict(settings.get("settings") or {})
+        self._context = int(self._own.pop("n_ctx", CONTEXT))
+
+    async def prepare(self) -> None:
+        """Fetches and loads the model, where that was not done yet, so that no task's time is spent on it."""
+        await self._server()
+
+    async def answer(self, request: Request, on_text: OnText) -> Reply:
+        server = await self._server()
+        answer = _Answer(asyncio.get_running_loop(), on_text)
+        try:
+            await asyncio.wrap_future(server.pool.submit(server.chat, self._body(request), answer))
+        finally:
+            answer.over = True
+        if answer.error is not None:
+            raise self._refused(answer.error)
+        return reply_from_text("".join(answer.parts), request.schema, answer.usage(), server.name)
+
+    async def _server(self) -> _Server:
+        called_off = threading.Event()
+        try:
+            return await asyncio.to_thread(self._serve, called_off)
+        finally:
+            called_off.set()
+
+    def _serve(self, called_off: threading.Event) -> _Server:
+        try:
+            return serve(self._path(called_off), self._context)
+        except Cancelled as error:
+            raise failed("the local model was not fetched: called off") from error
+
+    def _path(self, called_off: threading.Event) -> Path:
+        named = self.settings["model"].partition(":")[2] or self.environment.environ.get("MAGENT_LOCAL_MODEL", "")
+        if not named:
+            environment = self.environment
+            return model_file(environment.cache, environment.environ, environment.on_progress, called_off)
+        return Path(self.home, os.path.expanduser(named.removeprefix("local:")))
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        messages = [{"role": message.role, "content": message.text} for message in request.messages]
+        system = "\n\n".join(part for part in (request.system, _form(request.schema)) if part)
+        body: dict[str, Any] = {
+            **_SAME,
+            "max_tokens": request.max_tokens or (TEXT_TOKENS if request.schema is None else DATA_TOKENS),
+            **({"temperature": self.settings["temperature"]} if "temperature" in self.settings else {}),
+            **self._own,
+            "messages": [{"role": "system", "content": system}, *messages] if system else messages,
+            "stream": True,
+            "return_progress": True,
+            "stream_options": {"include_usage": True},
+        }
+        if request.schema is not None:
+            schema = {"name": "answer", "schema": bound(request.schema)}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return body
+
+    def _refused(self, error: Mapping[str, Any]) -> WorkFailed:
+        if error.get("type") == "exceed_context_size_error":
+            tokens = error.get("n_prompt_tokens", "too many")
+            return failed(
+                f"the prompt is too long for agent '{self.name}': {tokens} tokens, and {self._context} are possible",
+                f"shorten it, raise `settings: {{n_ctx: {2 * self._context}}}` on the agent, or name a larger model",
+            )
+        return failed(f"agent '{self.name}': {error.get('message', error)}")
+
+
+class _Answer:
+    """What one request has brought so far. A thread of the server fills it; text goes to the loop as it arrives."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_text: OnText) -> None:
+        self.over = False
+        self.parts: list[str] = []
+        self.error: Mapping[str, Any] | None = None
+        self._used: Mapping[str, Any] = {}
+        self._loop = loop
+        self._on_text = on_text
+
+    def take(self, chunk: Mapping[str, Any]) -> bool:
+        """True stops the request."""
+        if "error" in chunk:
+            self.error = chunk["error"]
+        self._used = chunk.get("usage") or self._used
+        for choice in chunk.get("choices", ()):
+            if not self.over and (text := choice.get("delta", {}).get("content")):
+                self.parts.append(text)
+                self._hand_on(text)
+        return self.over
+
+    def _hand_on(self, text: str) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._show, text)
+        except RuntimeError:  # the loop is closed: nobody waits for this answer
+            self.over = True
+
+    def _show(self, text: str) -> None:
+        if not self.over:
+            self._on_text(text)
+
+    def usage(self) -> Usage:
+        return Usage(self._used.get("prompt_tokens", 0), self._used.get("completion_tokens", 0), 0.0, 1)
+
+
+class _Server:
+    """A loaded model. `pool` has one thread a slot: what waits there waits in order, and can be called off."""
+
+    def __init__(self, path: Path, context: int) -> None:
+        self.name = f"local:{path.stem}"
+        self.pool = ThreadPoolExecutor(SLOTS, thread_name_prefix="magent-local")
+        self._native = _load(path, context)
+
+    def chat(self, body: Mapping[str, Any], answer: _Answer) -> None:
+        if answer.over:
+            return
+        try:
+            self._native.handle_chat_completions(body, answer.take)
+        except (ValueError, RuntimeError) as error:
+            answer.error = {"message": f"the local model cannot be held to this form: {error}"}
+
+
+_SERVERS: dict[tuple[str, int], Future[_Server]] = {}
+_LOCK = threading.Lock()
+
+
+def serve(path: Path, context: int) -> _Server:
+    """The server of a GGUF file, loaded once a process. Blocks. Raises WorkFailed."""
+    path = Path(os.path.realpath(path))
+    key = (str(path), context)
+    with _LOCK:
+        future = _SERVERS.get(key)
+        mine = future is None
+        if future is None:
+            future = _SERVERS[key] = Future()
+    if mine:
+        try:
+            future.set_result(_Server(path, context))
+        except BaseException as error:
+            del _SERVERS[key]
+            future.set_exception(error)
+            raise
+    return future.result()
+
+
+def _load(path: Path, context: int) -> Any:
+    _look_at(path)
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise failed("the local model needs xllamacpp, which is not installed", "pip install 'magent-cli[local]'")
+    import xllamacpp
+
+    try:
+        server = xllamacpp.Server(_parameters(xllamacpp.CommonParams(), path, context))
+    except (RuntimeError, ValueError) as error:
+        hint = "fetch it again, or name a model that llama.cpp can serve"
+        raise failed(f"{path} cannot be loaded: it is damaged, or of an unknown kind", hint) from error
+    # A server that is let go before its threads run waits for ever, so it is kept, and has answered once.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(server))
+    server.handle_completions({"prompt": "a", "max_tokens": 1})
+    return server
+
+
+def _parameters(parameters: Any, path: Path, context: int) -> Any:
+    parameters.model.path = str(path)
+    parameters.n_parallel = SLOTS
+    parameters.n_ctx = SLOTS * context
+    parameters.n_batch = parameters.n_ubatch = _BATCH
+    parameters.hostnames = ["127.0.0.1"]
+    parameters.port = 0
+    parameters.api_keys = [secrets.token_urlsafe(32)]
+    parameters.verbosity = -1
+    for name, value in _LEAN.items():
+        if hasattr(parameters, name):
+            setattr(parameters, name, value)
+    return parameters
+
+
+def _look_at(path: Path) -> None:
+    hint = "see MAGENT_LOCAL_MODEL, or the path after `local:`"
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(_MAGIC))
+    except OSError as error:
+        raise failed(f"there is no model to load at {path}: {error.strerror}", hint) from error
+    if magic != _MAGIC:
+        raise failed(f"{path} is no GGUF file", hint)
+
+
+def _form(schema: Mapping[str, Any] | None) -> str:
+    """What the fields mean, in words: the grammar alone does not tell the model."""
+    if schema is None:
+        return ""
+    fields = [f"- {name}{_meaning(field)}" for name, field in schema.get("properties", {}).items()]
+    return "\n".join(["Answer in JSON with these fields:", *fields]) if fields else "Answer in JSON."
+
+
+def _meaning(field: Any) -> str:
+    if not isinstance(field, Mapping):
+        return ""
+    if "enum" in field:
+        return ": one of " + ", ".join(json.dumps(value, ensure_ascii=False) for value in field["enum"])
+    described = field.get("description")
+    return f": {described}" if described else ""

@@ -1,0 +1,78 @@
+"""Scripted answers, for tests and demonstrations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import re2
+
+from magent.agents.base import AgentEnvironment, BaseAgent, OnText, failed, reply_with
+from magent.expressions import EvaluationError, ExpressionProblem, Value
+from magent.model import AgentSpec
+from magent.ports import Reply, Request, Usage
+
+_FREE = Usage(cost=0.0, requests=1)
+
+
+class Replies:
+    """The entries in order, each used up by the first prompt that it fits. `used` holds their places."""
+
+    def __init__(self, entries: Sequence[Any], used: set[int] | None = None) -> None:
+        self.entries = [entry if isinstance(entry, Mapping) else {"reply": entry} for entry in entries]
+        self._patterns = [re2.compile(e["match"]) if e.get("match") is not None else None for e in self.entries]
+        self.used: set[int] = set() if used is None else used
+
+    def take(self, prompt: str) -> int | None:
+        """The place of the entry that answers `prompt`, which is used up; None where none is left."""
+        for place, pattern in enumerate(self._patterns):
+            if place not in self.used and (pattern is None or pattern.search(prompt)):
+                self.used.add(place)
+                return place
+        return None
+
+
+class RepliesAgent(BaseAgent):
+    def __init__(self, spec: AgentSpec, settings: Mapping[str, Any], environment: AgentEnvironment) -> None:
+        super().__init__(spec, settings, environment)
+        try:
+            self.replies = Replies(settings["replies"])
+        except re2.error as error:
+            raise failed(f"agent '{spec.name}' has a `match` that is no pattern: {_text(error)}") from error
+
+    def recall(self, mark: Any) -> None:
+        """An earlier life of the run used this entry up."""
+        self.replies.used.add(int(mark))
+
+    async def answer(self, request: Request, on_text: OnText) -> Reply:
+        place = self.replies.take(request.prompt)
+        if place is None:
+            raise failed(
+                f"agent '{self.name}' has no scripted reply left for this prompt",
+                "add an entry to its `replies` (repairs of an answer use one each)",
+            )
+        value = _rendered(self.replies.entries[place].get("reply"), request)
+        reply = reply_with(value, request.schema, _FREE, "replies")
+        for chunk in _chunks(reply.text):
+            on_text(chunk)
+        return replace(reply, mark=place)
+
+
+def _rendered(reply: Any, request: Request) -> Any:
+    try:
+        value = Value(reply)
+        return value.evaluate({**request.context, "prompt": request.prompt, "system": request.system})
+    except (ExpressionProblem, EvaluationError) as error:
+        raise failed(f"a scripted reply cannot be rendered: {error.message}", error.hint) from error
+
+
+def _text(error: Exception) -> str:
+    said = error.args[0] if error.args else error
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+
+
+def _chunks(text: str, count: int = 4) -> list[str]:
+    """A few pieces, so that what shows streamed text has something to show."""
+    size = max(1, -(-len(text) // count))
+    return [text[start : start + size] for start in range(0, len(text), size)]

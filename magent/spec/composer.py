@@ -220,12 +220,15 @@ class _Composer(Scalars):
             value = self.value(written, style, place)
         if event.anchor:
             self.anchors[event.anchor] = (value, 1 + (len(written) >> 7), 0)
+            if not written and not style and not tag and not is_key:
+                self.composed.empty_anchors[event.anchor] = (place, self.path())
         self.put(value, place)
 
     def alias(self, event: Any) -> None:
         place, name = self.place(event), event.anchor
         self.last = event
         known = self.anchors.get(name)
+        self.composed.empty_anchors.pop(name, None)
         if known is None:
             if name in self.anchors:
                 message, hint = f"the alias {quoted('*' + name)} stands inside what it names", "write the value out"

@@ -44,7 +44,8 @@ class Braces:
 class Composed:
     """What came of a text. `data` is None where reading broke off (`fault`) or was refused (the last problem).
 
-    `lonely` are the keys in `{ }` that have no value of their own, `braces` the templates without quotes.
+    `lonely` are the keys in `{ }` that have no value of their own, `braces` the templates without quotes,
+    `empty_anchors` anchors on nothing that no alias names.
     """
 
     file: str
@@ -54,6 +55,7 @@ class Composed:
     fault: Fault | None = None
     lonely: list[tuple[Map, str, Path]] = field(default_factory=list)
     braces: list[Braces] = field(default_factory=list)
+    empty_anchors: dict[str, tuple[Position, Path]] = field(default_factory=dict)
 
 
 class Frame:

@@ -30,6 +30,7 @@ from magent.events import Event
 from magent.forecast import forecast
 from magent.human.chain import Chain, Defaults
 from magent.human.file import AnswersFile
+from magent.human.terminal import Terminal
 from magent.model import Workflow
 from magent.outfit import Outfit
 from magent.ports import Human, Journal, Question, Record, RunStore, Sink
@@ -65,7 +66,8 @@ class Options:
     sinks: tuple[Sink, ...] = ()
     human: Human | None = None
     color: bool = True
-    on_terminal: Callable[[Any], None] | None = None  # is handed the terminal's prompts before the run begins
+    on_terminal: Callable[[Terminal], None] | None = None  # is handed the terminal's prompts before the run begins
+    on_download: Callable[[str, int, int], None] | None = None  # what, bytes done, bytes in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +184,8 @@ async def start(loaded: LoadedWorkflow, store: RunStore, options: Options) -> Re
     inputs = check_inputs(workflow, options.inputs)
     outfit = _prepared(workflow, options)
     created = clock.now()
-    run_id = options.run_id or new_id(created, os.urandom(8))
-    journal = await store.create(run_id, _header(workflow, run_id, inputs, created, outfit), workflow.frozen)
+    journal = await _created(store, workflow, inputs, created, outfit, options.run_id)
+    run_id = journal.run_id
     names = {"id": run_id, "name": workflow.name, "home": workflow.home, "dir": str(journal.directory)}
     data = {
         "run_id": run_id,
@@ -200,6 +202,20 @@ async def start(loaded: LoadedWorkflow, store: RunStore, options: Options) -> Re
     return await _live(run, journal, outfit, options, lambda driver: lives.start(driver, data))
 
 
+async def _created(
+    store: RunStore, workflow: Workflow, inputs: Mapping[str, Any], created: float, outfit: Outfit, wanted: str | None
+) -> Journal:
+    """A new record. Ids are short, so runs that begin in the same second may draw the same one: then another is drawn."""
+    for left in reversed(range(1 if wanted else 50)):
+        run_id = wanted or new_id(created, os.urandom(2))
+        try:
+            return await store.create(run_id, _header(workflow, run_id, inputs, created, outfit), workflow.frozen)
+        except UsageError:
+            if not left:
+                raise
+    raise AssertionError
+
+
 def _prepared(workflow: Workflow, options: Options, cwd: str | None = None) -> Outfit:
     if options.durability not in (None, *DURABILITIES):
         hint = did_you_mean(options.durability, DURABILITIES)
@@ -209,7 +225,7 @@ def _prepared(workflow: Workflow, options: Options, cwd: str | None = None) -> O
         if options.stop_after not in nodes:
             raise UsageError(f"no node is named '{options.stop_after}'", did_you_mean(options.stop_after, nodes))
     _check_answers(workflow, options.answers)
-    outfit = Outfit(workflow, options.agents, cwd or os.getcwd())
+    outfit = Outfit(workflow, options.agents, cwd or os.getcwd(), options.on_download)
     outfit.check()
     return outfit
 
@@ -249,11 +265,19 @@ def _header(workflow: Workflow, run_id: str, inputs: Mapping[str, Any], created:
         "digest": hashlib.sha256(frozen).hexdigest(),
         "inputs": outfit.mask(dict(inputs)) if outfit.mask else dict(inputs),
         "created": created,
-        "versions": {"magent": metadata.version("magent-cli"), "python": platform.python_version()},
+        "versions": {"magent": version(), "python": platform.python_version()},
         "parent": None,
         "cwd": outfit.cwd,
         "host": socket.gethostname(),
     }
+
+
+def version() -> str:
+    """magent's own, or `unknown` where it runs from a tree that was not installed."""
+    try:
+        return metadata.version("magent-cli")
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def _limits(workflow: Workflow, options: Options) -> dict[str, Any]:
@@ -304,8 +328,6 @@ async def _live(
 def _people(driver: Driver, outfit: Outfit, options: Options) -> Human:
     humans: list[Human] = [AnswersFile(options.answers, outfit.clock)]
     if options.interactive:
-        from magent.human.terminal import Terminal
-
         stop = Stop("interrupted", signal=signal.SIGINT)
         terminal = Terminal(outfit.clock, lambda: driver.halt(stop), color=options.color)
         if options.on_terminal is not None:
@@ -527,8 +549,3 @@ def plan(loaded: LoadedWorkflow, options: Options) -> dict[str, Any]:
         "order": forecast(workflow, inputs),
         "problems": [problem.as_json() for problem in loaded.problems],
     }
-
-
-async def runs(store: str | RunStore | None = "file:.magent") -> list[Any]:
-    """Every run of a store, newest first."""
-    return list(await _store(store).list())

@@ -9,6 +9,7 @@ from typing import Any
 
 from magent import agents, tools
 from magent.agents import AgentEnvironment
+from magent.agents.base import Unusable
 from magent.clock import SystemClock
 from magent.engine.budget import Price, RunBudget
 from magent.engine.fold import Run
@@ -29,7 +30,13 @@ MASK = "***"
 class Outfit:
     """Made before the run starts; `check` finds early what would fail late. `close` frees everything."""
 
-    def __init__(self, workflow: Workflow, overrides: Mapping[str, str], cwd: str) -> None:
+    def __init__(
+        self,
+        workflow: Workflow,
+        overrides: Mapping[str, str],
+        cwd: str,
+        on_progress: Callable[[str, int, int], None] | None = None,
+    ) -> None:
         self.workflow = workflow
         self.overrides = overrides
         self.cwd = cwd
@@ -38,6 +45,7 @@ class Outfit:
         self.secrets = {name: os.environ[name] for name in workflow.secrets if os.environ.get(name)}
         self.child_env = clean_environment(os.environ, workflow.secrets, {})
         self.on_text: Callable[[str, str], None] = lambda _path, _text: None
+        self.on_progress: Callable[[str, int, int], None] = on_progress or (lambda _what, _done, _total: None)
         self.mask = masker(self.secrets.values())
         self._agents: dict[tuple[str, str], Agent] = {}
         self._tools: dict[tuple[str, str], ToolPort] = {}
@@ -70,14 +78,17 @@ class Outfit:
         if work.tools:
             raise _not_yet(node, "tools")
         name = work.agent or graph.default_agent
-        if name is not None and name.literal:
+        if name is not None and name.literal and node.on_error.action == "fail":
             self._check_agent(graph, str(name.data))
 
     def _check_agent(self, graph: Graph, name: str) -> None:
         try:
-            self._agent(graph, name)
+            agent = self._agent(graph, name)
         except WorkFailed as error:
             raise UsageError(f"agent '{name}': {error.failure.message}", error.failure.hint) from error
+        if isinstance(agent, Unusable):
+            failure = agent.why.failure
+            raise UsageError(failure.message, failure.hint)
 
     def described(self) -> dict[str, str]:
         """What each agent is, in a word: for `--dry-run`."""
@@ -131,7 +142,12 @@ class Outfit:
         key = (spec.home, name)
         agent = self._agents.get(key)
         if agent is None:
-            environment = AgentEnvironment(executor=self.executor, env=self.child_env, cwd=self.cwd)
+            environment = AgentEnvironment(
+                executor=self.executor,
+                environ=os.environ,
+                child_environ=self.child_env,
+                on_progress=self.on_progress,
+            )
             agent = self._agents[key] = agents.make(spec, self._rendered(spec.settings), environment)
         return agent
 

@@ -65,7 +65,7 @@ class Scope:
     """One scope. `pending` is the node it will enter next; `current` the visit at work (kept where it failed)."""
 
     __slots__ = (
-        "begun", "counters", "current", "depth", "error", "facts", "failure", "graph", "id", "index", "inputs", "kind", "locals",
+        "ancestry", "begun", "counters", "current", "depth", "error", "facts", "failure", "graph", "id", "index", "inputs", "kind", "locals",
         "names", "output", "outputs", "owner", "pending", "prefix", "queued", "released", "state", "status", "via",
     )  # fmt: skip
 
@@ -90,6 +90,7 @@ class Scope:
         self.error: Mapping[str, Any] | None = None
         self.failure: Failure | None = None
         self.depth = 0 if owner is None else owner.scope.depth + (kind == "graph")
+        self.ancestry: tuple[int, ...] = () if owner is None else (*owner.scope.ancestry, owner.number)
         self.begun = False
         self.queued = False
         self.released = False

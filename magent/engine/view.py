@@ -34,13 +34,18 @@ class RunView(Mapping[str, Any]):
 
 
 def visit_key(run: Run, scope: Scope) -> str:
-    """The idempotency key of the visit at work, or of the one that is being entered."""
+    """The idempotency key of the visit at work, or of the one that is being entered.
+
+    `run/each[2]/pay#1`; where a scope around it was entered more than once, with the visits of all of them: `#2.1`.
+    """
     visit = scope.current
     if visit is not None:
-        return f"{run.id}/{visit.path}#{visit.number}"
-    name = scope.pending or ""
-    number = scope.facts[name]["visits"] + 1 if name in scope.graph.nodes else 1
-    return f"{run.id}/{scope.prefix}{name}#{number}"
+        name, number = visit.node.name, visit.number
+    else:
+        name = scope.pending or ""
+        number = scope.facts[name]["visits"] + 1 if name in scope.graph.nodes else 1
+    numbers = (*scope.ancestry, number) if any(each > 1 for each in scope.ancestry) else (number,)
+    return f"{run.id}/{scope.prefix}{name}#{'.'.join(map(str, numbers))}"
 
 
 class FactsAfter(Mapping[str, Any]):

@@ -70,13 +70,8 @@ def test_a_run_cut_anywhere_and_resumed_ends_as_one_left_alone(seed: int, data: 
     kept = [decode(encode(event)) for event in events[:cut]]
     run, again = resumed(workflow, kept, timing)
     assert summary(run) == summary(alone)
-    done = {key(event) for event in kept if event.type == "visit.completed"}
-    assert not done & set(again.done), "finished work was done again"
-    assert len(executor.done) <= len(again.done) + len(events)
-
-
-def key(event: Event) -> str:
-    return f"test/{event.data['path']}#1"
+    finished = [event for event in kept if event.type in ("visit.completed", "visit.failed") and event.data["node"][0] == "r"]
+    assert len(executor.done) - len(again.done) >= len(finished), "finished work was done again"
 
 
 def resumed(workflow: Workflow, kept: list[Event], timing: int) -> tuple[Run, Chancy]:

@@ -1,0 +1,65 @@
+"""magent: multi-agent workflows in YAML, with durable runs and people in the loop.
+
+The shape, floor by floor (a module imports only from floors below its own; `tests/test_architecture.py` holds it):
+
+    0 words         errors · source · clock · durations
+    1 language      expressions/
+    2 model         model · events · state
+    3 shared logic  ports · answers/ · functions · graph · draw
+    4 spec/         composer · traps · loader · schema · checks/ · build
+    5 engine/       fold · route · view · arrive · plan (pure) · values · nodes · attempt · drive (the loop) · run
+    6 plumbing      process
+      adapters      stores/ · human/ · agents/ · tools/
+    7 assembly      settings · outfit · forecast · app (the only place that knows every adapter)
+    8 doors         cli/ · this module · __main__
+
+A run is its list of events; the fold of the events is its state; the planner decides purely, the loop acts thinly.
+
+The Python API: `load`, `run`, `resume`, `runs`. Everything is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from magent.api import load, resume, run, runs
+    from magent.app import LoadedWorkflow, Options, Result
+    from magent.errors import AnswerRefused, InvalidWorkflow, MagentError, RunDamaged, RunLocked, StoreError, UsageError
+    from magent.events import Event
+
+__all__ = [
+    "AnswerRefused",
+    "Event",
+    "InvalidWorkflow",
+    "LoadedWorkflow",
+    "MagentError",
+    "Options",
+    "Result",
+    "RunDamaged",
+    "RunLocked",
+    "StoreError",
+    "UsageError",
+    "load",
+    "resume",
+    "run",
+    "runs",
+]
+
+_HOMES = {
+    **dict.fromkeys(("load", "resume", "run", "runs"), "magent.api"),
+    **dict.fromkeys(("LoadedWorkflow", "Options", "Result"), "magent.app"),
+    "Event": "magent.events",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'magent' has no attribute '{name}'")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES.get(name, "magent.errors")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

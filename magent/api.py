@@ -1,0 +1,47 @@
+"""The Python API: the same as the command line, small and typed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from magent import app
+from magent.app import LoadedWorkflow, Options, Result
+from magent.ports import RunInfo, RunStore, Sink
+
+
+def load(source: str | os.PathLike[str] | Mapping[str, Any]) -> LoadedWorkflow:
+    """A checked workflow from a file or a mapping. Raises InvalidWorkflow: `.problems` with file, line, column, path."""
+    return app.load(source)
+
+
+def run(
+    source: str | os.PathLike[str] | Mapping[str, Any], inputs: Mapping[str, Any] | None = None, **options: Any
+) -> Result:
+    """Runs a workflow from synchronous code; `options` are those of `LoadedWorkflow.run`."""
+    return asyncio.run(load(source).run(inputs, **options))
+
+
+async def resume(
+    run_id: str = "latest",
+    *,
+    store: str | RunStore | None = None,
+    on_event: Sink | None = None,
+    **options: Any,
+) -> Result:
+    """Goes on with a run; `run_id` may be any unique part of an id. Raises UsageError, StoreError."""
+    opened = app.open_store(store) if store is None or isinstance(store, str) else store
+    sinks = (*options.pop("sinks", ()), *([on_event] if on_event else ()))
+    return await app.resume(opened, await opened.resolve(run_id), Options(sinks=sinks, **options))
+
+
+def runs(store: str | RunStore | None = None) -> list[RunInfo]:
+    """Every run of a store, newest first."""
+    opened = app.open_store(store) if store is None or isinstance(store, str) else store
+    return asyncio.run(_listed(opened))
+
+
+async def _listed(store: RunStore) -> list[RunInfo]:
+    return list(await store.list())

@@ -43,7 +43,9 @@ def chain(node: nodes.Node) -> tuple[nodes.Name | None, Path, nodes.Node | None]
 
 
 def _null(node: nodes.Node) -> bool:
-    return (isinstance(node, nodes.Const) and node.value is None) or (isinstance(node, nodes.Name) and node.name == "null")
+    return (isinstance(node, nodes.Const) and node.value is None) or (
+        isinstance(node, nodes.Name) and node.name == "null"
+    )
 
 
 class _Finder:
@@ -94,7 +96,12 @@ class _Finder:
 
     def _filter(self, node: nodes.Filter, facts: Facts) -> None:
         first = node.args[0] if node.args else None
-        if node.name == "attr" and isinstance(first, nodes.Const) and isinstance(first.value, str) and node.node is not None:
+        if (
+            node.name == "attr"
+            and isinstance(first, nodes.Const)
+            and isinstance(first.value, str)
+            and node.node is not None
+        ):
             self.visit(nodes.Getattr(node.node, first.value, "load", lineno=node.lineno), facts)
         else:
             self.visit(node.node, facts, node.name in ("default", "d"))
@@ -103,7 +110,9 @@ class _Finder:
 
     def _test(self, node: nodes.Test, facts: Facts) -> None:
         shallow = len(chain(node.node)[1]) <= 2
-        self.visit(node.node, facts, node.name in ("defined", "undefined") or (node.name in ("none", "null") and shallow))
+        self.visit(
+            node.node, facts, node.name in ("defined", "undefined") or (node.name in ("none", "null") and shallow)
+        )
         for each in (*node.args, *node.kwargs, node.dyn_args, node.dyn_kwargs):
             self.visit(each, facts)
 

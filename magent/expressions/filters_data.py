@@ -1,8 +1,8 @@
+# ruff: noqa: ARG001  # all filters share one signature; not each needs the evaluation
 """The filters over lists, mappings and numbers."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,22 +17,22 @@ from magent.expressions.values import (
     as_json,
     as_text,
     defined,
-    finite,
     get,
     items,
     kind,
 )
 
 Getter = Callable[[Any], Any]
-_LARGEST_EXPONENT = 400
 
 
 def getter(attribute: Any, evaluation: Evaluation, default: Any = None) -> Getter:
-    """What reads `attribute` ("a.b", "0", 1; None: the item itself) of an item; `default` stands in for what is not there."""
+    """What reads `attribute` ("a.b", "0", 1; None: the item itself) of an item, else gives `default`."""
     if attribute is None:
         return lambda item: item
     keys = [attribute] if isinstance(attribute, int) else as_text(attribute, evaluation).split(".")
-    steps = [int(key) if isinstance(key, str) and key.isascii() and key.isdigit() and len(key) < 10 else key for key in keys]
+    steps = [
+        int(key) if isinstance(key, str) and key.isascii() and key.isdigit() and len(key) < 10 else key for key in keys
+    ]
     if len(steps) > 50:
         raise EvaluationError("an attribute has at most 50 parts")
 
@@ -130,7 +130,9 @@ def _sort_key(value: Any, case_sensitive: bool, evaluation: Evaluation) -> Any:
     raise EvaluationError(f"{kind(value)} cannot be put in an order", "sort by an attribute: `sort(attribute='name')`")
 
 
-def _ordered(evaluation: Evaluation, found: Any, read: Getter, case_sensitive: bool, reverse: bool) -> list[tuple[Any, Any]]:
+def _ordered(
+    evaluation: Evaluation, found: Any, read: Getter, case_sensitive: bool, reverse: bool
+) -> list[tuple[Any, Any]]:
     """(key, item) in order."""
     keyed = []
     for item in found:
@@ -138,7 +140,9 @@ def _ordered(evaluation: Evaluation, found: Any, read: Getter, case_sensitive: b
     try:
         return sorted(keyed, key=lambda pair: pair[0], reverse=reverse)
     except TypeError:
-        raise EvaluationError("items of different kinds cannot be put in an order", "map them first: `map('int')`") from None
+        raise EvaluationError(
+            "items of different kinds cannot be put in an order", "map them first: `map('int')`"
+        ) from None
 
 
 @FILTERS.add("sort")
@@ -189,7 +193,7 @@ def _identity(value: Any, case_sensitive: bool, evaluation: Evaluation) -> Any:
 @FILTERS.add("unique")
 def unique(evaluation: Evaluation, value: Any, case_sensitive: bool = False, attribute: Any = None) -> list[Any]:
     """The items without those that came before; by `attribute`."""
-    read, seen = getter(attribute, evaluation), {}
+    read, seen = getter(attribute, evaluation), dict[Any, Any]()
     for item in items(value, evaluation):
         seen.setdefault(_identity(defined(read(item)), bool(case_sensitive), evaluation), item)
     evaluation.make(ITEM * len(seen))
@@ -326,53 +330,3 @@ def selectattr(evaluation: Evaluation, value: Any, attribute: Any, *args: Any, *
 def rejectattr(evaluation: Evaluation, value: Any, attribute: Any, *args: Any, **kwargs: Any) -> list[Any]:
     """The items whose attribute is not true, or fails a test."""
     return _chosen(evaluation, value, False, getter(attribute, evaluation), args, kwargs)
-
-
-@FILTERS.add("abs")
-def abs_(evaluation: Evaluation, value: Any) -> Any:
-    """The number without its sign."""
-    if isinstance(value, (int, float)):
-        return abs(value)
-    raise Mismatch(f"needs a number, not {kind(value)}")
-
-
-@FILTERS.add("int")
-def int_(evaluation: Evaluation, value: Any, default: Any = 0, base: int = 10) -> Any:
-    """A whole number made of a number or text (of `base`); `default` where that fails."""
-    try:
-        if isinstance(value, str):
-            evaluation.make(len(value))
-            return finite(int(value, whole(base, "the base of `int`", 0)))
-        return finite(int(value))
-    except (TypeError, ValueError, OverflowError):
-        pass
-    try:
-        return finite(int(float(value)))  # "42.23" is 42
-    except (TypeError, ValueError, OverflowError):
-        return default
-
-
-@FILTERS.add("float")
-def float_(evaluation: Evaluation, value: Any, default: Any = 0.0) -> Any:
-    """A number with a fraction, made of a number or text; `default` where that fails."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return default
-    return number if math.isfinite(number) else default
-
-
-@FILTERS.add("round")
-def round_(evaluation: Evaluation, value: Any, precision: int = 0, method: str = "common") -> Any:
-    """The number rounded to `precision` digits; `method` is 'common', 'ceil' or 'floor'."""
-    if not isinstance(value, (int, float)):
-        raise Mismatch(f"needs a number, not {kind(value)}")
-    digits = whole(precision, "the precision of `round`")
-    if abs(digits) > _LARGEST_EXPONENT:
-        raise EvaluationError(f"the precision of `round` is at most {_LARGEST_EXPONENT}")
-    if method == "common":
-        return finite(round(value, digits))
-    if method not in ("ceil", "floor"):
-        raise EvaluationError("the method of `round` is 'common', 'ceil' or 'floor'")
-    scale = 10**digits
-    return finite((math.ceil if method == "ceil" else math.floor)(value * scale) / scale)

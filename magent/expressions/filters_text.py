@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001  # all filters share one signature; not each needs the evaluation
 """The filters that make or take apart text."""
 
 from __future__ import annotations
@@ -186,7 +187,7 @@ def wordcount(evaluation: Evaluation, value: Any) -> int:
 def split(evaluation: Evaluation, value: Any, separator: str | None = None, maxsplit: int = -1) -> list[str]:
     """The parts between `separator`s (without one: between white space), as a list."""
     text = _needs_text(evaluation, value)
-    if separator is not None and (not isinstance(separator, str) or not separator):
+    if separator is not None and not as_text(separator, evaluation):
         raise EvaluationError("the separator of `split` is a text that is not empty")
     limit = whole(maxsplit, "the maxsplit of `split`")
     if separator is None:
@@ -194,6 +195,7 @@ def split(evaluation: Evaluation, value: Any, separator: str | None = None, maxs
         parts = text.split(None, most if limit < 0 else min(limit, most))
         evaluation.make(_PIECE * len(parts))
         return parts
+    separator = as_text(separator, evaluation)
     found = text.count(separator)
     evaluation.make(_PIECE * (1 + (found if limit < 0 else min(found, limit))))
     return text.split(separator, limit)

@@ -1,7 +1,7 @@
 """Texts into the tokens that Jinja's parser reads.
 
-Jinja's own lexer keeps lines, not columns, and rewrites line ends; here each token's `lineno` is its offset plus one, so
-every node of the tree knows its exact place. What people write from other languages is met with the right spelling.
+Jinja's own lexer keeps lines, not columns, and rewrites line ends; here each token's `lineno` is its offset plus one,
+so every node of the tree knows its exact place. What people write from other languages is met with the right spelling.
 """
 
 from __future__ import annotations
@@ -55,9 +55,8 @@ _TRAPS = {
 }
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 _OPENERS = {"(": ")", "[": "]", "{": "}"}
-_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[0-7]{1,3}|.)", re.S)
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "\n": "",
-            "\\": "\\", "'": "'", '"': '"'}  # fmt: skip
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|.)", re.S)
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\n": "", "\\": "\\", "'": "'", '"': '"'}
 _BEGIN = re.compile(r"\{([{%#])([-+]?)")
 _RAW = re.compile(r"\{%[-+]?\s*raw\s*(?:-%\}\s*|%\})")
 _ENDRAW = re.compile(r"\{%([-+]?)\s*endraw\s*(?:[+]?%\}|-%\}\s*)")
@@ -78,10 +77,8 @@ def _unescaped(match: re.Match[str]) -> str:
     code = match[1]
     if code in _ESCAPES:
         return _ESCAPES[code]
-    if len(code) > 1 and code[0] in "uUx":
-        return chr(int(code[1:], 16))
-    # An unknown escape keeps its backslash, as in Python, so that '\d+' is a pattern.
-    return chr(int(code, 8)) if code[0] in "01234567" else match[0]
+    # Any other keeps its backslash, so that '\d', '\bword\b' and '\1' mean in patterns what they look like.
+    return chr(int(code[1:], 16)) if len(code) > 1 else match[0]
 
 
 def _string(source: str, offset: int, written: str) -> str:
@@ -125,7 +122,8 @@ def _close(source: str, offset: int, written: str, stack: list[tuple[str, int]])
         stack.pop()
         return
     if not stack:
-        hint = None if written != "}" else "leave the braces out" if source[offset : offset + 2] == "}}" else None
+        doubled = source[offset : offset + 2] == "}}"
+        hint = None if written != "}" else "leave the braces out" if doubled else "`{{` is closed by `}}`"
         raise problem(source, offset, f"`{written}` closes nothing", hint)
     raise unclosed(source, stack)
 
@@ -237,7 +235,10 @@ class _TemplateLexer:
         word = str(tokens[0].value)
         if word not in _STATEMENTS:
             raise problem(
-                self.source, tokens[0].lineno - 1, f"`{word}` is not a statement here", "there are `if`, `for`, `set` and `raw`"
+                self.source,
+                tokens[0].lineno - 1,
+                f"`{word}` is not a statement here",
+                "there are `if`, `for`, `set` and `raw`",
             )
         self.depth += (word in _OPENING) - (word in _CLOSING)
         if word == "set" and not any(token.type == "assign" for token in tokens):
@@ -249,7 +250,9 @@ class _TemplateLexer:
     def comment(self, start: int) -> int:
         end = self.source.find("#}", start + 2)
         if end < 0:
-            raise problem(self.source, start, "`{#` is not closed", "add `#}`, or write `{{ '{#' }}` for the characters")
+            raise problem(
+                self.source, start, "`{#` is not closed", "add `#}`, or write `{{ '{#' }}` for the characters"
+            )
         after = end + 2
         if end > start + 2 and self.source[end - 1] == "-":
             after = _after(self.source, end - 1, "#}")

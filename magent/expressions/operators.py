@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001  # all operators share one signature; not each needs the evaluation
 """The operators, each bounded before it acts."""
 
 from __future__ import annotations
@@ -8,12 +9,56 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from magent.expressions.problems import EvaluationError
-from magent.expressions.values import ITEM, MAX_BITS, Evaluation, as_text, defined, equal, finite, kind, plain
+from magent.expressions.values import ITEM, MAX_BITS, Evaluation, as_text, defined, finite, kind, plain
 
 Operator = Callable[[Any, Any, Evaluation], Any]
 _NUMBERS = (int, float)
 _MAX_FIELD = 10_000
-_FORMAT = re.compile(r"%(?:\((?P<key>[^()]*)\))?(?P<flags>[-+ #0]*)(?P<width>\d*)(?:\.(?P<precision>\d*))?(?P<type>.|\Z)", re.S)
+_FORMAT = re.compile(
+    r"%(?:\((?P<key>[^()]*)\))?(?P<flags>[-+ #0]*)(?P<width>\d*)(?:\.(?P<precision>\d*))?(?P<type>.|\Z)", re.S
+)
+
+
+_SCALARS = frozenset((int, float, bool, type(None)))
+
+
+def equal(one: Any, other: Any, evaluation: Evaluation) -> bool:
+    """Whether two values are the same data."""
+    one_kind, other_kind = type(one), type(other)
+    if one_kind in _SCALARS or other_kind in _SCALARS:
+        defined(one)
+        defined(other)
+        return bool(one == other)
+    if one_kind is str and other_kind is str:
+        if len(one) > 500:
+            evaluation.make(len(one) // 16)
+        return bool(one == other)
+    if isinstance(defined(one), str) or isinstance(defined(other), str):
+        return bool(one == other)
+    return bool(plain(one, evaluation) == plain(other, evaluation))
+
+
+def contains(item: Any, owner: Any, evaluation: Evaluation) -> bool:
+    """`item in owner`: a part of a text, a key of a mapping, an item of a list."""
+    defined(item)
+    if isinstance(owner, str):
+        if not isinstance(item, str):
+            raise EvaluationError(f"`in` looks for text in text, not for {kind(item)}")
+        evaluation.make((len(owner) + len(item)) // 4)
+        return item in owner
+    if isinstance(owner, Mapping):
+        return isinstance(item, (str, int, float)) and item in owner
+    if isinstance(owner, range):
+        return type(item) in (int, bool, float) and item in owner
+    if not isinstance(owner, (list, tuple)):
+        defined(owner)
+        raise EvaluationError(f"`in` looks into a list, a mapping or a text, not into {kind(owner)}")
+    if type(item) in _SCALARS or isinstance(item, str):
+        weight = 1 + len(item) // 16 if isinstance(item, str) else 1
+        evaluation.make(len(owner) * weight)
+        return item in owner
+    evaluation.step(len(owner))
+    return any(equal(item, each, evaluation) for each in owner)
 
 
 def _wrong(symbol: str, one: Any, other: Any) -> EvaluationError:
@@ -84,7 +129,12 @@ def modulo(one: Any, other: Any, evaluation: Evaluation) -> Any:
 def power(one: Any, other: Any, evaluation: Evaluation) -> Any:
     if not (isinstance(one, _NUMBERS) and isinstance(other, _NUMBERS)):
         raise _wrong("**", one, other)
-    if isinstance(one, int) and isinstance(other, int) and abs(one) > 1 and one.bit_length() * abs(other) > 2 * MAX_BITS:
+    if (
+        isinstance(one, int)
+        and isinstance(other, int)
+        and abs(one) > 1
+        and one.bit_length() * abs(other) > 2 * MAX_BITS
+    ):
         raise EvaluationError("the number is too large")
     if one == 0 and other < 0:
         raise EvaluationError("division by zero")
@@ -188,7 +238,9 @@ class _Formatting:
         if width > _MAX_FIELD or precision > _MAX_FIELD:
             raise EvaluationError(f"a field is wider than {_MAX_FIELD:,} characters")
         if match["type"] not in tuple("sdifFeEgGxXo"):
-            raise EvaluationError(f"`{match[0][:20]}` is not a field of a format", "fields are %s, %d, %.2f, %x, …; %% is the sign")
+            raise EvaluationError(
+                f"`{match[0][:20]}` is not a field of a format", "fields are %s, %d, %.2f, %x, …; %% is the sign"
+            )
         value = defined(self.value(match["key"]))
         spec = "%" + match["flags"][:5] + match["width"]
         spec += "" if match["precision"] is None else "." + match["precision"]
@@ -214,4 +266,4 @@ class _Formatting:
         if letter in "xXo":
             value = int(value)
         self.evaluation.make(size + 5000 if type(value) is int else size + 400)
-        return (spec + letter) % value
+        return str((spec + letter) % value)

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001  # all tests share one signature; not each needs the evaluation
 """The tests: what stands after `is`, and what `select` and `reject` ask."""
 
 from __future__ import annotations
@@ -5,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from magent.expressions.operators import COMPARE, Operator
+from magent.expressions.operators import COMPARE, Operator, contains, equal
 from magent.expressions.problems import EvaluationError, Mismatch
 from magent.expressions.registry import TESTS
-from magent.expressions.values import Evaluation, Undefined, as_text, contains, equal, kind
+from magent.expressions.values import Evaluation, Undefined, as_text, kind
 
 
 def _is_number(value: Any) -> bool:
@@ -38,7 +39,10 @@ def _declare_tests() -> None:
         ("boolean",): ("Whether it is true or false.", lambda value: isinstance(value, bool)),
         ("true",): ("Whether it is `true` itself.", lambda value: value is True),
         ("false",): ("Whether it is `false` itself.", lambda value: value is False),
-        ("integer",): ("Whether it is a whole number.", lambda value: isinstance(value, int) and not isinstance(value, bool)),
+        ("integer",): (
+            "Whether it is a whole number.",
+            lambda value: isinstance(value, int) and not isinstance(value, bool),
+        ),
         ("float",): ("Whether it is a number with a fraction.", lambda value: isinstance(value, float)),
         ("number",): ("Whether it is a number.", _is_number),
         ("string",): ("Whether it is text.", lambda value: isinstance(value, str)),
@@ -58,13 +62,13 @@ _declare_tests()
 @TESTS.add("defined", lenient=True)
 def is_defined(evaluation: Evaluation, value: Any) -> bool:
     """Whether it is there at all; null is."""
-    return value.__class__ is not Undefined
+    return not isinstance(value, Undefined)
 
 
 @TESTS.add("undefined", lenient=True)
 def is_undefined(evaluation: Evaluation, value: Any) -> bool:
     """Whether it is not there."""
-    return value.__class__ is Undefined
+    return isinstance(value, Undefined)
 
 
 @TESTS.add("odd")

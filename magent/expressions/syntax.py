@@ -11,12 +11,18 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.lexer import Token, TokenStream
 from jinja2.parser import Parser
 
-from magent.expressions import filters_data, filters_text, predicates, regexes
+from magent.expressions import filters_data, filters_numbers, filters_text, predicates, regexes
 from magent.expressions.lexer import lex_expression, lex_template
 from magent.expressions.problems import LITERALS, RESERVED, EvaluationError, problem, shortened
 from magent.expressions.registry import FILTERS, TESTS, Registry
 
-_ = (filters_data, filters_text, predicates, regexes)  # imported for the filters and tests they declare
+_ = (
+    filters_data,
+    filters_numbers,
+    filters_text,
+    predicates,
+    regexes,
+)  # imported for the filters and tests they declare
 
 MAX_DEPTH = 150  # of the tree; evaluation takes a frame or two of the stack for each
 GLOBALS = ("range", "dict")
@@ -40,8 +46,8 @@ _METHODS = {
     "contains": "part in x", "startswith": "x[:3] == 'abc'", "startsWith": "x[:3] == 'abc'",
     "endswith": "x[-3:] == 'abc'", "endsWith": "x[-3:] == 'abc'", "toUpperCase": "x | upper",
     "toLowerCase": "x | lower", "toString": "x | string", "map": "x | map('filter')", "filter": "x | select(…)",
-    "isdigit": "x | regex_search('^[0-9]+$') is not none", "pop": "x[:-1]", "slice": "x[a:b]", "center": "x | center(…)",
-    "update": "dict(x, key=value)",
+    "isdigit": "x | regex_search('^[0-9]+$') is not none", "pop": "x[:-1]", "slice": "x[a:b]",
+    "center": "x | center(…)", "update": "dict(x, key=value)",
 }  # fmt: skip
 _FUNCTIONS = {
     "len": "x | length", "str": "x | string", "int": "x | int", "float": "x | float", "list": "x | list",
@@ -58,10 +64,8 @@ class Grammar(Environment):
 
     tokens: list[Token]
 
-    def _tokenize(
-        self, source: str, name: str | None, filename: str | None = None, state: str | None = None
-    ) -> TokenStream:
-        return TokenStream(iter(self.tokens), name, filename)
+    def _tokenize(self, source: str, name: str | None, *_: Any, **__: Any) -> TokenStream:  # noqa: ARG002
+        return TokenStream(iter(self.tokens), name, None)
 
 
 class _Parser(Parser):
@@ -183,16 +187,22 @@ def check(source: str, tree: nodes.Node) -> None:
 
 def _refuse(source: str, node: nodes.Node) -> NoReturn:
     if isinstance(node, nodes.NSRef):
-        raise problem(source, node.lineno - 1, "a part of a value cannot be set", "values do not change: set a name anew")
+        raise problem(
+            source, node.lineno - 1, "a part of a value cannot be set", "values do not change: set a name anew"
+        )
     raise problem(source, node.lineno - 1, f"`{type(node).__name__.lower()}` is not part of the language")
 
 
 def _check_name(source: str, node: nodes.Name, parent: nodes.Node | None) -> None:
     if node.ctx == "store":
         if node.name in RESERVED or node.name in GLOBALS or node.name == "loop":
-            raise problem(source, node.lineno - 1, f"`{node.name}` cannot be given another meaning", "take another name")
+            raise problem(
+                source, node.lineno - 1, f"`{node.name}` cannot be given another meaning", "take another name"
+            )
     elif node.name in _WORDS:
-        raise problem(source, node.lineno - 1, f"`{node.name}` is not expected here", "brackets make clear what belongs together")
+        raise problem(
+            source, node.lineno - 1, f"`{node.name}` is not expected here", "brackets make clear what belongs together"
+        )
     elif node.name in GLOBALS and not (isinstance(parent, nodes.Call) and parent.node is node):
         raise problem(source, node.lineno - 1, f"`{node.name}` is a function", f"call it: `{node.name}(…)`")
 
@@ -202,7 +212,7 @@ def _check_function(source: str, node: nodes.Filter | nodes.Test, known: Registr
         raise problem(source, node.lineno - 1, *known.unknown(node.name))
     function = known[node.name]
     if node.dyn_args is None and node.dyn_kwargs is None:
-        wrong = function.misused(len(node.args), [pair.key for pair in node.kwargs])
+        wrong = function.misused(len(node.args), [str(pair.key) for pair in node.kwargs])
         if wrong:
             raise problem(source, node.lineno - 1, f"`{node.name}`: {wrong}", f"it is written {function.parameters()}")
     if node.name in ("map", "select", "reject", "selectattr", "rejectattr"):
@@ -242,7 +252,10 @@ def _check_call(source: str, node: nodes.Call) -> None:
         near = written or _METHODS.get((difflib.get_close_matches(target.attr, _METHODS, n=1) or [""])[0])
         hint = near.replace("x", owner, 1) if near and near.startswith("x") else near
         raise problem(
-            source, offset_of(target), f"values have no methods: `{owner}.{target.attr}()`", f"write `{hint}`" if hint else None
+            source,
+            offset_of(target),
+            f"values have no methods: `{owner}.{target.attr}()`",
+            f"write `{hint}`" if hint else None,
         )
     raise problem(source, node.lineno - 1, "only `range(…)` and `dict(…)` can be called")
 
@@ -266,7 +279,9 @@ def text_of(node: nodes.Node) -> str:
         if isinstance(key, nodes.Const) and isinstance(key.value, str):
             name = key.value[:60]
             return text_of(node.node) + (f".{name}" if name.isidentifier() else f"[{name!r}]")
-        inner = str(key.value) if isinstance(key, nodes.Const) else "…" if isinstance(key, nodes.Slice) else text_of(key)
+        inner = (
+            str(key.value) if isinstance(key, nodes.Const) else "…" if isinstance(key, nodes.Slice) else text_of(key)
+        )
         return f"{text_of(node.node)}[{inner}]"
     if isinstance(node, nodes.Const):
         return shortened(_written(node.value), 30)

@@ -1,4 +1,4 @@
-"""Expressions, conditions, templates and values: parsed and checked when they are made, compiled on first use, and kept.
+"""Expressions, conditions, templates, values: parsed and checked when made, compiled on first use, and kept.
 
 Equal texts share what was made of them.
 """
@@ -12,7 +12,8 @@ from typing import Any
 from jinja2 import nodes
 
 from magent.expressions.accesses import accesses_of, chain
-from magent.expressions.compile import Code, compile_expression, compile_template, fresh_slots
+from magent.expressions.compile import compiled, fresh_slots
+from magent.expressions.compile_expressions import Code
 from magent.expressions.problems import LITERALS, Access, EvaluationError, problem, shortened
 from magent.expressions.syntax import parse_expression, parse_template
 from magent.expressions.values import Evaluation, as_text, kind, plain
@@ -37,8 +38,7 @@ class Parsed:
     def _compile(self) -> Code:
         tree = self.tree
         if tree is not None:
-            compiler = compile_template if isinstance(tree, nodes.Template) else compile_expression
-            self._code, self._slots = compiler(tree)  # type: ignore[operator]
+            self._code, self._slots = compiled(tree)
             self.tree = None
         assert self._code is not None
         return self._code
@@ -113,7 +113,7 @@ class Expression:
         return f"{type(self).__name__}({self.source!r})"
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and isinstance(other, Expression) and self.source == other.source
+        return isinstance(other, Expression) and type(self) is type(other) and self.source == other.source
 
     def __hash__(self) -> int:
         return hash((type(self), str(self.source)))
@@ -137,7 +137,9 @@ class Condition(Expression):
             return value
         if value is None:
             return False
-        raise EvaluationError(f"the condition `{shortened(str(self.source))}` gives {kind(value)}, not true or false", _comparison(value))
+        raise EvaluationError(
+            f"the condition `{shortened(str(self.source))}` gives {kind(value)}, not true or false", _comparison(value)
+        )
 
 
 def _comparison(value: Any) -> str:

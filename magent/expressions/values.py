@@ -64,7 +64,7 @@ class Evaluation:
 
 
 class Undefined:
-    """What is not there. It may be asked for (`default`, `is defined`), and looked into; every other use is an error."""
+    """What is not there. It may be asked for (`default`, `is defined`) and looked into; other uses are errors."""
 
     __slots__ = ("known", "path", "reason")
 
@@ -147,7 +147,9 @@ def kind(value: Any) -> str:
         return "a mapping"
     if isinstance(value, (list, tuple, range)):
         return "a list"
-    return "`loop`" if isinstance(value, Loop) else "something undefined" if isinstance(value, Undefined) else "no value"
+    return (
+        "`loop`" if isinstance(value, Loop) else "something undefined" if isinstance(value, Undefined) else "no value"
+    )
 
 
 def defined(value: Any) -> Any:
@@ -255,7 +257,9 @@ def plain(value: Any, evaluation: Evaluation, depth: int = 0) -> Any:
 
 def _key(key: Any, evaluation: Evaluation) -> str:
     if not isinstance(key, str):
-        raise EvaluationError(f"a mapping's keys are text, not {kind(key)}", "write the key in quotes, or `key | string`")
+        raise EvaluationError(
+            f"a mapping's keys are text, not {kind(key)}", "write the key in quotes, or `key | string`"
+        )
     evaluation.make(len(key))
     return str(key)
 
@@ -303,45 +307,3 @@ def as_text(value: Any, evaluation: Evaluation) -> str:
     if isinstance(value, str):
         return str(value)
     return as_json(value, evaluation)
-
-
-_SCALARS = frozenset((int, float, bool, type(None)))
-
-
-def equal(one: Any, other: Any, evaluation: Evaluation) -> bool:
-    """Whether two values are the same data."""
-    one_kind, other_kind = type(one), type(other)
-    if one_kind in _SCALARS or other_kind in _SCALARS:
-        defined(one)
-        defined(other)
-        return bool(one == other)
-    if one_kind is str and other_kind is str:
-        if len(one) > 500:
-            evaluation.make(len(one) // 16)
-        return bool(one == other)
-    if isinstance(defined(one), str) or isinstance(defined(other), str):
-        return bool(one == other)
-    return bool(plain(one, evaluation) == plain(other, evaluation))
-
-
-def contains(item: Any, owner: Any, evaluation: Evaluation) -> bool:
-    """`item in owner`: a part of a text, a key of a mapping, an item of a list."""
-    defined(item)
-    if isinstance(owner, str):
-        if not isinstance(item, str):
-            raise EvaluationError(f"`in` looks for text in text, not for {kind(item)}")
-        evaluation.make((len(owner) + len(item)) // 4)
-        return item in owner
-    if isinstance(owner, Mapping):
-        return isinstance(item, (str, int, float)) and item in owner
-    if isinstance(owner, range):
-        return type(item) in (int, bool, float) and item in owner
-    if not isinstance(owner, (list, tuple)):
-        defined(owner)
-        raise EvaluationError(f"`in` looks into a list, a mapping or a text, not into {kind(owner)}")
-    if type(item) in _SCALARS or isinstance(item, str):
-        weight = 1 + len(item) // 16 if isinstance(item, str) else 1
-        evaluation.make(len(owner) * weight)
-        return item in owner
-    evaluation.step(len(owner))
-    return any(equal(item, each, evaluation) for each in owner)

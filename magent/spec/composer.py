@@ -107,13 +107,15 @@ class _Composer(Scalars):
     def fault(self, error: YAMLError) -> Fault:
         at = getattr(error, "problem_mark", None)
         context_at = getattr(error, "context_mark", None) or at
-        frame, last = self.frame, self.last
+        frame, last, path = self.frame, self.last, self.path()
+        begun = frame is not None and (not frame.is_map or (frame.key_place is not None and frame.key is not NO_KEY))
         return Fault(
             reason=getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read",
             context=getattr(error, "context", None) or "",
             at=_line_and_column(at),
             context_at=_line_and_column(context_at),
-            path=self.path(),
+            path=path[:-1] if begun else path,
+            step=path[-1] if begun else None,
             opened=(frame.place.line, frame.place.column) if frame and frame.flow else None,
             last_style=getattr(last, "style", None) or "",
             last_start=_line_and_column(last and last.start_mark),

@@ -15,7 +15,8 @@ MAX_PROBLEMS = 100
 class Fault:
     """Where reading broke off: libyaml's words and places (from 1), and what was read last.
 
-    `opened` is where the innermost `{` or `[` stands that is not closed yet, if there is one.
+    `path` leads to the innermost collection that is open, `step` to what comes next in it (a key without its value yet,
+    an index); `opened` is where the innermost `{` or `[` stands that is not closed yet, if there is one.
     """
 
     reason: str
@@ -23,6 +24,7 @@ class Fault:
     at: tuple[int, int]
     context_at: tuple[int, int]
     path: Path
+    step: str | int | None
     opened: tuple[int, int] | None
     last_style: str
     last_start: tuple[int, int]

@@ -17,7 +17,7 @@ from magent.spec.composer_result import Composed
 from magent.spec.composer_scalars import quoted
 from magent.spec.composer_text import Refused, decode, split_lines
 from magent.spec.traps_faults import explain
-from magent.spec.traps_lines import EXPRESSION_KEYS, Field, balanced, field_at, flow_end
+from magent.spec.traps_lines import EXPRESSION_KEYS, Field, balanced, field_at, flow_end, in_quotes
 
 MAX_MENDED = 20  # so often a text is composed anew as if a line were mended
 MAX_MENDED_CHARS = 10_000_000
@@ -53,7 +53,7 @@ def read(data: bytes, file: str) -> tuple[Any, list[Problem], list[str]]:
 
 def settle(composed: Composed) -> list[Problem]:
     """The problems of a text that was read, with those that a trap explains put into its words, and its data mended."""
-    problems = [_tag(problem, composed.lines) for problem in composed.problems]
+    problems = [_sign(problem, composed.lines) for problem in composed.problems]
     if composed.data is None:
         return problems
     problems = _templates(composed, problems)
@@ -66,7 +66,7 @@ def _empty_anchors(composed: Composed) -> list[Problem]:
     """`prompt: &x`"""
     message = "'&' at the start names an anchor, and the value is empty: put text that begins with '&' in quotes"
     return [
-        Problem("yaml-trap", message, place, dotted(path), f'write: "&{name}"')
+        Problem("yaml-trap", message, place, dotted(path), f"write: {dotted(path[-1:])}: {in_quotes('&' + name)}"[:120])
         for name, (place, path) in composed.empty_anchors.items()
     ]
 
@@ -75,13 +75,19 @@ def _inside(place: Position, start: Position, end: tuple[int, int]) -> bool:
     return start[1:] <= place[1:] < end
 
 
-def _tag(problem: Problem, lines: list[str]) -> Problem:
-    """`when: !state.done`"""
-    if problem.code != "tag":
+def _sign(problem: Problem, lines: list[str]) -> Problem:
+    """`when: !state.done`, `prompt: *note`"""
+    if problem.code not in ("tag", "alias") or not 0 < problem.position.line <= len(lines):
         return problem
     column = problem.position.column - 1
     field = field_at(lines[problem.position.line - 1], column, flow=False)
-    if field is None or field.start != column or not field.value.startswith("!") or field.value.startswith("!!"):
+    if field is None or field.start != column or field.value.startswith("!!"):
+        return problem
+    if field.value.startswith("*"):
+        return (
+            replace(problem, hint=f"if it is text, {field.hint()}") if "names no anchor" in problem.message else problem
+        )
+    if not field.value.startswith("!"):
         return problem
     if field.is_expression:
         message = "'!' at the start is YAML's sign for a tag; in an expression write 'not'"

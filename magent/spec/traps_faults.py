@@ -1,4 +1,7 @@
-"""Where reading broke off: libyaml's words in ours. `FINDERS` are asked in order; the first that knows the fault explains it."""
+"""Where reading broke off: libyaml's words in ours.
+
+`FINDERS` are asked in order; the first that knows the fault explains it.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from magent.source import Position, Problem, dotted
+from magent.source import Path, Position, Problem, dotted
 from magent.spec.composer_result import Composed, Fault
 from magent.spec.composer_scalars import quoted
-from magent.spec.traps_lines import TEMPLATE_STARTS, Field, field_at
+from magent.spec.traps_lines import TEMPLATE_STARTS, Field, block_end, field_at, flow_end, flow_path
 
 OPERATORS = re.compile(r"\s*(?:==|!=|<|>|\||~|\+|-|\*|/|%|&&|\.|\[|(?:in|not|is|and|or|if)\b)")
+
+SIGNS = frozenset("*&!@`%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,13 @@ class Scene:
     def says(self, *words: str) -> bool:
         return any(word in self.fault.reason for word in words)
 
+    def field_from(self, start: int) -> Field:
+        """The field whose value begins exactly at `start`."""
+        field = self.field
+        key = field.key if field is not None and field.start == start else ""
+        flow = self.flow or bool(flow_path(self.text, start))
+        return Field(self.text, key, start, (flow_end if flow else block_end)(self.text, start))
+
     def above(self) -> tuple[int, str]:
         """The nearest line above that holds something, with its number."""
         for number in range(self.line_number - 1, 0, -1):
@@ -65,12 +77,13 @@ class Scene:
         *,
         code: str = "yaml-trap",
         related: tuple[int, int] | None = None,
+        field: Field | None = None,
         mended: str | None = None,
     ) -> Trap:
         at = at or self.fault.at
         place = Position(self.file, *at)
         other = Position(self.file, *related) if related else None
-        problem = Problem(code, message, place, dotted(self.path(at)), hint, related=other)
+        problem = Problem(code, message, place, dotted(self.path(at, field)), hint, related=other)
         return Trap(problem, (at[0], mended) if mended is not None else None)
 
     def syntax(
@@ -82,12 +95,25 @@ class Scene:
     ) -> Trap:
         return self.trap(message, hint, at, code="yaml-syntax", related=related)
 
-    def path(self, at: tuple[int, int]) -> tuple[str | int, ...]:
-        return self.fault.path
+    def path(self, at: tuple[int, int], field: Field | None) -> Path:
+        path, step = self.fault.path, self.fault.step
+        if at == self.fault.opened:
+            return path
+        if field is not None and field.value.startswith(TEMPLATE_STARTS) and path[-1:] == (field.key,):
+            return path
+        inner = () if self.flow else flow_path(self.line(at[0]), at[1] - 1)
+        if inner and step is not None:
+            return (*path, step, *inner)  # libyaml told nothing yet of the brackets on this line
+        if field is not None and field.key:
+            return (*path, field.key)
+        if field is not None and isinstance(step, int) and self.fault.last_start == at:
+            return (*path, step - 1)  # the item was read already
+        return path if step is None else (*path, step)
 
-    def mend(self, message: str, field: Field) -> Trap:
+    def mend(self, message: str, field: Field, at: tuple[int, int] | None = None, value: str | None = None) -> Trap:
         """The trap of a value that must be in quotes."""
-        return self.trap(message, field.hint(), (self.line_number, field.start + 1), mended=field.mended())
+        at = at or (self.line_number, field.start + 1)
+        return self.trap(message, field.hint(value), at, field=field, mended=field.mended(value))
 
 
 def explain(composed: Composed, fault: Fault) -> Trap:
@@ -110,11 +136,14 @@ def tab(scene: Scene) -> Trap | None:
 
 
 def template(scene: Scene) -> Trap | None:
-    field = scene.field
+    field, line = scene.field, scene.line_number
+    if field is None or not field.value.startswith(TEMPLATE_STARTS):
+        line, column = scene.fault.opened or (line, 1)
+        field = field_at(scene.line(line), column - 1, flow=False)
     if field is None or not field.value.startswith(TEMPLATE_STARTS):
         return None
-    start = field.value[:2]
-    return scene.mend(f"a text that begins with '{start}' must be in quotes: without them YAML reads a mapping", field)
+    message = f"a text that begins with '{field.value[:2]}' must be in quotes: without them YAML reads a mapping"
+    return scene.mend(message, field, (line, field.start + 1))
 
 
 def after_quote(scene: Scene) -> Trap | None:
@@ -127,15 +156,14 @@ def after_quote(scene: Scene) -> Trap | None:
         return None
     field = scene.field
     if field is None or fault.last_start != (line, field.start + 1):
-        return scene.trap("more text follows after the closing quote", "put the whole text in one pair of quotes")
+        hint = "put the whole text in one pair of quotes; or is the text before it not closed where it should be?"
+        return scene.trap("more text follows after the closing quote", hint, related=fault.last_start)
     rest = scene.text[end - 1 : field.end]
     if field.is_expression or OPERATORS.match(rest) or quote not in rest:
         message = "the text ends at its closing quote, but more follows: put quotes around the whole"
         return scene.mend(message, field)
     inner = field.value[1:-1] if field.value.endswith(quote) and len(field.value) > 1 else field.value
-    message = f"the {quote} inside the text ends it"
-    at = (scene.line_number, end - 1)
-    return scene.trap(message, field.hint(inner), at, mended=field.mended(inner))
+    return scene.mend(f"the {quote} inside the text ends it", field, (line, end - 1), inner)
 
 
 def in_braces(scene: Scene) -> Trap | None:
@@ -154,21 +182,17 @@ def in_braces(scene: Scene) -> Trap | None:
     return scene.mend(message, field)
 
 
-def start_char(scene: Scene) -> Trap | None:
-    """`prompt: @team …`"""
-    char = scene.text[scene.fault.context_at[1] - 1 :][:1] if scene.fault.context else scene.char
-    bad = scene.says("cannot start any token") or (scene.says("alphabetic or numeric character") and char in ("*", "&"))
+def first_char(scene: Scene) -> Trap | None:
+    """`prompt: @team …`, `prompt: *very* …`"""
     field = scene.field
-    if not bad or field is None or field.value[:1] != char:
+    if scene.says("cannot start any token"):
+        field = scene.field_from(scene.column - 1)
+    elif field is None or field.value[:1] not in SIGNS:
         return None
-    return scene.mend(f"a text cannot begin with '{char}': put it in quotes", field)
-
-
-def tag(scene: Scene) -> Trap | None:
-    field = scene.field
-    if "tag" not in scene.fault.context or field is None or not field.value.startswith("!"):
-        return None
-    return scene.mend("a text cannot begin with '!', which YAML takes for a tag: put it in quotes", field)
+    message = f"a text cannot begin with '{field.value[:1]}': put it in quotes"
+    if field.is_expression and field.value.startswith("!"):
+        message = "an expression cannot begin with '!': write 'not', or put it in quotes"
+    return scene.mend(message, field)
 
 
 def block_text(scene: Scene) -> Trap | None:
@@ -242,6 +266,8 @@ def expected_key(scene: Scene) -> Trap | None:
         return None
     if scene.char in ("}", "]"):
         return scene.syntax(f"this '{scene.char}' closes nothing", "remove it")
+    if scene.char == ":":
+        return scene.syntax("the key is missing before ':'")
     if scene.says("'-' indicator"):
         message = "an item of the list ('- …') is expected here"
         return scene.syntax(message, "indent this line as what it belongs to", None, scene.fault.context_at)
@@ -263,7 +289,8 @@ def nothing_there(scene: Scene) -> Trap | None:
 def escape(scene: Scene) -> Trap | None:
     if not scene.says("unknown escape character", "escape code", "hexdecimal number"):
         return None
-    written = scene.text[scene.column - 1 : scene.column + 1]
+    start = scene.text.rfind("\\", 0, scene.column)
+    written = scene.text[start : start + {"x": 4, "u": 6, "U": 10}.get(scene.text[start + 1 : start + 2], 2)]
     message = f"{quoted(written)} in a text in double quotes is no escape that YAML knows"
     return scene.syntax(message, "write the backslash twice, or put the text in single quotes")
 
@@ -291,8 +318,7 @@ FINDERS: tuple[Callable[[Scene], Trap | None], ...] = (
     template,
     after_quote,
     in_braces,
-    start_char,
-    tag,
+    first_char,
     block_text,
     colon,
     no_colon,

@@ -1,4 +1,4 @@
-"""Single lines of a YAML text, looked at again: where a value begins and ends, and how it would be written in quotes."""
+"""Single lines of a YAML text, looked at again: where a value begins and ends, and how it is written in quotes."""
 
 from __future__ import annotations
 
@@ -98,6 +98,31 @@ def flow_end(text: str, start: int) -> int:
         elif char == "," and not open_brackets and NEXT_FIELD.match(text, index + 1):
             return len(text[:index].rstrip())
     return block_end(text, start)
+
+
+def flow_path(text: str, column: int) -> tuple[str | int, ...]:
+    """The keys and indices that lead to `column` through the brackets that are open there; empty where none is."""
+    block = BLOCK_FIELD.match(text)
+    start = block.end() if block else 0
+    steps: list[str | int] = []
+    quote, word = "", start
+    for index in range(start, min(column, len(text), 5000)):
+        char = text[index]
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "\"'":
+            quote = char
+        elif char in "{[":
+            steps.append("" if char == "{" else 0)
+        elif char in "}]" and steps:
+            steps.pop()
+        elif char == "," and steps:
+            steps[-1] = steps[-1] + 1 if isinstance(steps[-1], int) else ""
+        elif char == ":" and steps and isinstance(steps[-1], str) and not steps[-1]:
+            steps[-1] = text[word:index].strip().strip("'\"")
+        if char in "{[,":
+            word = index + 1
+    return tuple(step for step in steps if step != "")
 
 
 def balanced(text: str) -> bool:

@@ -6,7 +6,7 @@ An `Expression` is bare (`when`, `for_each`), a `Condition` gives a boolean, a `
 
 from __future__ import annotations
 
-from magent.expressions.problems import RESERVED, Access, EvaluationError, ExpressionProblem
+from magent.expressions.problems import RESERVED, Access, EvaluationError, ExpressionProblem, NotBoolean
 from magent.expressions.registry import FILTERS as _FILTERS
 from magent.expressions.registry import TESTS as _TESTS
 from magent.expressions.shell import ShellText
@@ -24,6 +24,7 @@ __all__ = [
     "EvaluationError",
     "Expression",
     "ExpressionProblem",
+    "NotBoolean",
     "ShellText",
     "Template",
     "Value",

@@ -74,13 +74,13 @@ def is_undefined(evaluation: Evaluation, value: Any) -> bool:
 @TESTS.add("odd")
 def odd(evaluation: Evaluation, value: Any) -> bool:
     """Whether the number is odd."""
-    return divisibleby(evaluation, value, 2) is False
+    return not divisibleby(evaluation, value, 2)
 
 
 @TESTS.add("even")
 def even(evaluation: Evaluation, value: Any) -> bool:
     """Whether the number is even."""
-    return divisibleby(evaluation, value, 2)
+    return bool(divisibleby(evaluation, value, 2))
 
 
 @TESTS.add("divisibleby")

@@ -29,6 +29,10 @@ class EvaluationError(Exception):
         self.hint = hint
 
 
+class NotBoolean(EvaluationError):
+    """A condition gave neither true, false nor null."""
+
+
 class Mismatch(Exception):
     """Inside the package: a filter or test got the wrong kind of value. `needs` continues the sentence "`x | f` …"."""
 

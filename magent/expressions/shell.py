@@ -1,7 +1,7 @@
 """`run` texts: scripts for `/bin/sh -ec` in which data never becomes a command.
 
-Each placeholder becomes `"$MAGENT_n"`, and its value travels in the environment. That holds only where the shell expects
-a word, so the script is read first, and a placeholder anywhere else is refused with the way out.
+Each placeholder becomes `"$MAGENT_n"`, and its value travels in the environment. That holds only where the shell
+expects a word, so the script is read first, and a placeholder anywhere else is refused with the way out.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from magent.expressions.shell_words import ELSE, LIST, Placeholder, Refused, Word
 
-# Programs that run another: the options that take a word of their own, and the operands before the other program's name.
+# Programs that run another: their options that take a word, and how many operands come before the other's name.
 _RUNNERS: dict[str, tuple[tuple[str, ...], int]] = {
     **dict.fromkeys(
         ("builtin", "busybox", "caffeinate", "catchsegv", "command", "nohup", "numactl", "prlimit"), ((), 0)

@@ -91,7 +91,7 @@ class Word:
 
 
 class WordLexer:
-    """Reads words from `script` at `pos`. `within` says what encloses them, such as quotes, and refuses placeholders."""
+    """Reads words from `script` at `pos`. `within`: what encloses them and refuses placeholders, such as quotes."""
 
     def __init__(self, script: str, holes: list[Placeholder]) -> None:
         self.script = script

@@ -14,7 +14,7 @@ from jinja2 import nodes
 from magent.expressions.accesses import accesses_of, chain
 from magent.expressions.compile import compiled, fresh_slots
 from magent.expressions.compile_expressions import Code
-from magent.expressions.problems import LITERALS, Access, EvaluationError, problem, shortened
+from magent.expressions.problems import LITERALS, Access, EvaluationError, NotBoolean, problem, shortened
 from magent.expressions.syntax import parse_expression, parse_template
 from magent.expressions.values import Evaluation, as_text, kind, plain
 
@@ -126,18 +126,16 @@ class Condition(Expression):
 
     def __init__(self, source: str | bool) -> None:
         super().__init__(source)
-        if self._parsed is None and source is not None and not isinstance(source, bool):
+        if not isinstance(source, (str, bool)):
             shown = shortened(str(source), 40)
             raise problem("", 0, f"a condition is true, false or an expression, not {shown}", "compare it: `x > 0`")
 
     def holds(self, names: Mapping[str, Any]) -> bool:
         """Whether it holds. Raises EvaluationError, also where the value is neither true, false nor null."""
         value = self._parsed.raw(names) if self._parsed else self.source
-        if value is True or value is False:
-            return value
-        if value is None:
-            return False
-        raise EvaluationError(
+        if value is True or value is False or value is None:
+            return value is True
+        raise NotBoolean(
             f"the condition `{shortened(str(self.source))}` gives {kind(value)}, not true or false", _comparison(value)
         )
 

@@ -248,11 +248,23 @@ def plain(value: Any, evaluation: Evaluation, depth: int = 0) -> Any:
         raise EvaluationError(f"the data is nested too deeply (more than {MAX_DEPTH})")
     if isinstance(value, (list, tuple)):
         evaluation.make((ITEM + evaluation.indent * (depth + 1)) * len(value))
+        kinds = set(map(type, value))
+        if kinds <= _SIMPLE:  # most lists: no need to look at each item
+            evaluation.make(sum(map(len, value)) if kinds == _TEXTS else _lengths(value) if str in kinds else 0)
+            return list(value)
         return [plain(item, evaluation, depth + 1) for item in value]
     if isinstance(value, Mapping):
         evaluation.make((2 * ITEM + evaluation.indent * (depth + 1)) * len(value))
         return {_key(key, evaluation): plain(value[key], evaluation, depth + 1) for key in value}
     return _odd(value, evaluation)
+
+
+_SIMPLE = frozenset((str, int, bool, type(None)))
+_TEXTS = frozenset((str,))
+
+
+def _lengths(values: Iterable[Any]) -> int:
+    return sum(len(value) for value in values if type(value) is str)
 
 
 def _key(key: Any, evaluation: Evaluation) -> str:

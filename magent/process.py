@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NoReturn
 
 from magent.events import Failure, WorkFailed
@@ -110,6 +110,27 @@ class _Stream:
         return (self._head + mark + self._tail).decode("utf-8", "replace")
 
 
+def _session(leader: int, *, outside_group: bool = False) -> Iterator[int]:
+    """The living processes of the session that `leader` began; some, such as `timeout`, make a group of their own in
+    it. None where there is no /proc."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc"):
+            if name.isdecimal():
+                state, group, session = _stat(name)
+                if session == leader and state not in "ZX" and not (outside_group and group == leader):
+                    yield int(name)
+
+
+def _stat(pid: str) -> tuple[str, int, int]:
+    """State, process group and session; of one that is gone meanwhile, none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        return fields[0].decode(), int(fields[2]), int(fields[3])
+    except (OSError, IndexError):
+        return "X", 0, 0
+
+
 class _Child:
     def __init__(self, process: subprocess.Popen[bytes], stdin: bytes, on_output: OnOutput) -> None:
         assert process.stdout
@@ -192,23 +213,33 @@ class _Child:
         if not gone:
             await self._is_gone_within(_HARD)
 
-    def _signal(self, number: int) -> bool:
-        """Whether there was somebody in the group to get it."""
-        try:
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
+        for pid in _session(self._process.pid, outside_group=True):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+
+    def _lives(self) -> bool:
+        """The dead that nobody collects, as happens in containers, do not count where that can be seen."""
+        try:
+            os.killpg(self._process.pid, 0)
         except (ProcessLookupError, PermissionError):
-            return False
-        return True
+            return any(_session(self._process.pid))
+        return not os.path.exists("/proc/self/stat") or any(_session(self._process.pid))
 
     async def _is_gone_within(self, seconds: float) -> bool:
         end = self._loop.time() + seconds
-        while self._signal(0):
+        while self._lives():
             if self._loop.time() >= end:
                 return False
             await asyncio.sleep(_LOOK)
         return True
 
     def close(self) -> None:
+        if self._process.returncode is None:  # it was killed a moment ago, and must not stay behind as a zombie
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_HARD)
         self.stdout.end()
         self.stderr.end()
         self._end_stdin()

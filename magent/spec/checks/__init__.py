@@ -15,17 +15,14 @@ from magent.spec.loader import Bundle, Document
 from magent.spec.schema import Kind, validate
 
 CHECKS: tuple[Callable[[Context], Iterator[Problem]], ...] = (
-    writes.check_name_patterns,
     writes.check_item_names,
     writes.check_end,
     writes.check_state_keys,
     writes.check_conflicting_writes,
     scopes.check_targets,
-    scopes.check_lists_of_names,
     scopes.check_scopes,
     scopes.check_edges_that_are_never_tried,
     scopes.check_default_edges,
-    scopes.check_conditions,
     scopes.check_cases,
     references.check_agents,
     references.check_tasks_have_an_agent,
@@ -37,12 +34,10 @@ CHECKS: tuple[Callable[[Context], Iterator[Problem]], ...] = (
     references.check_subgraphs,
     references.check_called_files,
     references.check_arguments,
-    references.check_call_targets,
     values.check_defaults,
     values.check_reducers,
     values.check_answers,
     values.check_wait_for,
-    values.check_durations,
     values.check_lists_to_go_over,
     names.check_expressions,
     names.check_shell_doubts,
@@ -54,20 +49,27 @@ CHECKS: tuple[Callable[[Context], Iterator[Problem]], ...] = (
     unused.check_keys_of_called_files,
     unused.check_unused,
 )
-# Problems that say better than the schema what is wrong at the same place.
-_BETTER = frozenset(("list-of-names", "bad-name", "wait-for", "bad-call"))
+# What the schema says of a value's very kind leaves nothing to add about it.
+_SETTLED = frozenset(("wrong-type", "bad-value", "bad-name"))
 
 
 def check(bundle: Bundle) -> list[Problem]:
     """Every problem of every document of the bundle, the loader's included: sorted by place, none twice."""
     shape = [problem for document in _documents(bundle) for problem in validate(document.data, _kind(document))]
     context = Context(bundle)
-    found = [problem for one in CHECKS for problem in one(context)]
-    better = {(problem.position, problem.path) for problem in found if problem.code in _BETTER}
-    shape = [problem for problem in shape if (problem.position, problem.path) not in better]
-    told = {(problem.position, problem.path) for problem in shape if problem.severity == "error"}
-    found = [problem for problem in found if (problem.position, problem.path) not in told]
+    told = {_mark(problem) for problem in shape if problem.severity == "error"}
+    settled = {(problem.position.file, problem.path) for problem in shape if problem.code in _SETTLED}
+    found = [
+        problem
+        for one in CHECKS
+        for problem in one(context)
+        if _mark(problem) not in told and (problem.position.file, problem.path) not in settled
+    ]
     return sorted(dict.fromkeys((*bundle.problems, *shape, *found)), key=sort_key)
+
+
+def _mark(problem: Problem) -> tuple[object, ...]:
+    return (problem.position, problem.path)
 
 
 def _documents(bundle: Bundle) -> Iterator[Document]:

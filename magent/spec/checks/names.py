@@ -35,7 +35,7 @@ def check_expressions(context: Context) -> Iterator[Problem]:
     """Every expression, template and shell text can be parsed."""
     for use in context.uses:
         if isinstance(use.parsed, ExpressionProblem):
-            yield use.at(use.parsed.line, use.parsed.column, "bad-expression", use.parsed.message, use.parsed.hint)
+            yield use.error(use.parsed.line, use.parsed.column, "bad-expression", use.parsed.message, use.parsed.hint)
 
 
 def check_shell_doubts(context: Context) -> Iterator[Problem]:
@@ -43,7 +43,7 @@ def check_shell_doubts(context: Context) -> Iterator[Problem]:
     for use in context.uses:
         if isinstance(use.parsed, ShellText):
             for doubt in use.parsed.warnings:
-                yield use.doubt(doubt.line, doubt.column, "unquoted", doubt.message, doubt.hint)
+                yield use.warning(doubt.line, doubt.column, "unquoted", doubt.message, doubt.hint)
 
 
 def check_names(context: Context) -> Iterator[Problem]:
@@ -70,7 +70,7 @@ def check_computed_state(context: Context) -> Iterator[Problem]:
             if access.path == ("state",) and access.dynamic and use.graph is not None:
                 message = "which keys of `state` are read here is not known from the text, so it counts as reading all"
                 hint = "name the key, as in `state.review`"
-                yield use.doubt(access.line, access.column, "computed-state", message, hint)
+                yield use.warning(access.line, access.column, "computed-state", message, hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class _Read:
         return self.access.path
 
     def problem(self, code: str, message: str, hint: str | None) -> Problem:
-        return self.use.at(self.access.line, self.access.column, code, message, hint)
+        return self.use.error(self.access.line, self.access.column, code, message, hint)
 
 
 @cache
@@ -149,7 +149,7 @@ def _unknown_name(use: Use, access: Access) -> Iterator[Problem]:
         message = f"`{head}` is only there in a chain's steps"
     else:
         hint = _state_hint(use, access) or _scope_hint(use, head)
-    yield use.at(access.line, access.column, "unknown-name", message, hint)
+    yield use.error(access.line, access.column, "unknown-name", message, hint)
 
 
 def _state_hint(use: Use, access: Access) -> str | None:
@@ -170,6 +170,9 @@ def _state_hint(use: Use, access: Access) -> str | None:
 def _scope_hint(use: Use, head: str) -> str | None:
     allowed = _known(use)
     if use.graph is not None:
+        items = _items_at(use.graph, use.node) - {"round"} if use.node else set()
+        if head == "item" and len(items) == 1:
+            return f"the item is called `{items.pop()}` here"
         for name, node in use.graph.nodes.items():
             if "for_each" in node and node.get("as", "item") == head:
                 return f"`{head}` is there in the body of '{name}' only"
@@ -274,7 +277,7 @@ def _environment(read: _Read) -> Iterator[Problem]:
     listed = sequence(mapping(root.data).get(head))
     if head == "env":
         listed = [*listed, *sequence(mapping(read.use.place.document.data).get("env"))]
-    names = [name for name in listed if isinstance(name, str)]
+    names = list(dict.fromkeys(name for name in listed if isinstance(name, str)))
     if read.path[1] not in names:
         message = f"`{head}.{read.path[1]}` is not listed under `{head}` at the top of {root.file}"
         hint = did_you_mean(read.path[1], names) or f"list it: `{head}: [{', '.join([*names[:5], read.path[1]])}]`"

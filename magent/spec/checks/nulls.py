@@ -15,7 +15,7 @@ from magent.expressions import Access, Condition, Expression, Template
 from magent.graph import END, Layout, Link
 from magent.source import Problem
 from magent.spec.checks.context import Context
-from magent.spec.checks.texts import Use
+from magent.spec.checks.texts import Plain, Use
 from magent.spec.checks.views import WORKS, GraphView, mapping
 
 ERROR = " error"  # the fact that an error was caught; no name looks like this
@@ -58,7 +58,7 @@ def _null_is_meant(use: Use, access: Access) -> bool:
     text = str(use.text).strip()
     if isinstance(use.parsed, Condition):
         return text.removeprefix("not ").strip() == bare
-    if isinstance(use.parsed, Template):
+    if isinstance(use.parsed, (Template, Plain)):
         lone = text.startswith("{{") and text[2:-2].strip(" -") == bare
         return lone and "outputs" in (use.section, use.spot.pattern[0])
     return isinstance(use.parsed, Expression) and use.spot.pattern == ("switch",) and text == bare
@@ -74,7 +74,7 @@ def _doubt(use: Use, access: Access, message: str) -> Problem:
     if len(access.path) > 2 or access.path[0] == "error":
         message += f" `{access.path[-1]}`"
     hint = f"say what then: `{name} | default(…)`, or ask `{name} is defined`"
-    return use.doubt(access.line, access.column, "may-be-null", message, hint)
+    return use.warning(access.line, access.column, "may-be-null", message, hint)
 
 
 def _doubtful(graph: GraphView, layout: Layout, reads: list[tuple[Use, Access, str]]) -> Iterator[Problem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,7 +20,7 @@ from magent.spec.schema import check_value, field_schema
 
 FILE_TOOLS = ("read", "write", "append", "list", "search", "stat")
 BUILTINS = ("calculator", "files", "web_search", "http_request")
-_CALL = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+UNKNOWN = {"agent": "unknown-agent", "role": "unknown-role", "tool": "unknown-tool", "chain": "unknown-chain"}
 Reference = tuple[Place, str, str]  # where, the key of the document whose names count, the name
 
 
@@ -63,7 +62,7 @@ def check_agents(context: Context) -> Iterator[Problem]:
     for place, key, agent in _shared(context, "agents"):
         known = context.definitions(key, "agents")
         for index, name in enumerate(sequence(agent.get("fallback"))):
-            if _literal(name) and name not in known and name != "local" and ":" not in name:
+            if _literal(name) and name not in known:
                 yield _unknown(place / ("fallback", index), "agent", name, known)
 
 
@@ -73,7 +72,7 @@ def _unknown(place: Place, kind: str, name: str, known: Mapping[str, Any] | tupl
         names = list(known)
         shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
         hint = f"known {kind}s: {shown}" if names else f"define it under `{kind}s`"
-    return place.problem(f"unknown-{kind}", f"there is no {kind} '{name}'", hint=hint)
+    return place.problem(UNKNOWN[kind], f"there is no {kind} '{name}'", hint=hint)
 
 
 def check_tasks_have_an_agent(context: Context) -> Iterator[Problem]:
@@ -320,15 +319,3 @@ def misfit(schema: Any, value: Any) -> list[str]:
 
 def _field(schema: Mapping[str, Any]) -> Any:
     return field_schema({"field": schema})["properties"]["field"]
-
-
-def check_call_targets(context: Context) -> Iterator[Problem]:
-    """`call` is `module:name`; nothing is imported here."""
-    places = [(graph.at(name, "call"), node) for graph, name, node in _nodes(context) if graph.type_of(name) == "task"]
-    for section in ("agents", "tools"):
-        places += [(place / "call", body) for place, _, body in _shared(context, section)]
-    for place, body in places:
-        target = body.get("call")
-        if isinstance(target, str) and not _CALL.fullmatch(target):
-            hint = "write the module, a colon, the function: `mypkg.planning:make_plan`"
-            yield place.problem("bad-call", f"'{target}' does not name a Python function", hint=hint)

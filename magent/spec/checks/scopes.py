@@ -9,9 +9,7 @@ from magent.graph import END, Fault, Link
 from magent.source import Path, Problem, did_you_mean, nearest
 from magent.spec.checks.context import Context
 from magent.spec.checks.shapes import enum_of
-from magent.spec.checks.views import GraphView, Place, is_template, sequence
-
-USE_PARALLEL = "to run several at once use `parallel`; to choose one give each a condition: `{to: …, when: …}`"
+from magent.spec.checks.views import GraphView, Place
 
 
 def _links(graph: GraphView) -> Iterator[tuple[str, Link]]:
@@ -39,25 +37,11 @@ def check_targets(context: Context) -> Iterator[Problem]:
 
 def _unknown_target(graph: GraphView, place: Place, target: str) -> Problem:
     message = f"there is no node '{target}'"
-    if is_template(target):
-        hint: str | None = "a target is a literal name; choose by conditions, or with a `condition` node's `switch`"
-    else:
-        hint = did_you_mean(target, (*graph.names, END))
+    hint = did_you_mean(target, (*graph.names, END))
     if hint is None:
-        shown = ", ".join(graph.names[:12]) + (", …" if len(graph.names) > 12 else "")
+        shown = ", ".join(list(graph.names)[:12]) + (", …" if len(graph.names) > 12 else "")
         hint = f"known nodes: {shown}"
     return place.problem("unknown-node", message, hint=hint)
-
-
-def check_lists_of_names(context: Context) -> Iterator[Problem]:
-    """`next: [a, b]` is not how several nodes are run at once."""
-    for graph in context.graphs:
-        for name, node in graph.nodes.items():
-            for index, item in enumerate(sequence(node.get("next"))):
-                if isinstance(item, str):
-                    message = "`next` takes one node, or edges such as `{to: …}`, not a list of names"
-                    yield graph.at(name, "next", index).problem("list-of-names", message, hint=USE_PARALLEL)
-                    break
 
 
 def check_scopes(context: Context) -> Iterator[Problem]:
@@ -137,8 +121,10 @@ def _shared(graph: GraphView, fault: Fault) -> Problem:
 
 def _into(graph: GraphView, fault: Fault) -> Problem:
     message = f"this edge leads into {scope_name(graph, fault.other)}: what belongs to it is reached through it alone"
+    region = graph.layout.regions.get(fault.other) if graph.layout else None
+    hint = f"lead to '{region.owner}' instead" if region and region.owner else None
     related = graph.at(fault.target)
-    return graph.at(fault.node, *fault.path).problem("scope", message, related=related, related_key=True)
+    return graph.at(fault.node, *fault.path).problem("scope", message, hint=hint, related=related, related_key=True)
 
 
 def _out(graph: GraphView, fault: Fault) -> Problem:
@@ -240,7 +226,7 @@ def check_default_edges(context: Context) -> Iterator[Problem]:
     for graph in context.graphs:
         for name, node in graph.nodes.items():
             edges = _edges(node)
-            if not edges or any(isinstance(edge, str) for _, edge in edges):
+            if not edges or not graph.sketches[name].whole or any(isinstance(edge, str) for _, edge in edges):
                 continue
             if any(isinstance(edge, Mapping) and "to" in edge and "when" not in edge for _, edge in edges):
                 continue
@@ -256,22 +242,10 @@ def _no_default(
         yield place.problem(
             "skipped-needs-edge", message, hint="add `{to: …}` without `when` as the last edge", key=True
         )
-    elif not any(_always(edge) for _, edge in edges) and all(isinstance(edge, Mapping) for _, edge in edges):
+    elif not any(_always(edge) for _, edge in edges):
         last = "the `loop_back` is used up" if "loop_back" in edges[-1][1] else "no condition holds"
         message = f"if {last}, '{name}' fails with `no_route`: there is no default edge"
         yield place.warning("no-default-edge", message, hint="add `{to: …}` without `when` as the last edge", key=True)
-
-
-def check_conditions(context: Context) -> Iterator[Problem]:
-    """A condition node decides something: by a `when`, or by `switch`."""
-    for graph in context.graphs:
-        for name, node in graph.nodes.items():
-            if graph.type_of(name) != "condition" or "switch" in node or "next" not in node:
-                continue
-            if not any(isinstance(edge, Mapping) and "when" in edge for _, edge in _edges(node)):
-                message = f"the condition '{name}' needs at least one edge with a `when`"
-                hint = "write `next: [{to: …, when: …}, {to: …}]`, or `switch` with `cases`"
-                yield graph.at(name, "next").problem("condition-without-when", message, hint=hint, key=True)
 
 
 def check_cases(context: Context) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,7 +12,20 @@ from magent.source import Path, Position, Problem, dotted
 from magent.spec.checks.views import GraphView, Names, Place, mapping
 
 Form = Literal["expression", "condition", "template", "value", "shell"]
-Parsed = Expression | Condition | Template | ShellText
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A template with one plain path in it, read without parsing: most are like that, and files may hold thousands."""
+
+    source: str
+    accesses: tuple[Access, ...]
+
+
+Parsed = Expression | Condition | Template | ShellText | Plain
+_PLAIN = re.compile(
+    r"[^{}]*\{\{ *((?:inputs|state|output|nodes|round|error|run|env)(?:\.[A-Za-z][A-Za-z0-9_]*)+) *\}\}[^{}]*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +122,10 @@ class Use:
     def position(self, line: int, column: int) -> Position:
         return position_in(self.place, self.text, line, column)
 
-    def at(self, line: int, column: int, code: str, message: str, hint: str | None = None) -> Problem:
+    def error(self, line: int, column: int, code: str, message: str, hint: str | None = None) -> Problem:
         return Problem(code, message, self.position(line, column), dotted(self.place.path), hint)
 
-    def doubt(self, line: int, column: int, code: str, message: str, hint: str | None = None) -> Problem:
+    def warning(self, line: int, column: int, code: str, message: str, hint: str | None = None) -> Problem:
         return Problem(code, message, self.position(line, column), dotted(self.place.path), hint, "warning")
 
 
@@ -128,7 +142,18 @@ class Reader:
         return known
 
 
+def _plain(text: str) -> Plain | None:
+    found = _PLAIN.fullmatch(text)
+    if found is None:
+        return None
+    start = found.start(1)
+    line, column = text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
+    return Plain(text, (Access(tuple(found[1].split(".")), False, False, line, column),))
+
+
 def _parse(form: Form, text: str) -> Parsed | ExpressionProblem:
+    if form in ("template", "value") and (plain := _plain(text)):
+        return plain
     try:
         if form == "condition":
             return Condition(text)
@@ -145,6 +170,8 @@ def collect(names: Names) -> list[Use]:
     found: list[Use] = []
     for place, data, spots, section, graph, node, key in _owners(names):
         for spot in spots:
+            if spot.pattern[0] not in data:
+                continue
             for path, value in select(data, spot.pattern):
                 for leaf, text, form in _texts(value, spot.form):
                     parsed = reader.read(form, text)

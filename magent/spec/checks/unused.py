@@ -10,6 +10,7 @@ from magent.source import Problem
 from magent.spec.checks.context import Context
 from magent.spec.checks.views import Place, is_template, mapping, sequence
 
+UNUSED = {"roles": "unused-role", "tools": "unused-tool", "chains": "unused-chain"}
 _IGNORED = ("limits", "secrets", "workspace", "checkpoints", "notify")
 
 
@@ -41,12 +42,12 @@ def check_unused(context: Context) -> Iterator[Problem]:
     for document in context.bundle.documents.values():
         if "nodes" not in mapping(document.data):
             continue
-        for section in ("roles", "tools", "chains"):
+        for section, code in UNUSED.items():
             for name in mapping(mapping(document.data).get(section)):
                 if used[section] is not None and name not in used[section]:
                     kind = section.removesuffix("s")
                     place = Place(document, (section, name))
-                    yield place.warning(f"unused-{kind}", f"the {kind} '{name}' is never used", key=True)
+                    yield place.warning(code, f"the {kind} '{name}' is never used", key=True)
 
 
 def _used(context: Context) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from magent import durations
 from magent.answers import check_literal
 from magent.source import Problem
 from magent.spec.checks.context import Context
@@ -36,9 +35,13 @@ def check_defaults(context: Context) -> Iterator[Problem]:
     for place, schema in _fields(context):
         if not isinstance(schema, Mapping) or schema.get("default") is None or has_template(schema["default"]):
             continue
-        own = {key: value for key, value in schema.items() if key != "reduce"}
-        for sentence in misfit(own, schema["default"]):
+        for sentence in misfit(_plain(schema), schema["default"]):
             yield (place / "default").problem("wrong-default", f"the default does not fit its own schema: {sentence}")
+
+
+def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of a state key, without what the language adds."""
+    return {key: value for key, value in schema.items() if key != "reduce"}
 
 
 def check_reducers(context: Context) -> Iterator[Problem]:
@@ -47,7 +50,7 @@ def check_reducers(context: Context) -> Iterator[Problem]:
     for graph in context.graphs:
         for name, schema in graph.declared.items():
             reduce, default = mapping(schema).get("reduce"), mapping(schema).get("default")
-            if not isinstance(reduce, str) or default is None:
+            if not isinstance(reduce, str) or default is None or misfit(_plain(schema), default):
                 continue
             number = isinstance(default, (int, float)) and not isinstance(default, bool)
             fits = isinstance(default, kinds[reduce]) if reduce in kinds else reduce != "sum" or number
@@ -83,10 +86,6 @@ def _answer(graph: GraphView, name: str, node: Mapping[str, Any]) -> Iterator[Pr
         )
         for reason in wrong:
             yield graph.at(name, "default").problem("wrong-answer", f"this is no answer to '{name}': {reason}")
-    elif node["input"] == "choice" and isinstance(node.get("options"), list) and not has_template(node["options"]):
-        for reason in check_literal("choice", {}, options=node["options"]):
-            if "there twice" in reason:
-                yield graph.at(name, "options").problem("duplicate-option", reason)
 
 
 def check_wait_for(context: Context) -> Iterator[Problem]:
@@ -112,35 +111,6 @@ def check_wait_for(context: Context) -> Iterator[Problem]:
 def _branches(node: Mapping[str, Any]) -> int | None:
     found = node.get("branches", node.get("for_each"))
     return len(found) if isinstance(found, list) else None
-
-
-def check_durations(context: Context) -> Iterator[Problem]:
-    for place, value in _durations(context):
-        if value is None or has_template(value) or isinstance(value, bool):
-            continue
-        try:
-            durations.parse(value)
-        except ValueError as error:
-            yield place.problem("bad-duration", str(error))
-
-
-def _durations(context: Context) -> Iterator[tuple[Place, Any]]:
-    for graph in context.graphs:
-        for name, node in graph.nodes.items():
-            for key in ("timeout", "wait"):
-                if key in node:
-                    yield graph.at(name, key), node[key]
-            for key in ("delay", "max_delay"):
-                if key in mapping(node.get("retry")):
-                    yield graph.at(name, "retry", key), node["retry"][key]
-    for _, document in context.all_documents():
-        data = mapping(document.data)
-        for path in (("defaults", "timeout"), ("limits", "timeout"), ("checkpoints", "interval")):
-            if path[1] in mapping(data.get(path[0])):
-                yield Place(document, path), data[path[0]][path[1]]
-        for name, agent in mapping(data.get("agents")).items():
-            if "timeout" in mapping(agent):
-                yield Place(document, ("agents", name, "timeout")), agent["timeout"]
 
 
 def check_lists_to_go_over(context: Context) -> Iterator[Problem]:

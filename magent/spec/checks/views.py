@@ -31,7 +31,7 @@ SECTIONS: tuple[Section, ...] = ("agents", "roles", "tools", "chains")
 
 def mapping(value: Any) -> Mapping[str, Any]:
     """`value` where it is a mapping, else an empty one: the schema has told what is malformed."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def sequence(value: Any) -> list[Any]:
@@ -89,14 +89,14 @@ class GraphView:
     path: Path
     data: Mapping[str, Any]
     key: str = ""
-    names: tuple[str, ...] = field(init=False)
+    names: dict[str, None] = field(init=False)
     nodes: dict[str, Mapping[str, Any]] = field(init=False)
     meant: set[str] | None = None  # nodes that misspelt targets probably mean
 
     def __post_init__(self) -> None:
         table = mapping(self.data.get("nodes"))
-        self.names = tuple(table)
-        self.nodes = {name: table[name] for name in self.names if isinstance(table[name], Mapping)}
+        self.names = dict.fromkeys(table)
+        self.nodes = {name: table[name] for name in self.names if isinstance(table[name], dict)}
 
     @property
     def place(self) -> Place:

@@ -2,46 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from magent.expressions import RESERVED
 from magent.graph import END
 from magent.source import Problem
 from magent.spec.checks.context import Context
-from magent.spec.checks.views import SECTIONS, GraphView, Place, mapping, sequence
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_RULE = "a name is letters, digits and `_`, and does not begin with a digit"
-
-
-def _named(context: Context) -> Iterator[tuple[Place, str, str]]:
-    """Every name that is given, with its place and what it names."""
-    for graph in context.graphs:
-        if graph.path:
-            yield graph.place, str(graph.path[-1]), "subgraph"
-        for section, kind in (("inputs", "input"), ("state", "state key"), ("nodes", "node")):
-            for name in mapping(graph.data.get(section)):
-                yield graph.place / (section, name), name, kind
-        for name, node in graph.nodes.items():
-            for key in mapping(node.get("set")):
-                yield graph.at(name, "set", key), key, "state key"
-            for section, kind in (("output", "field"), ("form", "field")):
-                for key in mapping(node.get(section)):
-                    yield graph.at(name, section, key), key, kind
-    for _, document in context.all_documents():
-        for section in SECTIONS:
-            for name in mapping(mapping(document.data).get(section)):
-                yield Place(document, (section, name)), name, section.removesuffix("s")
-
-
-def check_name_patterns(context: Context) -> Iterator[Problem]:
-    for place, name, kind in _named(context):
-        if kind != "field" and not _NAME.fullmatch(name):
-            hint = None
-            if _NAME.fullmatch(near := re.sub(r"[^A-Za-z0-9_]+", "_", name)):
-                hint = f"write `{near}`"
-            yield place.problem("bad-name", f"{name!r} is not a name for a {kind}: {_RULE}", hint=hint, key=True)
+from magent.spec.checks.views import GraphView, Place, mapping
 
 
 def check_item_names(context: Context) -> Iterator[Problem]:
@@ -49,16 +16,10 @@ def check_item_names(context: Context) -> Iterator[Problem]:
     for graph in context.graphs:
         for name, node in graph.nodes.items():
             item = node.get("as")
-            if isinstance(item, str) and (item in RESERVED or not _NAME.fullmatch(item)):
-                taken = "is a name of the language" if item in RESERVED else f"is not a name: {_RULE}"
-                yield graph.at(name, "as").problem("reserved-name", f"'{item}' {taken}; choose another for the item")
+            if isinstance(item, str) and item in RESERVED:
+                message = f"'{item}' is a name of the language; choose another for the item"
+                yield graph.at(name, "as").problem("reserved-name", message)
     for _, document in context.all_documents():
-        for name, chain in mapping(mapping(document.data).get("chains")).items():
-            for index, step in enumerate(sequence(mapping(chain).get("steps"))):
-                item = mapping(step).get("as")
-                if isinstance(item, str) and not _NAME.fullmatch(item):
-                    place = Place(document, ("chains", name, "steps", index, "as"))
-                    yield place.problem("reserved-name", f"'{item}' is not a name: {_RULE}")
         for name, tool in mapping(mapping(document.data).get("tools")).items():
             for parameter in mapping(mapping(tool).get("parameters")):
                 if "run" in mapping(tool) and parameter in RESERVED:

@@ -11,6 +11,7 @@ from magent import app
 from magent.cli import files, flags, results
 from magent.cli.console import Console
 from magent.cli.progress import Progress
+from magent.model import Workflow
 from magent.ports import Sink
 
 
@@ -47,33 +48,25 @@ class Conditions:
         }
 
 
-class Relay:
-    """Where progress is written: to stderr, or past the question that is on the terminal."""
-
-    def __init__(self, console: Console) -> None:
-        self._write = console.raw
-
-    def attach(self, terminal: Any) -> None:
-        self._write = terminal.write
-
-    def __call__(self, text: str) -> None:
-        self._write(text)
-
-
 def carry_out(
-    console: Console, watch: Watch, start: Callable[[dict[str, Any]], Coroutine[Any, Any, app.Result]]
+    console: Console,
+    watch: Watch,
+    start: Callable[[dict[str, Any]], Coroutine[Any, Any, app.Result]],
+    workflow: Workflow | None = None,
 ) -> int:
     """Runs to the end of this life, telling what happens, and tells the result. Returns the run's exit code.
 
-    `start` is given the fields of `app.Options` that say who watches.
+    `start` is given the fields of `app.Options` that say who watches. With the workflow, agents are told by name.
     """
-    relay = Relay(console)
     lines = results.Lines(console, stream=watch.stream is not False)
+    watching: dict[str, Any] = {"color": console.color}
     sinks: list[Sink] = [lines] if watch.output == "jsonl" else []
     if not console.settings.quiet:
         stream = watch.stream if watch.stream is not None else console.terminal or console.settings.verbose
-        sinks.append(Progress(console, relay, stream=stream))
-    watching = {"sinks": tuple(sinks), "color": console.color, "on_terminal": relay.attach}
+        progress = Progress(console, console.raw, stream=stream, workflow=workflow)
+        sinks.append(progress)
+        watching["on_terminal"] = progress.attach
+    watching["sinks"] = tuple(sinks)
     result = asyncio.run(start(watching))
     code = results.tell(console, result, watch.output)
     if lines.fault is not None:

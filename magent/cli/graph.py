@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from magent import draw
+from magent import app, draw
 from magent.cli.console import Console, dump
 from magent.cli.run import load
 from magent.errors import MagentError, UsageError
@@ -26,7 +27,7 @@ PICTURES = ("svg", "png")
 
 def graph(
     ctx: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="[FILE]", help="The workflow.")] = "workflow.yaml",
+    file: Annotated[str, typer.Argument(metavar="[FILE|ID]", help="The workflow, or a run.")] = "workflow.yaml",
     dot: Annotated[bool, typer.Option("--dot", help="Graphviz's language (the default).")] = False,
     mermaid: Annotated[bool, typer.Option("--mermaid", help="A Mermaid flowchart.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Nodes and edges as JSON.")] = False,
@@ -40,13 +41,28 @@ def graph(
     """
     console: Console = ctx.obj
     form = _form([name for name, given in (("dot", dot), ("mermaid", mermaid), ("json", json)) if given], output)
-    workflow = load(console, file).workflow
+    workflow = asyncio.run(_frozen(console, file)) if _is_run(file) else load(console, file).workflow
     if output is None:
         console.result(FORMS[form](workflow))
     else:
         _write(output, _picture(workflow, form) if form in PICTURES else FORMS[form](workflow).encode())
         console.say(f"{output} is written")
     return 0
+
+
+def _is_run(name: str) -> bool:
+    """Whether the name can only be a run's: no file is called so, and none would be."""
+    return "/" not in name and not Path(name).suffix and not Path(name).exists()
+
+
+async def _frozen(console: Console, name: str) -> Workflow:
+    """The workflow that a run started with. Raises UsageError where no run is called so."""
+    store = app.open_store(console.settings.store)
+    try:
+        run_id = await store.resolve(name)
+    except UsageError as error:
+        raise UsageError(f"there is neither a file nor a run '{name}'", error.hint) from error
+    return app.workflow_of(await store.read(run_id))
 
 
 def _form(given: list[str], output: str | None) -> str:

@@ -40,11 +40,16 @@ def check(declared: Schemas, given: Mapping[str, Any]) -> list[str]:
     for name, schema in declared.items():
         if name in given:
             reasons = [] if given[name] is None and _optional(schema) else check_value(schema, given[name])
-            faults += [f"input '{name}': {reason} (write -i {name}={_example(schema)})" for reason in reasons]
+            faults += [f"{_subject(name, reason)} (write -i {name}={_example(schema)})" for reason in reasons]
         elif "default" not in schema:
             about = f": {one_line(str(schema['description']))}" if schema.get("description") else ""
             faults.append(f"input '{name}' is missing{about} (write -i {name}={_example(schema)})")
     return faults
+
+
+def _subject(name: str, reason: str) -> str:
+    """A reason is "must be …" of the value itself, or "`a.b` must be …" of something inside it."""
+    return f"input '{name}': {reason}" if reason.startswith("`") else f"input '{name}' {reason}"
 
 
 def parse(schema: Mapping[str, Any], text: str) -> Any:

@@ -36,8 +36,9 @@ class Verb(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         given = self._given(ctx, args)
-        if given.get("help") or given.get("version"):
-            told = self.get_help(ctx) if given.get("help") else VERSION_LINE
+        asks_help = given.get(getattr(self.get_help_option(ctx), "name", None) or "help")
+        if asks_help or given.get("version"):
+            told = self.get_help(ctx) if asks_help else VERSION_LINE
             self.callback = lambda: Console(Globals()).result(told)
             return []
         values = {param.name: _value(param, given) for param in self.params}

@@ -9,6 +9,7 @@ from typing import Any
 from magent import durations
 from magent.cli.console import Console, neutral, one_line
 from magent.events import Event
+from magent.model import Prompt, Subgraph, Task, Workflow
 
 TEXT_WIDTH = 100
 
@@ -16,10 +17,14 @@ TEXT_WIDTH = 100
 class Progress:
     """Writes a line an event through `write`, which takes whole lines (and may hold them back while a person types)."""
 
-    def __init__(self, console: Console, write: Callable[[str], None], *, stream: bool) -> None:
+    def __init__(
+        self, console: Console, write: Callable[[str], None], *, stream: bool, workflow: Workflow | None = None
+    ) -> None:
         self._console = console
         self._write = write
         self._stream = stream
+        self._workflow = workflow
+        self._prompted = False
         self._started: dict[str, float] = {}
         self._partial: dict[str, str] = {}
 
@@ -27,6 +32,11 @@ class Progress:
         tell = _TELLERS.get(event.type)
         if tell is not None:
             tell(self, event, str(event.data.get("path") or event.data.get("node") or ""))
+
+    def attach(self, terminal: Any) -> None:
+        """From now on `terminal` puts the questions, and its `write` keeps lines out of them."""
+        self._write = terminal.write
+        self._prompted = True
 
     def _line(self, event: Event, sign: str, text: str, *styles: str) -> None:
         clock = time.strftime("%H:%M:%S", time.localtime(event.time))
@@ -42,11 +52,14 @@ class Progress:
     def _begins(self, event: Event, path: str) -> None:
         self._started[path] = event.time
         question = event.data.get("ask")
+        if isinstance(question, Mapping) and self._prompted:
+            return
         if isinstance(question, Mapping):
             prompt = f": {question['prompt']}" if question.get("prompt") else ""
             self._line(event, "?", f"{path} asks{prompt}", "yellow")
         else:
-            self._line(event, "▶", f"{path}{_about(event.data)}", "blue")
+            agent = agent_of(self._workflow, path) if self._workflow else None
+            self._line(event, "▶", f"{path}{_about(event.data, agent)}", "blue")
 
     def _completes(self, event: Event, path: str) -> None:
         self._flush(path)
@@ -129,10 +142,22 @@ _TELLERS: dict[str, Callable[[Progress, Event, str], None]] = {
 }
 
 
-def _about(data: Mapping[str, Any]) -> str:
-    parts = []
-    if isinstance(data.get("agent"), str):
-        parts.append(f"agent {data['agent']}")
+def agent_of(workflow: Workflow, path: str) -> str | None:
+    """The agent that the node at an address asks, as far as the file says it."""
+    graph = workflow.graph
+    *around, last = [step.partition("[")[0] for step in path.split("/")]
+    for name in around:
+        node = graph.nodes.get(name)
+        graph = workflow.graphs[node.uses] if isinstance(node, Subgraph) else graph
+    task = graph.nodes.get(last)
+    if not isinstance(task, Task) or not isinstance(task.work, Prompt):
+        return None
+    agent = task.work.agent or graph.default_agent
+    return agent.data if agent and agent.literal and isinstance(agent.data, str) else None
+
+
+def _about(data: Mapping[str, Any], agent: str | None) -> str:
+    parts = [f"agent {agent}"] if agent else []
     for key, word in (("items", "item"), ("branches", "branch")):
         if isinstance(data.get(key), list):
             count = len(data[key])

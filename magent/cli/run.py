@@ -67,7 +67,7 @@ def run(
         return _tell_plan(console, app.plan(loaded, app.Options(**settings)), watch.output)
     store = app.open_store(console.settings.store)
     return execution.carry_out(
-        console, watch, lambda watching: app.start(loaded, store, app.Options(**settings, **watching))
+        console, watch, lambda watching: app.start(loaded, store, app.Options(**settings, **watching)), loaded.workflow
     )
 
 

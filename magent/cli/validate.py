@@ -46,14 +46,12 @@ def _verdict(console: Console, names: list[str], problems: list[Problem], strict
     warnings = len(problems) - errors
     parts = [_count(errors, "error")] if errors else []
     parts += [_count(warnings, "warning")] if warnings else []
-    where = names[0] if len(names) == 1 else _count(len(names), "file")
     failed = bool(errors or (strict and warnings))
-    if not parts:
-        console.say(f"{where}: ok", "green")
-    elif len(names) == 1:
-        console.say(f"{', '.join(parts)} in 1 file", "red" if failed else "yellow")
-    else:
+    if parts:
+        where = _count(len({problem.position.file for problem in problems}), "file")
         console.say(f"{', '.join(parts)} in {where}", "red" if failed else "yellow")
+    else:
+        console.say(f"{names[0] if len(names) == 1 else _count(len(names), 'file')}: ok", "green")
     return 2 if failed else 0
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from magent.cli.progress import Progress, total
+from magent.cli.progress import Progress, agent_of, total
 from magent.events import Event
+from tests.build import workflow
 from tests.cli.helpers import console
 
 
@@ -31,7 +32,7 @@ def test_each_line_begins_with_the_time_and_ends_with_a_line_feed() -> None:
     [
         ("run.started", {"workflow": "tides", "run_id": "r1"}, "● run r1 of tides starts"),
         ("run.resumed", {}, "● run resumes"),
-        ("visit.started", {"path": "draft", "agent": "writer"}, "▶ draft (agent writer)"),
+        ("visit.started", {"path": "draft"}, "▶ draft"),
         ("visit.started", {"path": "each", "items": [1, 2, 3]}, "▶ each (3 items)"),
         ("visit.started", {"path": "fan", "branches": [0, 1]}, "▶ fan (2 branches)"),
         ("visit.started", {"path": "draft", "attempt": 2}, "▶ draft (attempt 2)"),
@@ -98,3 +99,23 @@ def test_text_of_models_and_people_obeys_nobody() -> None:
 def test_tokens_add_up_however_they_are_told(tokens: Any) -> None:
     assert total(tokens) == 3
     assert total(None) == 0
+
+
+def test_a_prompt_begins_with_the_name_of_its_agent() -> None:
+    drawn = workflow("""
+        agents: {writer: {replies: [a]}, clerk: {replies: [b]}}
+        defaults: {agent: clerk}
+        nodes:
+          draft: {prompt: hi, agent: writer, next: note}
+          note: {prompt: hi, next: each}
+          each: {type: parallel, for_each: [1], body: inner}
+          inner: {type: subgraph, uses: s}
+        subgraphs: {s: {nodes: {draft: {prompt: hi, agent: "{{ inputs.x }}"}}, inputs: {x: {default: clerk}}}}
+    """)
+    assert agent_of(drawn, "draft") == "writer"
+    assert agent_of(drawn, "note") == "clerk"
+    assert agent_of(drawn, "each") is None
+    assert agent_of(drawn, "each[0]/inner/draft") is None
+    written: list[str] = []
+    Progress(console()[0], written.append, stream=True, workflow=drawn)(Event(1, 0, "visit.started", {"path": "draft"}))
+    assert written[0].endswith("▶ draft (agent writer)\n")

@@ -1,0 +1,146 @@
+"""`magent resume`, `magent respond`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.helpers import magent
+
+
+@pytest.fixture
+def waiting(demo: Path, capsys: Any) -> str:
+    """The id of a run that waits at sign_off."""
+    assert magent(capsys, "run", "demo.yaml", "-i", "topic=x", "--id", "20260101-000000-abcd", "--no-input").code == 3
+    return "20260101-000000-abcd"
+
+
+def test_without_an_answer_it_shows_what_is_asked(waiting: str, capsys: Any) -> None:
+    outcome = magent(capsys, "respond", waiting)
+    assert outcome.code == 0
+    assert "sign_off (approval): Publish [bold]it[/bold]?" in outcome.out
+    assert f"magent respond {waiting} sign_off --approve" in outcome.out
+
+
+def test_what_is_asked_is_shown_as_json(waiting: str, capsys: Any) -> None:
+    (question,) = json.loads(magent(capsys, "respond", waiting, "--output", "json").out)
+    assert (question["node"], question["input"], question["run_id"]) == ("sign_off", "approval", waiting)
+
+
+def test_everything_that_waits_is_listed(waiting: str, capsys: Any) -> None:
+    assert waiting in magent(capsys, "respond", "--list").out
+    (question,) = json.loads(magent(capsys, "respond", "--list", "--output", "json").out)
+    assert question["workflow"] == "demo"
+
+
+def test_nothing_that_waits_is_said_on_stderr(here: Path, capsys: Any) -> None:
+    outcome = magent(capsys, "respond", "--list")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "nothing waits\n")
+
+
+def test_an_answer_is_kept_and_resume_goes_on_with_it(waiting: str, capsys: Any) -> None:
+    outcome = magent(capsys, "respond", "latest", "--reject", "--comment", "not yet", "--by", "ann")
+    assert outcome.code == 0
+    assert f"magent resume {waiting}" in outcome.err
+    result = json.loads(magent(capsys, "resume", "--output", "json").out)
+    assert result["outputs"]["published"] is False
+    answered = [
+        json.loads(line)
+        for line in Path(f".magent/runs/{waiting}/journal.jsonl").read_text("utf-8").splitlines()
+        if '"visit.answered"' in line
+    ]
+    answer = answered[0]["answer"]
+    assert (answer["by"], answer["comment"], answer["via"]) == ("ann", "not yet", "command")
+
+
+def test_an_answer_goes_on_at_once_with_resume(waiting: str, capsys: Any) -> None:
+    outcome = magent(capsys, "respond", "abcd", "sign_off", "--approve", "--resume", "--output", "json")
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["outputs"]["published"] is True
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--rate", "3"], "--rate"),
+        (["--approve", "--reject"], "--approve and --reject"),
+        (["--answer", "{broken"], "--answer"),
+        (["--answer", '{"approved": "perhaps"}'], "approved"),
+        (["sign_of", "--approve"], "sign_off"),
+        (["--comment", "hm"], "--comment"),
+        (["--resume"], "--resume needs an answer"),
+        (["--approve", "--output", "jsonl"], "--output takes text or json"),
+    ],
+)
+def test_an_answer_that_does_not_fit_is_refused_and_nothing_is_lost(
+    words: list[str], said: str, waiting: str, capsys: Any
+) -> None:
+    outcome = magent(capsys, "respond", waiting, *words)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert said in outcome.err
+    assert magent(capsys, "respond", waiting, "--approve").code == 0
+
+
+def test_a_run_that_waits_for_nobody_is_bad_usage(demo: Path, capsys: Any) -> None:
+    magent(capsys, "run", "failing.yaml", "--id", "f1")
+    outcome = magent(capsys, "respond", "f1", "--approve")
+    assert outcome.code == 2
+    assert "magent runs show f1" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "words", [["respond"], ["respond", "nobody"], ["resume", "nobody"], ["runs", "show", "nobody"]]
+)
+def test_an_unknown_run_is_bad_usage(words: list[str], demo: Path, capsys: Any) -> None:
+    assert magent(capsys, *words).code == 2
+
+
+def test_list_goes_with_no_run(waiting: str, capsys: Any) -> None:
+    assert magent(capsys, "respond", waiting, "--list").code == 2
+
+
+def test_two_questions_need_a_name(here: Path, capsys: Any) -> None:
+    here.joinpath("workflow.yaml").write_text(
+        "magent: 1\nname: two\nnodes:\n"
+        "  each: {type: parallel, for_each: [a, b], body: ask}\n"
+        '  ask: {type: human_input, input: choice, options: [red, blue], prompt: "{{ item }}?"}\n'
+    )
+    assert magent(capsys, "run", "--id", "two").code == 3
+    outcome = magent(capsys, "respond", "two", "--choose", "red")
+    assert outcome.code == 2
+    assert "each[0]/ask, each[1]/ask" in outcome.err
+    assert magent(capsys, "respond", "two", "each[1]/ask", "--choose", "red").code == 0
+    assert "each[1]/ask" not in magent(capsys, "respond", "two").out
+    words = ("respond", "two", "--choose", "blue", "--resume", "--output", "json")
+    assert json.loads(magent(capsys, *words).out)["status"] == "completed"
+
+
+def test_resume_of_a_completed_run_says_so_with_0(demo: Path, capsys: Any) -> None:
+    magent(capsys, "run", "demo.yaml", "-i", "topic=x", "--use-defaults", "--id", "c1")
+    outcome = magent(capsys, "resume", "c1", "--output", "json")
+    assert outcome.code == 0
+    assert "completed already" in outcome.err
+    assert json.loads(outcome.out)["outputs"]["published"] is True
+
+
+def test_resume_tries_again_what_failed(demo: Path, capsys: Any) -> None:
+    demo.joinpath("flaky.yaml").write_text("magent: 1\nname: flaky\nnodes: {a: {run: 'test -f ready'}}\n")
+    assert magent(capsys, "run", "flaky.yaml", "--id", "k1").code == 1
+    demo.joinpath("ready").touch()
+    assert magent(capsys, "resume", "k1").code == 0
+
+
+def test_a_limit_that_was_reached_is_raised_on_resume(demo: Path, capsys: Any) -> None:
+    assert magent(capsys, "run", "demo.yaml", "-i", "topic=x", "--limit", "steps=2", "--id", "l1").code == 4
+    assert magent(capsys, "resume", "l1", "--limit", "steps=20", "--use-defaults").code == 0
+
+
+def test_a_store_is_named_by_flag_or_environment(demo: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    magent(capsys, "--store", "file:elsewhere", "run", "failing.yaml", "--id", "e1")
+    assert demo.joinpath("elsewhere/runs/e1/run.json").is_file()
+    assert magent(capsys, "runs", "show", "e1").code == 2
+    monkeypatch.setenv("MAGENT_STORE", "file:elsewhere")
+    assert magent(capsys, "runs", "show", "e1").code == 0

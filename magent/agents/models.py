@@ -1,0 +1,300 @@
+"""`provider:model`, through Pydantic AI: OpenAI and what speaks its protocol, Anthropic, Google and others.
+
+Pydantic AI and the providers' own libraries are imported when the first question is asked. They never retry by
+themselves: that is the engine's work, which also validates what comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from magent.agents.base import AgentEnvironment, BaseAgent, OnText, failed, reply_from_text
+from magent.agents.refusals import explain
+from magent.events import WorkFailed
+from magent.model import AgentSpec
+from magent.ports import Reply, Request, Usage
+from magent.source import did_you_mean
+
+_INSTALL = "pip install 'magent-cli[models]'"
+_NO_KEY = "not-needed"  # what servers of one's own are sent where no `api_key` is given
+
+
+@dataclass(frozen=True, slots=True)
+class _Provider:
+    """`keys`: variables that hold its key; `url`: one that names another address; `kind`: Pydantic AI's name."""
+
+    kind: str
+    keys: tuple[str, ...] = ()
+    url: str = ""
+
+
+_OPENAI = ("OPENAI_API_KEY",)
+_GOOGLE = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
+_KNOWN = {
+    "openai": _Provider("openai-chat", _OPENAI, "OPENAI_BASE_URL"),
+    "openai-chat": _Provider("openai-chat", _OPENAI, "OPENAI_BASE_URL"),
+    "openai-responses": _Provider("openai-responses", _OPENAI, "OPENAI_BASE_URL"),
+    "anthropic": _Provider("anthropic", ("ANTHROPIC_API_KEY",), "ANTHROPIC_BASE_URL"),
+    "google": _Provider("google", _GOOGLE, "GOOGLE_GEMINI_BASE_URL"),
+    "google-gla": _Provider("google", _GOOGLE, "GOOGLE_GEMINI_BASE_URL"),
+    "google-vertex": _Provider("google-cloud"),
+    "groq": _Provider("groq", ("GROQ_API_KEY",)),
+    "mistral": _Provider("mistral", ("MISTRAL_API_KEY",)),
+    "cohere": _Provider("cohere", ("CO_API_KEY",)),
+    "deepseek": _Provider("deepseek", ("DEEPSEEK_API_KEY",)),
+    "openrouter": _Provider("openrouter", ("OPENROUTER_API_KEY",)),
+    "xai": _Provider("xai", ("XAI_API_KEY",)),
+    "together": _Provider("together", ("TOGETHER_API_KEY",)),
+    "fireworks": _Provider("fireworks", ("FIREWORKS_API_KEY",)),
+    "cerebras": _Provider("cerebras", ("CEREBRAS_API_KEY",)),
+}
+_PLAIN = ("ollama", "azure", "bedrock", "huggingface", "github", "litellm", "vercel", "moonshotai", "google-cloud")
+
+
+class ModelAgent(BaseAgent):
+    def __init__(self, spec: AgentSpec, settings: Mapping[str, Any], environment: AgentEnvironment) -> None:
+        super().__init__(spec, settings, environment)
+        self.model_id = str(settings["model"]).strip()
+        self._provider = _provider(self.model_id)
+        self._model: Any = None
+        self._open = AsyncExitStack()
+        self._key = ""
+        self._address = ""
+        self._streams = True
+        self._making = asyncio.Lock()
+
+    async def answer(self, request: Request, on_text: OnText) -> Reply:
+        async with self._making:
+            if self._model is None:
+                self._key, self._address = self._credentials()
+                provider, model = await asyncio.to_thread(self._make)
+                await self._open.enter_async_context(provider)  # closes its connections in `close`
+                self._model = model
+        try:
+            response = await self._response(request, on_text)
+        except (WorkFailed, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            raise explain(error, self.name, self.model_id, self._place(), self._key) from error
+        return self._reply(response, request)
+
+    async def close(self) -> None:
+        self._model = None
+        await self._open.aclose()
+
+    # ---- the question
+
+    async def _response(self, request: Request, on_text: OnText) -> Any:
+        from pydantic_ai import direct
+
+        messages, parameters = _messages(request), _parameters(request, self._model)
+        asked = {"model_settings": self._settings(request), "model_request_parameters": parameters, "instrument": False}
+        if self._streams:
+            response = await self._streamed(messages, asked, on_text)
+            if response is not None:
+                return response
+            self._streams = False
+        response = await direct.model_request(self._model, messages, **asked)
+        on_text(_text(response))
+        return response
+
+    async def _streamed(self, messages: Sequence[Any], asked: Mapping[str, Any], on_text: OnText) -> Any:
+        """The whole response; None where the server does not stream."""
+        from pydantic_ai import direct
+        from pydantic_ai import messages as parts
+        from pydantic_ai.exceptions import ModelHTTPError, UnexpectedModelBehavior
+
+        try:
+            async with direct.model_request_stream(self._model, messages, **asked) as stream:
+                async for event in stream:
+                    if isinstance(event, parts.PartStartEvent) and isinstance(event.part, parts.TextPart):
+                        text = event.part.content
+                    elif isinstance(event, parts.PartDeltaEvent) and isinstance(event.delta, parts.TextPartDelta):
+                        text = event.delta.content_delta
+                    else:
+                        continue
+                    if text:
+                        on_text(text)
+                response = stream.get()
+        except ModelHTTPError:
+            raise
+        except UnexpectedModelBehavior as error:
+            if "ended without" in str(error):
+                return None
+            raise
+        if response.parts and not _ended(response):
+            raise failed(f"{self._place()} broke off in the middle of an answer", "try again")
+        return response if response.parts else None
+
+    def _settings(self, request: Request) -> dict[str, Any]:
+        own = self.settings
+        settings: dict[str, Any] = {"max_retries": 0, **(own.get("settings") or {})}
+        if "temperature" in own:
+            settings["temperature"] = own["temperature"]
+        if request.max_tokens is not None:
+            settings["max_tokens"] = request.max_tokens
+        if request.timeout is not None:
+            settings["timeout"] = request.timeout + 1  # ours is first, and says so
+        return settings
+
+    # ---- the answer
+
+    def _reply(self, response: Any, request: Request) -> Reply:
+        if response.finish_reason == "content_filter":
+            raise failed(f"{self.model_id} withheld its answer (content filter)", "change the prompt, or the model")
+        usage = Usage(response.usage.input_tokens, response.usage.output_tokens, self._cost(response), 1)
+        name = f"{self.model_id.partition(':')[0]}:{response.model_name or self.model_id.partition(':')[2]}"
+        for call in getattr(response, "tool_calls", ()):
+            arguments = call.args_as_dict()
+            return Reply(call.args_as_json_str(), arguments, True, usage, name)
+        return reply_from_text(_text(response), request.schema, usage, name)
+
+    def _cost(self, response: Any) -> float | None:
+        price, usage = self.settings.get("price"), response.usage
+        if isinstance(price, Mapping):
+            spent = usage.input_tokens * price.get("input", 0) + usage.output_tokens * price.get("output", 0)
+            return float(spent) / 1e6
+        if not usage.input_tokens and not usage.output_tokens:
+            return None
+        try:
+            return float(response.cost().total_price)
+        except (LookupError, ValueError, AssertionError):
+            return None
+
+    # ---- making the model
+
+    def _credentials(self) -> tuple[str, str]:
+        """The key and the address (empty: the provider's own). Raises WorkFailed where a key is needed and missing."""
+        environ, provider = self.environment.environ, self._provider
+        own_address, own_key = self.settings.get("base_url"), self.settings.get("api_key")
+        if own_key or not provider.keys:
+            return str(own_key or ""), str(own_address or "")
+        if own_address:  # a key of the environment is for the provider, not for whoever answers there
+            return _NO_KEY, str(own_address)
+        for name in provider.keys:
+            if environ.get(name):
+                return environ[name], environ.get(provider.url, "") if provider.url else ""
+        name = provider.keys[0]
+        raise failed(
+            f"agent '{self.name}' has no key for {self.model_id}: {name} is not set",
+            f'set {name}, or write `api_key: "{{{{ secrets.{name} }}}}"` on the agent and list it under `secrets`',
+        )
+
+    def _make(self) -> tuple[Any, Any]:
+        if importlib.util.find_spec("pydantic_ai") is None:
+            raise failed(f"{self.model_id} needs Pydantic AI, which is not installed", _INSTALL)
+        from pydantic_ai.exceptions import UserError
+        from pydantic_ai.models import infer_model
+        from pydantic_ai.providers import infer_provider_class
+
+        _be_quiet()
+        try:
+            maker = infer_provider_class(self._provider.kind)
+            provider = maker(**self._arguments(maker))
+            name = f"{self._provider.kind}:{self.model_id.partition(':')[2]}"
+            model = infer_model(name, provider_factory=lambda _: provider)
+        except ImportError as error:
+            raise failed(f"{self.model_id} needs a library that is not installed: {error}", _INSTALL) from error
+        except (UserError, ValueError, TypeError) as error:
+            raise failed(f"{self.model_id} cannot be used: {_hidden(str(error), self._key)}") from error
+        if hasattr(provider.client, "max_retries"):
+            provider.client.max_retries = 0
+        return provider, model
+
+    def _arguments(self, maker: Any) -> dict[str, Any]:
+        given = {"api_key": self._key, "base_url": self._address}
+        return {name: value for name, value in given.items() if value and _takes(maker, name)}
+
+    def _place(self) -> str:
+        return str(getattr(self._model, "base_url", "") or self._address or self.model_id)
+
+
+def _provider(model_id: str) -> _Provider:
+    name, colon, model = model_id.partition(":")
+    if not colon or not model.strip():
+        near = did_you_mean(name, ["local", *_KNOWN])
+        raise failed(
+            f"'{model_id}' names no model", near or "write provider:model, such as openai:gpt-5-mini, or local"
+        )
+    if name in _KNOWN:
+        return _KNOWN[name]
+    if name in _PLAIN or _is_provider(name):
+        return _Provider(name)
+    near = did_you_mean(name, [*_KNOWN, *_PLAIN, "local"])
+    raise failed(f"'{name}' in '{model_id}' is no provider of models", near or f"known: {', '.join(_KNOWN)}")
+
+
+def _is_provider(name: str) -> bool:
+    """One that Pydantic AI knows and this table does not."""
+    if importlib.util.find_spec("pydantic_ai") is None:
+        return False
+    from pydantic_ai.providers import infer_provider_class
+
+    try:
+        infer_provider_class(name)
+    except ImportError:
+        return True
+    except ValueError:
+        return False
+    return True
+
+
+def _takes(maker: Any, name: str) -> bool:
+    import inspect
+
+    return name in inspect.signature(maker).parameters
+
+
+def _be_quiet() -> None:
+    """A setting that a model does not know is left out by Pydantic AI, which warns of it on stderr."""
+    warnings.filterwarnings("ignore", module=r"pydantic_ai(\..*)?")
+    warnings.filterwarnings("ignore", category=UserWarning, message=".*(not supported|unsupported).*")
+
+
+def _hidden(text: str, key: str) -> str:
+    return text.replace(key, "***") if len(key) > 3 else text
+
+
+def _messages(request: Request) -> list[Any]:
+    from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, UserPromptPart
+
+    made: list[Any] = []
+    for message in request.messages:
+        if message.role == "user":
+            made.append(ModelRequest(parts=[UserPromptPart(message.text)], instructions=request.system))
+        else:
+            made.append(ModelResponse(parts=[TextPart(message.text)]))
+    return made
+
+
+def _parameters(request: Request, model: Any) -> Any:
+    """Asks for JSON in the way that the provider is best at: a schema for its answer, else a tool that takes one."""
+    from pydantic_ai.models import ModelRequestParameters
+    from pydantic_ai.output import OutputObjectDefinition
+    from pydantic_ai.tools import ToolDefinition
+
+    if request.schema is None:
+        return ModelRequestParameters()
+    schema = dict(request.schema)
+    if model.profile.get("supports_json_schema_output"):
+        form = OutputObjectDefinition(json_schema=schema, name="answer")
+        return ModelRequestParameters(output_mode="native", output_object=form)
+    tool = ToolDefinition(name="answer", description="Gives the answer.", parameters_json_schema=schema, kind="output")
+    return ModelRequestParameters(output_mode="tool", output_tools=[tool], allow_text_output=False)
+
+
+def _ended(response: Any) -> bool:
+    """The server said that it was done. Pydantic AI fills in a `stop` of its own, but not in what the provider said."""
+    if response.provider_name != "openai":
+        return response.finish_reason is not None
+    return "finish_reason" in (response.provider_details or {}) or response.usage.output_tokens > 0
+
+
+def _text(response: Any) -> str:
+    return "".join(part.content for part in response.parts if part.part_kind == "text")

@@ -142,7 +142,7 @@ class FileStore:
     def _directory(self, run_id: str) -> Path:
         """Where the run is. Raises UsageError where there is none."""
         if ids.is_id(run_id):
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError), disk.explained(f"read run {run_id}"):
+            with disk.explained(f"read run {run_id}"), contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 if stat.S_ISDIR((self.runs / run_id).lstat().st_mode):
                     return self.runs / run_id
         raise ids.unknown(run_id, self._names(), self.url)

@@ -29,19 +29,24 @@ def check_new(text: str) -> str:
     if text == LATEST:
         raise UsageError(f"'{LATEST}' cannot be the id of a run", f"'{LATEST}' always means the newest one")
     if not is_id(text):
-        shown = text if len(text) <= LONGEST else text[:LONGEST] + "…"
         raise UsageError(
-            f"{shown!r} cannot be the id of a run",
+            f"{_shown(text)} cannot be the id of a run",
             f"use letters, digits, '_' and '-', at most {LONGEST} of them, such as 'review-7'",
         )
     return text
 
 
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= LONGEST else text[:LONGEST] + "…")
+
+
 def unknown(text: str, known: Sequence[str], place: str) -> UsageError:
     """The error for an id that no run has; `known` are the ids there are."""
     if not known:
-        return UsageError(f"there is no run {text!r}: {place} holds no runs", "start one with: magent run FILE")
-    return UsageError(f"there is no run {text!r} in {place}", did_you_mean(text, known) or "see: magent runs list")
+        return UsageError(f"there is no run {_shown(text)}: {place} holds no runs", "start one with: magent run FILE")
+    return UsageError(
+        f"there is no run {_shown(text)} in {place}", did_you_mean(text, known) or "see: magent runs list"
+    )
 
 
 def find(text: str, known: Sequence[str], place: str) -> str:

@@ -1,0 +1,339 @@
+"""One behaviour for every store: what `ports.RunStore` and `ports.Journal` promise."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from magent.errors import RunLocked, StoreError, UsageError
+from magent.events import Event
+from magent.ports import Journal, Record, RunInfo, RunStore
+from magent.stores import ids, known, open_store
+from magent.stores.file import FileStore
+from magent.stores.memory import MemoryStore
+
+WORKFLOW = {"magent": 1, "name": "tides", "text": "ä \ud800 €"}
+
+
+def header(run_id: str, created: float = 100.0) -> dict[str, Any]:
+    return {"run_id": run_id, "workflow": "tides", "file": "tides.yaml", "inputs": {"n": [1, None]}, "created": created}
+
+
+def events(types: str, first: int = 1, **data: Any) -> list[Event]:
+    return [Event(seq, 1000.0 + seq, kind, data) for seq, kind in enumerate(types.split(), first)]
+
+
+async def write(store: RunStore, run_id: str, types: str, created: float = 100.0, **data: Any) -> None:
+    journal = await store.create(run_id, header(run_id, created), WORKFLOW)
+    await journal.append(events(types, **data), sync=True)
+    await journal.close()
+
+
+async def listed(store: RunStore) -> dict[str, RunInfo]:
+    return {info.id: info for info in await store.list()}
+
+
+@pytest.fixture(params=["file", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> RunStore:
+    url = {"file": f"file:{tmp_path}/.magent", "memory": "memory:"}[request.param]
+    return open_store(url)
+
+
+async def test_what_was_appended_is_read_back(store: RunStore) -> None:
+    await write(
+        store, "a", "run.started visit.started visit.completed", node="x", output={"text": "ä\n\u2028", "n": 1.5}
+    )
+    record = await store.read("a")
+    expected = events("run.started visit.started visit.completed", node="x", output={"text": "ä\n\u2028", "n": 1.5})
+    assert record == Record(header("a"), WORKFLOW, None, expected)
+
+
+async def test_a_run_can_be_read_while_it_is_held(store: RunStore) -> None:
+    journal = await store.create("a", header("a"), WORKFLOW)
+    await journal.append(events("run.started"), sync=False)
+    assert list((await store.read("a")).events) == events("run.started")
+    await journal.close()
+
+
+async def test_a_run_without_events_is_sound(store: RunStore) -> None:
+    await write(store, "a", "")
+    journal, record = await store.open("a")
+    await journal.append(events("run.started"), sync=True)
+    await journal.close()
+    assert (list(record.events), list((await store.read("a")).events)) == ([], events("run.started"))
+
+
+async def test_an_opened_run_goes_on_where_it_stood(store: RunStore) -> None:
+    await write(store, "a", "run.started")
+    journal, record = await store.open("a")
+    assert list(record.events) == events("run.started")
+    await journal.append(events("run.resumed run.completed", 2), sync=True)
+    await journal.close()
+    assert [event.type for event in (await store.read("a")).events] == ["run.started", "run.resumed", "run.completed"]
+
+
+@pytest.mark.parametrize("batch", [events("x", 3), events("x", 1), events("x", 0)])
+async def test_an_event_out_of_turn_is_the_callers_mistake(store: RunStore, batch: list[Event]) -> None:
+    journal = await store.create("a", header("a"), WORKFLOW)
+    await journal.append(events("run.started"), sync=True)
+    with pytest.raises(ValueError, match="event 2 must come next"):
+        await journal.append(batch, sync=True)
+    await journal.append([], sync=True)
+    await journal.append(events("run.completed", 2), sync=True)
+    await journal.close()
+    assert len((await store.read("a")).events) == 2
+
+
+async def test_nothing_can_be_appended_after_closing(store: RunStore) -> None:
+    journal = await store.create("a", header("a"), WORKFLOW)
+    await journal.close()
+    await journal.close()
+    with pytest.raises(StoreError, match="closed"):
+        await journal.append(events("run.started"), sync=True)
+    with pytest.raises(StoreError, match="closed"):
+        await journal.finish({})
+
+
+async def test_a_held_run_is_refused_to_a_second_holder(store: RunStore) -> None:
+    journal = await store.create("a", header("a"), WORKFLOW)
+    with pytest.raises(RunLocked, match="this process") as caught:
+        await store.open("a")
+    assert caught.value.exit_code == 5
+    await journal.close()
+    again, _ = await store.open("a")
+    with pytest.raises(RunLocked):
+        await store.open("a")
+    with pytest.raises(RunLocked):
+        await store.remove("a")
+    await again.close()
+
+
+async def test_an_id_is_used_once(store: RunStore) -> None:
+    await write(store, "a", "run.started")
+    with pytest.raises(UsageError, match="there is a run 'a' already"):
+        await store.create("a", header("a"), {})
+    assert len((await store.read("a")).events) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/b", "../a", "a.b", "a b", "ä", "a\n", "a\0", "/a", "x" * 101, "latest", "²"]
+)
+async def test_a_name_that_could_lead_elsewhere_is_refused(store: RunStore, name: str) -> None:
+    with pytest.raises(UsageError, match="cannot be the id"):
+        await store.create(name, header(name), WORKFLOW)
+    assert list(await store.list()) == []
+
+
+@pytest.mark.parametrize("name", ["7", "A_b-c", "-x", "x" * 100])
+async def test_letters_digits_underscores_and_hyphens_make_a_name(store: RunStore, name: str) -> None:
+    await write(store, name, "run.started")
+    assert list(await listed(store)) == [name]
+
+
+@pytest.mark.parametrize("name", ["review-8", "", "..", "a/b", "a\0", "x" * 5000])
+@pytest.mark.parametrize("verb", ["open", "read", "result", "remove", "resolve"])
+async def test_an_unknown_id_is_bad_usage(store: RunStore, verb: str, name: str) -> None:
+    await write(store, "review-7", "run.started")
+    with pytest.raises(UsageError, match="there is no run") as caught:
+        await getattr(store, verb)(name)
+    assert caught.value.hint
+    if name == "review-8":
+        assert caught.value.hint == "did you mean 'review-7'?"
+
+
+async def test_in_an_empty_store_the_error_says_so(store: RunStore) -> None:
+    with pytest.raises(UsageError, match="holds no runs"):
+        await store.resolve("latest")
+
+
+async def test_ids_are_found_by_what_is_unique_of_them(store: RunStore) -> None:
+    for name in ("20261122-141530-7f3a", "20261122-141530-8a01", "20261123-090000-11aa", "7f3"):
+        await write(store, name, "run.started")
+    assert await store.resolve("20261123") == "20261123-090000-11aa"
+    assert await store.resolve("8a01") == "20261122-141530-8a01"
+    assert await store.resolve("7f3") == "7f3"
+    with pytest.raises(UsageError, match="fits 2 runs: 20261122-141530-7f3a, 20261122-141530-8a01"):
+        await store.resolve("20261122-")
+
+
+async def test_latest_is_the_one_created_last_whatever_its_name(store: RunStore) -> None:
+    for name, created in (("z", 5.0), ("a", 9.0), ("m", 7.0)):
+        await write(store, name, "run.started", created)
+    assert await store.resolve("latest") == "a"
+
+
+async def test_the_listing_shows_the_newest_first(store: RunStore) -> None:
+    for name, created in (("z", 5.0), ("a", 9.0), ("m", 7.0)):
+        await write(store, name, "run.started run.completed", created)
+    assert [info.id for info in await store.list()] == ["a", "m", "z"]
+    assert (await listed(store))["m"] == RunInfo("m", "tides", "completed", 7.0, 1002.0, "tides.yaml")
+
+
+@pytest.mark.parametrize(
+    ("types", "status"),
+    [
+        ("", "interrupted"),
+        ("run.started", "interrupted"),
+        ("run.started visit.started", "interrupted"),
+        ("run.started run.interrupted", "interrupted"),
+        ("run.started run.interrupted run.resumed", "interrupted"),
+        ("run.started run.interrupted visit.answered", "interrupted"),
+        ("run.started run.completed", "completed"),
+        ("run.started run.failed", "failed"),
+        ("run.started run.failed run.resumed run.completed", "completed"),
+        ("run.started run.cancelled", "cancelled"),
+    ],
+)
+async def test_the_status_is_what_the_last_event_says(store: RunStore, types: str, status: str) -> None:
+    await write(store, "a", types)
+    assert (await listed(store))["a"].status == status
+
+
+@pytest.mark.parametrize(
+    "types", ["", "run.started", "run.started run.waiting run.resumed", "run.started visit.started"]
+)
+async def test_a_run_that_is_held_and_has_not_ended_is_running(store: RunStore, types: str) -> None:
+    journal = await store.create("a", header("a"), WORKFLOW)
+    await journal.append(events(types), sync=False)
+    assert (await listed(store))["a"].status == "running"
+    await journal.close()
+
+
+async def test_a_waiting_run_says_for_whom_until_all_have_answered(store: RunStore) -> None:
+    await write(store, "a", "run.started run.waiting", nodes=["ok", "fan/sign"])
+    assert (await listed(store))["a"].waiting == ("ok", "fan/sign")
+    journal, _ = await store.open("a")
+    await journal.append([Event(3, 2000.0, "visit.answered", {"path": "ok"})], sync=True)
+    info = (await listed(store))["a"]
+    assert (info.status, info.waiting, info.updated) == ("waiting", ("fan/sign",), 2000.0)
+    await journal.append([Event(4, 2001.0, "visit.answered", {"path": "fan/sign"})], sync=True)
+    await journal.close()
+    info = (await listed(store))["a"]
+    assert (info.status, info.waiting) == ("interrupted", ())
+
+
+async def test_a_checkpoint_stands_for_the_events_before_it(store: RunStore) -> None:
+    await write(store, "a", "run.started b c d")
+    journal, _ = await store.open("a")
+    await journal.checkpoint(2, {"n": 2})
+    await journal.close()
+    journal, record = await store.open("a")
+    assert record.checkpoint == (2, {"n": 2})
+    assert list(record.events) == events("c d", 3)
+    await journal.append(events("e", 5), sync=True)
+    await journal.checkpoint(5, {"n": 5})
+    await journal.close()
+    record = await store.read("a")
+    assert (record.checkpoint, list(record.events)) == ((5, {"n": 5}), [])
+    record = await store.read("a", checkpoint=False)
+    assert (record.checkpoint, list(record.events)) == (None, events("run.started b c d e"))
+
+
+@pytest.mark.parametrize("seq", [0, 2, -1])
+async def test_a_checkpoint_of_what_did_not_happen_is_the_callers_mistake(store: RunStore, seq: int) -> None:
+    journal = await store.create("a", header("a"), WORKFLOW)
+    await journal.append(events("run.started"), sync=True)
+    with pytest.raises(ValueError, match=f"no event {seq}"):
+        await journal.checkpoint(seq, {})
+    await journal.close()
+
+
+async def test_the_result_is_the_last_one_written(store: RunStore) -> None:
+    journal = await store.create("a", header("a"), WORKFLOW)
+    assert await store.result("a") is None
+    await journal.finish({"status": "waiting"})
+    await journal.finish({"status": "completed", "outputs": {"text": "ä\ud800"}})
+    await journal.close()
+    assert await store.result("a") == {"status": "completed", "outputs": {"text": "ä\ud800"}}
+
+
+async def test_a_removed_run_is_gone_and_its_name_is_free(store: RunStore) -> None:
+    await write(store, "a", "run.started")
+    await store.remove("a")
+    assert list(await store.list()) == []
+    await write(store, "a", "")
+    assert list((await store.read("a")).events) == []
+
+
+async def test_a_run_has_a_directory_to_work_in(store: RunStore) -> None:
+    journal: Journal = await store.create("a", header("a"), WORKFLOW)
+    assert journal.run_id == "a"
+    assert journal.directory.is_dir()
+    (journal.workspace / "note").write_text("x")
+    await journal.close()
+    again, _ = await store.open("a")
+    assert (again.workspace / "note").read_text() == "x"
+    await again.close()
+
+
+def test_an_id_tells_the_time_and_sorts_by_it() -> None:
+    assert ids.new_id(1795356930.9, b"\x7f\x3a") == "20261122-141530-7f3a"
+    assert ids.check_new(ids.new_id(0, b"\0\0"))
+
+
+def test_a_url_names_its_store_by_the_scheme(tmp_path: Path) -> None:
+    assert isinstance(open_store("memory:"), MemoryStore)
+    assert isinstance(open_store(f"file:{tmp_path}"), FileStore)
+    assert known() == ["file", "memory"]
+
+
+@pytest.mark.parametrize(
+    ("url", "message", "hint"),
+    [
+        ("flie:.magent", "there is no store 'flie:'; there are file:, memory:", "did you mean 'file'?"),
+        ("/srv/runs", "'/srv/runs' is no URL of a store", "write file:/srv/runs"),
+        ("", "'' is no URL of a store", "write file:.magent"),
+        (
+            "file://host/runs",
+            "'file://host/runs' names another machine",
+            "write file:/absolute/directory or file:directory",
+        ),
+        (
+            "no.such.Store:x",
+            "the store 'no.such.Store:' cannot be loaded: No module named 'no'",
+            "is its package installed?",
+        ),
+    ],
+)
+def test_a_url_that_names_none_is_bad_usage(url: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_store(url)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+STORE = """
+from magent.stores.memory import MemoryStore
+class Redis(MemoryStore):
+    pass
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Mapping[str, str]], None]]:
+    """Puts files where Python finds packages."""
+
+    def install(files: Mapping[str, str]) -> None:
+        for name, text in files.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text)
+
+    monkeypatch.syspath_prepend(tmp_path)
+    yield install
+    sys.modules.pop("ours_stores", None)
+
+
+def test_other_peoples_stores_come_by_entry_point(installed: Callable[[Mapping[str, str]], None]) -> None:
+    entry = {"ours-1.dist-info/entry_points.txt": "[magent.stores]\nredis = ours_stores:Redis\n"}
+    installed({"ours_stores.py": STORE, "ours-1.dist-info/METADATA": "Name: ours\nVersion: 1\n", **entry})
+    made = open_store("redis:somewhere")
+    assert (type(made).__name__, made.url) == ("Redis", "redis:somewhere")
+    assert "redis" in known()
+
+
+def test_other_peoples_stores_come_by_dotted_path(installed: Callable[[Mapping[str, str]], None]) -> None:
+    installed({"ours_stores.py": STORE})
+    assert open_store("ours_stores.Redis:x").url == "ours_stores.Redis:x"

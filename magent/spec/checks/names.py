@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from magent.expressions import Access, ExpressionProblem, ShellText
-from magent.source import Problem, did_you_mean
+from magent.source import Problem
 from magent.spec.checks.context import Context
 from magent.spec.checks.shapes import Shape, shape_of
 from magent.spec.checks.texts import Use
@@ -51,7 +52,7 @@ def check_names(context: Context) -> Iterator[Problem]:
     for use in context.uses:
         for access in use.accesses:
             if not _knows(use, access.path[0]):
-                yield from _unknown_name(use, access)
+                yield from _unknown_name(context, use, access)
 
 
 def check_reads(context: Context) -> Iterator[Problem]:
@@ -86,6 +87,15 @@ class _Read:
     def problem(self, code: str, message: str, hint: str | None) -> Problem:
         return self.use.error(self.access.line, self.access.column, code, message, hint)
 
+    def near(self, head: str, name: str, known: Iterable[str]) -> str:
+        """The hint for a misspelt `head.name`."""
+        if near := self.context.near(name, known):
+            return f"did you mean `{head}.{near}`?"
+        names = list(itertools.islice(known, 13))
+        if not names:
+            return f"nothing is known under `{head}`"
+        return f"known: {', '.join(names[:12])}" + (", …" if len(names) > 12 else "")
+
 
 @cache
 def _always(section: str, output: bool, secrets: bool, around: bool) -> frozenset[str]:
@@ -110,7 +120,7 @@ def _items_at(graph: GraphView, node: str, wanted: str | None = None) -> set[str
     layout = graph.layout
     region = layout.regions.get(layout.region_of.get(node, "")) if layout else None
     if layout is None or region is None:
-        return set().union(*(_own_items(body) for body in graph.nodes.values()))
+        return {"round", *graph.items}
     found: set[str] = set()
     while region is not None and region.owner is not None and wanted not in found:
         found |= _own_items(graph.nodes.get(region.owner, {}))
@@ -134,7 +144,7 @@ def _known(use: Use) -> list[str]:
     return sorted(names)
 
 
-def _unknown_name(use: Use, access: Access) -> Iterator[Problem]:
+def _unknown_name(context: Context, use: Use, access: Access) -> Iterator[Problem]:
     head = access.path[0]
     message, hint = f"unknown name `{head}`", None
     if head == "output":
@@ -148,7 +158,7 @@ def _unknown_name(use: Use, access: Access) -> Iterator[Problem]:
     elif head in ("previous", "steps") and use.section != "chains" and not _state_hint(use, access):
         message = f"`{head}` is only there in a chain's steps"
     else:
-        hint = _state_hint(use, access) or _scope_hint(use, head)
+        hint = _state_hint(use, access) or _scope_hint(context, use, head)
     yield use.error(access.line, access.column, "unknown-name", message, hint)
 
 
@@ -167,36 +177,22 @@ def _state_hint(use: Use, access: Access) -> str | None:
     return None
 
 
-def _scope_hint(use: Use, head: str) -> str | None:
-    allowed = _known(use)
+def _scope_hint(context: Context, use: Use, head: str) -> str | None:
+    known = _known(use)
     if use.graph is not None:
         items = _items_at(use.graph, use.node) - {"round"} if use.node else set()
         if head == "item" and len(items) == 1:
             return f"the item is called `{items.pop()}` here"
-        for name, node in use.graph.nodes.items():
-            if "for_each" in node and node.get("as", "item") == head:
-                return f"`{head}` is there in the body of '{name}' only"
-        near = did_you_mean(head, [*allowed, "range", "dict"])
-        if near is None and (found := did_you_mean(head, use.graph.state_names)):
-            return found.replace("'", "`", 1).replace("`", "`state.", 1).replace("'", "`")
-        if near:
-            return near.replace("'", "`")
+        if (body := use.graph.items.get(head)) is not None:
+            return f"`{head}` is there in the body of '{body}' only"
+        if near := context.near(head, known):
+            return f"did you mean `{near}`?"
+        if near := context.near(head, use.graph.state_names):
+            return f"did you mean `state.{near}`?"
     if use.section == "chains" and head == "state":
         return "hand the value over as one of the chain's `inputs`"
-    near = did_you_mean(head, allowed)
-    return near.replace("'", "`") if near else f"known here: {', '.join(allowed)}"
-
-
-def _near(head: str, name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    near = did_you_mean(name, names)
-    if near:
-        word = near.split("'")[1]
-        return f"did you mean `{head}.{word}`?"
-    if not names:
-        return f"there are no {head}" if head == "inputs" else f"nothing is known under `{head}`"
-    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-    return f"known: {shown}"
+    near = context.near(head, known)
+    return f"did you mean `{near}`?" if near else f"known here: {', '.join(known)}"
 
 
 def _inputs(read: _Read) -> Iterator[Problem]:
@@ -210,7 +206,7 @@ def _inputs(read: _Read) -> Iterator[Problem]:
         return  # agents, roles and tools serve several graphs
     if read.path[1] not in known:
         message = f"there is no input '{read.path[1]}'"
-        yield read.problem("unknown-input", message, _near("inputs", read.path[1], known))
+        yield read.problem("unknown-input", message, read.near("inputs", read.path[1], known))
 
 
 def _state(read: _Read) -> Iterator[Problem]:
@@ -220,7 +216,7 @@ def _state(read: _Read) -> Iterator[Problem]:
     if path[1] not in graph.state_names:
         message = f"nothing writes `state.{path[1]}`: no node, no declared key and no `set` has this name"
         hint = f"did you mean `inputs.{path[1]}`?" if path[1] in graph.inputs else None
-        yield read.problem("unknown-state", message, hint or _near("state", path[1], graph.state_names))
+        yield read.problem("unknown-state", message, hint or read.near("state", path[1], graph.state_names))
     elif path[1] in graph.nodes and len(path) > 2:
         shape = shape_of(read.context, graph, path[1])
         yield from _fields(read, shape, 2, f"'{path[1]}'")
@@ -241,7 +237,7 @@ def _fields(read: _Read, shape: Shape | None, depth: int, owner: str) -> Iterato
         if step not in shape:
             before = ".".join(read.path[:index])
             message = f"the output of {owner} has no `{step}`" + (f" in `{before}`" if index > depth else "")
-            yield read.problem("unknown-field", message, _near(before, step, shape))
+            yield read.problem("unknown-field", message, read.near(before, step, shape))
             return
         shape = shape[step]
 
@@ -251,14 +247,14 @@ def _nodes(read: _Read) -> Iterator[Problem]:
     if graph is None or len(path) < 2:
         return
     if path[1] not in graph.names:
-        yield read.problem("unknown-node", f"there is no node '{path[1]}'", _near("nodes", path[1], graph.names))
+        yield read.problem("unknown-node", f"there is no node '{path[1]}'", read.near("nodes", path[1], graph.names))
     elif len(path) > 2 and path[2] not in NODE_FACTS:
         message = f"`nodes.{path[1]}` has no `{path[2]}`"
         hint = f"its output is `state.{path[1]}`" if path[2] in ("output", "outputs", "result") else None
-        yield read.problem("unknown-fact", message, hint or _near(f"nodes.{path[1]}", path[2], NODE_FACTS))
+        yield read.problem("unknown-fact", message, hint or read.near(f"nodes.{path[1]}", path[2], NODE_FACTS))
     elif len(path) > 3 and path[2] == "error" and path[3] not in FACTS["error"]:
         before = ".".join(path[:3])
-        yield read.problem("unknown-fact", f"`{before}` has no `{path[3]}`", _near(before, path[3], FACTS["error"]))
+        yield read.problem("unknown-fact", f"`{before}` has no `{path[3]}`", read.near(before, path[3], FACTS["error"]))
 
 
 def _facts(read: _Read) -> Iterator[Problem]:
@@ -266,7 +262,7 @@ def _facts(read: _Read) -> Iterator[Problem]:
     known = FACTS[head]
     if len(read.path) > 1 and read.path[1] not in known and read.use.section != "notify":
         message = f"`{head}` has no `{read.path[1]}`"
-        yield read.problem("unknown-fact", message, _near(head, read.path[1], known))
+        yield read.problem("unknown-fact", message, read.near(head, read.path[1], known))
 
 
 def _environment(read: _Read) -> Iterator[Problem]:
@@ -280,7 +276,7 @@ def _environment(read: _Read) -> Iterator[Problem]:
     names = list(dict.fromkeys(name for name in listed if isinstance(name, str)))
     if read.path[1] not in names:
         message = f"`{head}.{read.path[1]}` is not listed under `{head}` at the top of {root.file}"
-        hint = did_you_mean(read.path[1], names) or f"list it: `{head}: [{', '.join([*names[:5], read.path[1]])}]`"
+        hint = read.context.hint(read.path[1], names) or f"list it: `{head}: [{', '.join([*names[:5], read.path[1]])}]`"
         yield read.problem("not-listed", message, hint)
 
 
@@ -292,7 +288,7 @@ def _steps(read: _Read) -> Iterator[Problem]:
     known = [name for name in earlier if isinstance(name, str)]
     if read.path[1] not in known:
         message = f"no earlier step of this chain is named '{read.path[1]}' with `as`"
-        yield read.problem("unknown-step", message, _near("steps", read.path[1], known) if known else None)
+        yield read.problem("unknown-step", message, read.near("steps", read.path[1], known) if known else None)
 
 
 READERS = {

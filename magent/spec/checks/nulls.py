@@ -98,7 +98,9 @@ def _sentence(graph: GraphView, access: Access, fact: str) -> str:
 
 
 def stores(graph: GraphView, name: str) -> bool:
-    """Whether the node has an output at all."""
+    """Whether the node has an output at all; of a malformed one that is assumed."""
+    if name not in graph.nodes:
+        return True
     kind = graph.type_of(name)
     if kind == "task":
         return any(key in graph.nodes[name] for key in WORKS)
@@ -148,7 +150,7 @@ class _Flow:
     def _own(self, name: str) -> int:
         if not stores(self.graph, name):
             return 0
-        node = self.graph.nodes[name]
+        node = self.graph.nodes.get(name, {})
         return 0 if self.graph.type_of(name) == "loop" and "while" in node else self.bits.get(name, 0)
 
     def _set(self, name: str) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from magent.source import Problem, did_you_mean
+from magent.source import Problem
 from magent.spec.checks.context import Context
 from magent.spec.checks.views import (
     PREDEFINED_ROLES,
@@ -58,16 +58,18 @@ def check_agents(context: Context) -> Iterator[Problem]:
     for place, key, name in _agent_names(context):
         known = context.definitions(key, "agents")
         if name not in known:
-            yield _unknown(place, "agent", name, known)
+            yield _unknown(context, place, "agent", name, known)
     for place, key, agent in _shared(context, "agents"):
         known = context.definitions(key, "agents")
         for index, name in enumerate(sequence(agent.get("fallback"))):
             if _literal(name) and name not in known:
-                yield _unknown(place / ("fallback", index), "agent", name, known)
+                yield _unknown(context, place / ("fallback", index), "agent", name, known)
 
 
-def _unknown(place: Place, kind: str, name: str, known: Mapping[str, Any] | tuple[str, ...]) -> Problem:
-    hint = did_you_mean(name, known)
+def _unknown(
+    context: Context, place: Place, kind: str, name: str, known: Mapping[str, Any] | tuple[str, ...]
+) -> Problem:
+    hint = context.hint(name, known)
     if hint is None:
         names = list(known)
         shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
@@ -110,12 +112,12 @@ def check_roles(context: Context) -> Iterator[Problem]:
         if graph.type_of(name) == "task" and isinstance(role, str) and not is_template(role):
             known = (*context.definitions(graph.key, "roles"), *PREDEFINED_ROLES)
             if role not in known:
-                yield _unknown(graph.at(name, "role"), "role", role, known)
+                yield _unknown(context, graph.at(name, "role"), "role", role, known)
     for place, key, body in _shared(context, "roles"):
         known = (*context.definitions(key, "roles"), *PREDEFINED_ROLES)
         parent = body.get("extends")
         if isinstance(parent, str) and parent not in known:
-            yield _unknown(place / "extends", "role", parent, known)
+            yield _unknown(context, place / "extends", "role", parent, known)
 
 
 def check_roles_that_extend_themselves(context: Context) -> Iterator[Problem]:
@@ -161,11 +163,11 @@ def check_tools(context: Context) -> Iterator[Problem]:
         known = context.definitions(key, "tools")
         server, dot, inner = name.partition(".")
         if server not in known:
-            yield _unknown_tool(place, name, server, known)
+            yield _unknown_tool(context, place, name, server, known)
             continue
         tool = mapping(known[server][0])
         if tool.get("builtin") == "files":
-            yield from _file_tool(place, server, inner, called)
+            yield from _file_tool(context, place, server, inner, called)
         elif "mcp" in tool and called and not inner:
             message = f"'{server}' is a server: name one of its tools"
             yield place.problem("unknown-tool", message, hint=f"write `{server}.<tool>`")
@@ -174,19 +176,19 @@ def check_tools(context: Context) -> Iterator[Problem]:
             yield place.problem("unknown-tool", message, hint=f"write `{server}`")
 
 
-def _unknown_tool(place: Place, name: str, server: str, known: Mapping[str, Any]) -> Problem:
-    hint = did_you_mean(server, known)
+def _unknown_tool(context: Context, place: Place, name: str, server: str, known: Mapping[str, Any]) -> Problem:
+    hint = context.hint(server, known)
     if hint is None and server in BUILTINS:
         hint = f"declare it: `tools: {{{server}: {{builtin: {server}}}}}`"
-    problem = _unknown(place, "tool", name, known)
+    problem = _unknown(context, place, "tool", name, known)
     return place.problem(problem.code, problem.message, hint=hint or problem.hint)
 
 
-def _file_tool(place: Place, server: str, inner: str, called: bool) -> Iterator[Problem]:
+def _file_tool(context: Context, place: Place, server: str, inner: str, called: bool) -> Iterator[Problem]:
     if inner in FILE_TOOLS or (not inner and not called):
         return
     message = f"'{server}' has no tool '{inner}'" if inner else f"'{server}' is several tools: name one of them"
-    hint = did_you_mean(f"{server}.{inner}", [f"{server}.{tool}" for tool in FILE_TOOLS]) if inner else None
+    hint = context.hint(f"{server}.{inner}", [f"{server}.{tool}" for tool in FILE_TOOLS]) if inner else None
     shown = ", ".join(f"{server}.{tool}" for tool in FILE_TOOLS)
     yield place.problem("unknown-tool", message, hint=hint or f"known: {shown}")
 
@@ -196,7 +198,7 @@ def check_chains(context: Context) -> Iterator[Problem]:
         if graph.type_of(name) == "task" and _literal(node.get("chain")):
             known = context.definitions(graph.key, "chains")
             if node["chain"] not in known:
-                yield _unknown(graph.at(name, "chain"), "chain", node["chain"], known)
+                yield _unknown(context, graph.at(name, "chain"), "chain", node["chain"], known)
 
 
 def check_chain_steps(context: Context) -> Iterator[Problem]:
@@ -221,7 +223,7 @@ def check_subgraphs(context: Context) -> Iterator[Problem]:
             continue
         known = mapping(mapping(graph.document.data).get("subgraphs"))
         if uses not in known:
-            hint = did_you_mean(uses, known) or "define it under `subgraphs`, or name a file such as `./translate.yaml`"
+            hint = context.hint(uses, known) or "define it under `subgraphs`, or name a file such as `./translate.yaml`"
             yield graph.at(name, "uses").problem("unknown-subgraph", f"there is no subgraph '{uses}'", hint=hint)
 
 
@@ -238,66 +240,64 @@ def check_called_files(context: Context) -> Iterator[Problem]:
             yield graph.at(name, "uses").problem("not-a-workflow", message, hint="a library is named under `include`")
 
 
+class _Callee(NamedTuple):
+    """What arguments are handed to: its fields, what it is called, and what they are called there."""
+
+    fields: Mapping[str, Any]
+    title: str
+    word: str
+
+
 def check_arguments(context: Context) -> Iterator[Problem]:
     """What `with` hands to a subgraph, a chain or a `run` tool: known names, none missing, literals that fit."""
     for graph, name, node in _nodes(context):
-        found = _parameters(context, graph, name, node)
-        if found is not None:
-            arguments = node.get("with", {})
-            if isinstance(arguments, Mapping):
-                yield from _arguments(graph.at(name), graph.at(name, "with"), arguments, *found)
+        if (callee := _callee(context, graph, name, node)) is not None:
+            yield from _arguments(context, graph.at(name), node, callee)
     for place, key, chain in _shared(context, "chains"):
         tools = context.definitions(key, "tools")
         for index, step in enumerate(sequence(chain.get("steps"))):
-            tool = mapping(step).get("tool")
-            if isinstance(tool, str) and (fields := _tool_fields(tools, tool)) is not None:
-                arguments = step.get("with", {})
-                at = place / ("steps", index)
-                if isinstance(arguments, Mapping):
-                    yield from _arguments(
-                        at / "tool", at / "with", arguments, fields, f"the tool '{tool}'", "parameter"
-                    )
+            if (callee := _tool(tools, mapping(step).get("tool"))) is not None:
+                yield from _arguments(context, place / ("steps", index), step, callee)
 
 
-def _parameters(
-    context: Context, graph: GraphView, name: str, node: Mapping[str, Any]
-) -> tuple[Mapping[str, Any], str, str] | None:
+def _callee(context: Context, graph: GraphView, name: str, node: Mapping[str, Any]) -> _Callee | None:
     kind = graph.type_of(name)
     if kind == "subgraph":
         called = context.subgraph(graph, node.get("uses"))
-        return (called.inputs, f"the subgraph '{node['uses']}'", "input") if called else None
+        return _Callee(called.inputs, f"the subgraph '{node['uses']}'", "input") if called else None
     if kind == "task" and _literal(node.get("chain")):
         chain = context.definitions(graph.key, "chains").get(node["chain"])
-        return (mapping(mapping(chain[0]).get("inputs")), f"the chain '{node['chain']}'", "input") if chain else None
-    if kind == "task" and _literal(node.get("tool")):
-        fields = _tool_fields(context.definitions(graph.key, "tools"), node["tool"])
-        return (fields, f"the tool '{node['tool']}'", "parameter") if fields is not None else None
-    return None
+        fields = mapping(mapping(chain[0]).get("inputs")) if chain else {}
+        return _Callee(fields, f"the chain '{node['chain']}'", "input") if chain else None
+    return _tool(context.definitions(graph.key, "tools"), node.get("tool")) if kind == "task" else None
 
 
-def _tool_fields(tools: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    body = mapping(tools[name][0]) if name in tools else {}
-    return mapping(body.get("parameters")) if "run" in body else None
+def _tool(tools: Mapping[str, Any], name: Any) -> _Callee | None:
+    """Only a `run` tool says here which parameters it has."""
+    body = mapping(tools[name][0]) if isinstance(name, str) and name in tools else {}
+    return _Callee(mapping(body.get("parameters")), f"the tool '{name}'", "parameter") if "run" in body else None
 
 
-def _arguments(
-    owner: Place, place: Place, arguments: Mapping[str, Any], fields: Mapping[str, Any], callee: str, word: str
-) -> Iterator[Problem]:
+def _arguments(context: Context, caller: Place, node: Mapping[str, Any], callee: _Callee) -> Iterator[Problem]:
+    arguments, (fields, title, word) = node.get("with", {}), callee
+    if not isinstance(arguments, Mapping):
+        return
     for name, value in arguments.items():
+        place = caller / ("with", name)
         if name not in fields:
-            known = ", ".join(fields) or "none"
-            hint = did_you_mean(name, fields) or f"known {word}s: {known}"
-            yield (place / name).problem("unknown-argument", f"{callee} has no {word} '{name}'", hint=hint, key=True)
+            hint = context.hint(name, fields) or f"known {word}s: {', '.join(fields) or 'none'}"
+            yield place.problem("unknown-argument", f"{title} has no {word} '{name}'", hint=hint, key=True)
         elif isinstance(fields[name], Mapping) and not has_template(value):
             for sentence in misfit(fields[name], value):
-                message = f"the {word} '{name}' of {callee} does not fit: {sentence}"
-                yield (place / name).problem("wrong-argument", message)
+                message = f"the {word} '{name}' of {title} does not fit: {sentence}"
+                yield place.problem("wrong-argument", message)
     missing = [name for name, schema in fields.items() if name not in arguments and "default" not in mapping(schema)]
     if missing:
         shown = ", ".join(f"'{name}'" for name in missing)
-        message = f"{callee} needs the {word}{'s' if len(missing) > 1 else ''} {shown}"
+        message = f"{title} needs the {word}{'s' if len(missing) > 1 else ''} {shown}"
         hint = f"hand it over: `with: {{{missing[0]}: …}}`, or give the {word} a `default`"
-        yield (place if arguments else owner).problem("missing-argument", message, hint=hint, key=True)
+        place = caller / "with" if arguments else caller
+        yield place.problem("missing-argument", message, hint=hint, key=True)
 
 
 def has_template(value: Any) -> bool:

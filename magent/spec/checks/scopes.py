@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from magent.graph import END, Fault, Link
-from magent.source import Path, Problem, did_you_mean, nearest
+from magent.source import Path, Problem
 from magent.spec.checks.context import Context
 from magent.spec.checks.shapes import enum_of
 from magent.spec.checks.views import GraphView, Place
@@ -32,12 +32,12 @@ def check_targets(context: Context) -> Iterator[Problem]:
                 message = f"`end` cannot be a {'body' if link.path[0] == 'body' else 'branch'}: it does no work"
                 yield place.problem("unknown-node", message)
             else:
-                yield _unknown_target(graph, place, link.target)
+                yield _unknown_target(context, graph, place, link.target)
 
 
-def _unknown_target(graph: GraphView, place: Place, target: str) -> Problem:
+def _unknown_target(context: Context, graph: GraphView, place: Place, target: str) -> Problem:
     message = f"there is no node '{target}'"
-    hint = did_you_mean(target, (*graph.names, END))
+    hint = context.hint(target, (*graph.names, END))
     if hint is None:
         shown = ", ".join(list(graph.names)[:12]) + (", …" if len(graph.names) > 12 else "")
         hint = f"known nodes: {shown}"
@@ -49,11 +49,14 @@ def check_scopes(context: Context) -> Iterator[Problem]:
     for graph in context.graphs:
         if graph.layout is None:
             continue
+        lost = [fault for fault in graph.layout.faults if fault.kind == "unreachable"]
+        excused = _excused(context, graph) if lost else ()
+        for fault in lost:
+            if not any(name in excused for name in (fault.node, *fault.names)):
+                yield _unreachable(graph, fault)
         for fault in graph.layout.faults:
             if fault.kind != "unreachable":
                 yield _FAULTS[fault.kind](graph, fault)
-            elif not _excused(graph, fault):
-                yield _unreachable(graph, fault)
 
 
 def _starts(graph: GraphView, fault: Fault) -> Problem:
@@ -165,16 +168,13 @@ _FAULTS = {
 }
 
 
-def _excused(graph: GraphView, fault: Fault) -> bool:
-    """Where another problem is the likely cause: a misspelt target, a malformed edge, a body that is the entry."""
-    if graph.layout and any(other.kind in ("entry", "itself") for other in graph.layout.faults):
-        return True
-    if any(not node.whole for node in graph.sketches.values()):
-        return True
-    if graph.meant is None:
-        unknown = {link.target for _, link in _links(graph) if link.target not in graph.names and link.target != END}
-        graph.meant = {near for target in unknown if (near := nearest(target, graph.names))}
-    return bool(graph.meant & {fault.node, *fault.names})
+def _excused(context: Context, graph: GraphView) -> Container[str]:
+    """Nodes that are not reached for another reason: a misspelt target, a malformed edge, a body that is the entry."""
+    mistaken = graph.layout and any(other.kind in ("entry", "itself") for other in graph.layout.faults)
+    if mistaken or any(not node.whole for node in graph.sketches.values()):
+        return graph.names
+    unknown = {link.target for _, link in _links(graph) if link.target not in graph.names and link.target != END}
+    return {near for target in unknown if (near := context.near(target, graph.names))}
 
 
 def _unreachable(graph: GraphView, fault: Fault) -> Problem:
@@ -253,17 +253,17 @@ def check_cases(context: Context) -> Iterator[Problem]:
     for graph in context.graphs:
         for name, node in graph.nodes.items():
             if "switch" in node and isinstance(node.get("cases"), Mapping):
-                yield from _cases(graph, name, node)
+                yield from _cases(context, graph, name, node)
 
 
-def _cases(graph: GraphView, name: str, node: Mapping[str, Any]) -> Iterator[Problem]:
+def _cases(context: Context, graph: GraphView, name: str, node: Mapping[str, Any]) -> Iterator[Problem]:
     known = enum_of(graph, node["switch"])
     cases = [str(case) for case in node["cases"]]
     for case in cases:
         if known is not None and case not in known:
             message = f"`{node['switch']}` is never '{case}': it is one of {', '.join(known)}"
             place = graph.at(name, "cases", case)
-            yield place.warning("unknown-case", message, hint=did_you_mean(case, known), key=True)
+            yield place.warning("unknown-case", message, hint=context.hint(case, known), key=True)
     if "default" in node:
         return
     missing = [value for value in known or () if value not in cases]

@@ -64,7 +64,7 @@ def check_answers(context: Context) -> Iterator[Problem]:
     """The default of a human_input is an answer that a person could give."""
     for graph in context.graphs:
         for name, node in graph.nodes.items():
-            if graph.type_of(name) == "human_input" and node.get("input") in ANSWER_FIELDS:
+            if graph.type_of(name) == "human_input" and node.get("input") in tuple(ANSWER_FIELDS):
                 yield from _answer(graph, name, node)
 
 

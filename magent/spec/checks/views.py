@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
 from magent.graph import Layout, Sketch, layout, sketch
-from magent.source import Path, Position, Problem, dotted, locate
+from magent.source import Path, Position, Problem, dotted, locate, nearest
 from magent.spec.loader import Bundle, Document, is_file
 
 PREDEFINED_ROLES = (
@@ -91,7 +92,6 @@ class GraphView:
     key: str = ""
     names: dict[str, None] = field(init=False)
     nodes: dict[str, Mapping[str, Any]] = field(init=False)
-    meant: set[str] | None = None  # nodes that misspelt targets probably mean
 
     def __post_init__(self) -> None:
         table = mapping(self.data.get("nodes"))
@@ -135,9 +135,18 @@ class GraphView:
     def state_names(self) -> dict[str, None]:
         return dict.fromkeys((*self.names, *self.declared, *self.written))
 
+    @cached_property
+    def items(self) -> dict[str, str]:
+        """The names that `as` gives to items, each with a node that does."""
+        nodes = self.nodes.items()
+        return {str(node.get("as", "item")): name for name, node in nodes if "for_each" in node}
+
     def type_of(self, node: str) -> str:
         kind = self.nodes.get(node, {}).get("type", "task")
         return kind if isinstance(kind, str) else "task"
+
+
+_COMPARISONS = 200_000  # of names that are looked for with names that are known, in one check
 
 
 class Names:
@@ -148,6 +157,17 @@ class Names:
         self.graphs = [graph for key, document in bundle.documents.items() for graph in _graphs(key, document)]
         self._named = {(graph.key, graph.path[1:2]): graph for graph in self.graphs}
         self._tables: dict[tuple[str, str], Mapping[str, tuple[Any, Document]]] = {}
+        self._comparisons = _COMPARISONS
+
+    def near(self, word: str, known: Iterable[str]) -> str | None:
+        """The known name most like `word`; after thousands of problems nobody is helped by looking further."""
+        names = list(itertools.islice(known, 5000))
+        self._comparisons -= len(names)
+        return nearest(word, names) if self._comparisons > 0 else None
+
+    def hint(self, word: str, known: Iterable[str]) -> str | None:
+        near = self.near(word, known)
+        return f"did you mean '{near}'?" if near else None
 
     @property
     def root(self) -> Document | None:

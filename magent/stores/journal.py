@@ -133,6 +133,7 @@ class FileJournal:
         self._told = False
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
+        self._saving: asyncio.Future[None] | None = None
         self._worker = ThreadPoolExecutor(1, "magent-journal")
 
     async def append(self, events: Sequence[Event], *, sync: bool) -> None:
@@ -194,9 +195,13 @@ class FileJournal:
         return asyncio.get_running_loop().run_in_executor(self._worker, job, *arguments)
 
     async def checkpoint(self, seq: int, fold: Mapping[str, Any], *, keep: int = checkpoints.KEEP) -> None:
+        """Nobody has to wait for the disk: what the fold holds is taken now, and written before the journal closes."""
         self._check()
         offset = self._last if seq == self._seq else self._start_of(seq)
-        await self._work(self._save, seq, checkpoints.encode(seq, offset, disk.dumps(dict(fold))), keep)
+        data = checkpoints.encode(seq, offset, disk.dumps(dict(fold)))
+        if self._saving:
+            await self._saving
+        self._saving = self._work(self._save, seq, data, keep)
 
     def _start_of(self, seq: int) -> int:
         if not 0 < seq < self._seq:

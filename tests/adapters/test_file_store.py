@@ -273,6 +273,18 @@ async def test_only_the_newest_checkpoints_are_kept(store: FileStore) -> None:
     assert names == ["00000007.json", "00000008.json", "00000009.json"]
 
 
+async def test_a_checkpoint_is_of_the_moment_when_it_was_asked_for(store: FileStore) -> None:
+    journal = await store.create("a", header("a"), {})
+    await journal.append(events(1, 2), sync=False)
+    fold = {"n": 2}
+    await journal.checkpoint(2, fold)
+    fold["n"] = 3
+    await journal.append(events(3, 3), sync=False)
+    await journal.close()
+    record = await store.read("a")
+    assert (record.checkpoint, list(record.events)) == ((2, {"n": 2}), events(3, 3))
+
+
 async def with_checkpoints(store: FileStore) -> Path:
     journal = await store.create("a", header("a"), {})
     await journal.append(events(1, 9), sync=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import bisect
+import re
 from typing import Any
 
 from jinja2 import nodes
 
-from magent.expressions.problems import LITERALS, Access, place
+from magent.expressions.problems import LITERALS, Access
 from magent.expressions.syntax import GLOBALS
 
 Path = tuple[str, ...]
@@ -50,7 +52,7 @@ def _null(node: nodes.Node) -> bool:
 
 class _Finder:
     def __init__(self, source: str) -> None:
-        self.source = source
+        self.starts = [0, *(match.end() for match in re.finditer("\n", source))]
         self.found: list[Access] = []
         self.locals: set[str] = set()
 
@@ -83,8 +85,8 @@ class _Finder:
         fixed = isinstance(computed, nodes.Const) or computed is None
         dynamic = not fixed or len(path) == 1
         known = guarded or any(path[:length] in facts for length in range(1, len(path) + 1))
-        line, column = place(self.source, name.lineno - 1)
-        self.found.append(Access(path, dynamic, known, line, column))
+        line = bisect.bisect_right(self.starts, name.lineno - 1)
+        self.found.append(Access(path, dynamic, known, line, name.lineno - self.starts[line - 1]))
 
     # Each method below is named for the kind of node it takes.
 

@@ -304,6 +304,8 @@ def _placed(left: Code, right: Code, act: Operator, label: str) -> Code:
             defined(other)
         try:
             return act(one, other, evaluation)
+        except ArithmeticError:
+            raise EvaluationError("the number is too large") from None
         except EvaluationError as error:
             if " work on " in error.message and label != "`…` and `…`":
                 error.message += f": {label}"

@@ -14,7 +14,7 @@ from jinja2.lexer import Token
 from magent.expressions.problems import problem
 
 MAX_SOURCE = 8 * 1024 * 1024
-MAX_CODE = 200_000  # characters of code between one pair of braces
+MAX_CODE = 50_000  # characters of code between one pair of braces
 MAX_BRACKETS = 30  # Jinja's parser takes fourteen frames of the stack for each
 MAX_BLOCKS = 40
 
@@ -139,12 +139,15 @@ def lex_code(source: str, offset: int, end: str | None, opened: int = 0) -> tupl
     tokens: list[Token] = []
     stack: list[tuple[str, int]] = []
     start, length = offset, len(source)
+    limit = start + MAX_CODE + 1  # nothing beyond is looked at: patterns take memory for what they match
     while offset < length:
         if end is not None and (not stack or stack[-1][0] != "{") and _at_end(source, offset, end):
             if stack:
                 raise unclosed(source, stack)
             return tokens, offset
-        match = _CODE.match(source, offset)
+        match = _CODE.match(source, offset, limit)
+        if offset >= limit - 1 or (match is not None and match[0] in "'\"" and limit < length):
+            raise problem(source, start, f"this expression is too long (more than {MAX_CODE:,} characters)")
         if match is None:
             raise problem(source, offset, f"`{source[offset]}` does not belong in an expression")
         kind, written = str(match.lastgroup), match[0]
@@ -159,8 +162,6 @@ def lex_code(source: str, offset: int, end: str | None, opened: int = 0) -> tupl
         if kind != "space":
             tokens.append(_token(source, offset, kind, written))
         offset = match.end()
-        if offset - start > MAX_CODE:
-            raise problem(source, start, f"this expression is too long (more than {MAX_CODE} characters)")
     if stack:
         raise unclosed(source, stack)
     if end is not None:

@@ -88,6 +88,13 @@ def _listed(value: Any) -> bool:
     return isinstance(value, (list, tuple, range))
 
 
+def _laborious(one: Any, other: Any, evaluation: Evaluation) -> None:
+    """Numbers of thousands of digits pay for themselves."""
+    for number in (one, other):
+        if type(number) is int and number.bit_length() > 500:
+            evaluation.toil(number.bit_length() // 16)
+
+
 def subtract(one: Any, other: Any, evaluation: Evaluation) -> Any:
     if isinstance(one, _NUMBERS) and isinstance(other, _NUMBERS):
         return finite(one - other)
@@ -96,6 +103,7 @@ def subtract(one: Any, other: Any, evaluation: Evaluation) -> Any:
 
 def multiply(one: Any, other: Any, evaluation: Evaluation) -> Any:
     if isinstance(one, _NUMBERS) and isinstance(other, _NUMBERS):
+        _laborious(one, other, evaluation)
         return finite(one * other)  # factors are bounded, so the product is small enough to look at
     if isinstance(one, int) and (isinstance(other, str) or _listed(other)):
         one, other = other, one
@@ -114,6 +122,7 @@ def _division(symbol: str, act: Callable[[Any, Any], Any]) -> Operator:
             raise _wrong(symbol, one, other)
         if other == 0:
             raise EvaluationError("division by zero")
+        _laborious(one, other, evaluation)
         return finite(act(one, other))
 
     return divide
@@ -129,13 +138,11 @@ def modulo(one: Any, other: Any, evaluation: Evaluation) -> Any:
 def power(one: Any, other: Any, evaluation: Evaluation) -> Any:
     if not (isinstance(one, _NUMBERS) and isinstance(other, _NUMBERS)):
         raise _wrong("**", one, other)
-    if (
-        isinstance(one, int)
-        and isinstance(other, int)
-        and abs(one) > 1
-        and one.bit_length() * abs(other) > 2 * MAX_BITS
-    ):
-        raise EvaluationError("the number is too large")
+    if isinstance(one, int) and isinstance(other, int) and abs(one) > 1:
+        bits = one.bit_length() * abs(other)
+        if bits > 2 * MAX_BITS:
+            raise EvaluationError("the number is too large")
+        evaluation.toil(bits // 16)
     if one == 0 and other < 0:
         raise EvaluationError("division by zero")
     return finite(one**other)

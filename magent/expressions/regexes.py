@@ -40,7 +40,7 @@ def _prepared(evaluation: Evaluation, value: Any, pattern: str, flags: tuple[boo
         raise EvaluationError("a pattern has at most 10,000 characters")
     text, expression = as_text(value, evaluation), compiled(pattern, bool(flags[0]), bool(flags[1]))
     size = expression.programsize
-    evaluation.make(2 * size + len(text) // 4 * (1 + size // 50))
+    evaluation.make(2 * size + size * size // 100 + len(text) // 4 * (1 + size // 50))
     return text, expression
 
 

@@ -21,6 +21,7 @@ from magent.expressions.syntax import parse_expression
 from magent.expressions.templates import Parsed
 from magent.expressions.values import Evaluation, as_text
 
+MAX_SCRIPT = 120_000  # bytes
 MAX_VALUE = 100_000  # bytes of one value: the kernel takes 128 KiB, name included
 MAX_VALUES = 1_000_000  # bytes of all: arguments and environment share 2 MiB
 _BRACES = frozenset("{}%#")
@@ -77,6 +78,8 @@ def _cut(source: str) -> tuple[list[str], list[Placeholder]]:
 
 @functools.lru_cache(maxsize=2048)
 def _read(source: str) -> _Script:
+    if len(source.encode("utf-8", "replace")) > MAX_SCRIPT:
+        raise problem(source, 0, "a script of more than 120 KB cannot be started", "put it into a file and run that")
     if HOLE in source:
         raise problem(source, source.index(HOLE), "a NUL character cannot be in a script")
     texts, placeholders = _cut(source)
@@ -136,7 +139,10 @@ class ShellText:
             raise EvaluationError(
                 "the values of this `run` are larger than 1 MB together", "give what is large as `stdin`"
             )
-        return "".join(parts), variables
+        text = "".join(parts)
+        if len(text.encode("utf-8", "replace")) > MAX_SCRIPT:
+            raise EvaluationError("the script becomes larger than 120 KB", "give what is large as `stdin`")
+        return text, variables
 
     def __repr__(self) -> str:
         return f"ShellText({self.source!r})"

@@ -13,6 +13,9 @@ from typing import Any, NoReturn
 HOLE = "\0"
 BLANKS = " \t"
 _META = frozenset(" \t\n;&|<>()")
+_BRACKETS = frozenset("{}[]")
+_PLAIN = re.compile(r"""[^\0\\'"`$ \t\n;&|<>()]+""")
+_QUOTED = re.compile(r"""[^\0\\"`$]+""")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-]")
@@ -156,9 +159,11 @@ class WordLexer:
             elif char == "$":
                 self.dollar(word)
             else:
-                word.add(char, bare=True)
-                word.brackets = word.brackets or char in "{}[]"
-                self.pos += 1
+                plain = _PLAIN.match(self.script, self.pos)
+                assert plain is not None
+                word.add(plain[0], bare=True)
+                word.brackets = word.brackets or not _BRACKETS.isdisjoint(plain[0])
+                self.pos = plain.end()
         if word.holes and word.brackets:
             self.refuse(word.holes[0], "cannot stand beside brackets or braces, which are patterns", ELSE)
         return word
@@ -226,8 +231,10 @@ class WordLexer:
             elif char == "$":
                 self.dollar(word)
             else:
-                word.add(char, bare=False)
-                self.pos += 1
+                plain = _QUOTED.match(self.script, self.pos)
+                assert plain is not None
+                word.add(plain[0], bare=False)
+                self.pos = plain.end()
         word.add("", bare=False)
         self.within.pop()
         self.pos += 1

@@ -165,7 +165,12 @@ def _walk(tree: nodes.Node) -> Iterator[tuple[nodes.Node, nodes.Node | None, int
         entry = waiting.pop()
         yield entry
         node, _, depth = entry
-        waiting += [(child, node, depth + 1) for child in node.iter_child_nodes()]
+        for field in node.fields:
+            value = getattr(node, field)
+            if value.__class__ is list:
+                waiting += [(each, node, depth + 1) for each in value if isinstance(each, nodes.Node)]
+            elif isinstance(value, nodes.Node):
+                waiting.append((value, node, depth + 1))
 
 
 def check(source: str, tree: nodes.Node) -> None:

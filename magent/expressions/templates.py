@@ -52,16 +52,16 @@ class Parsed:
             if self.direct and type(value) in (dict, list):
                 return value  # read as it stands: what the names hold is plain data already
             return plain(value, evaluation)
-        except RecursionError:
-            raise EvaluationError("the data is nested too deeply") from None
+        except (RecursionError, ArithmeticError) as error:
+            raise _failed(error) from None
 
     def raw(self, names: Mapping[str, Any]) -> Any:
         """The value as it comes, for those who look at its kind alone."""
         code = self._code or self._compile()
         try:
             return code(Evaluation(names, fresh_slots(self._slots)))
-        except RecursionError:
-            raise EvaluationError("the data is nested too deeply") from None
+        except (RecursionError, ArithmeticError) as error:
+            raise _failed(error) from None
 
     def text(self, names: Mapping[str, Any]) -> str:
         """The value, or what the template writes, as text. Raises EvaluationError."""
@@ -70,8 +70,13 @@ class Parsed:
         try:
             value = code(evaluation)
             return as_text(value, evaluation) if self.lone else "".join(evaluation.parts)
-        except RecursionError:
-            raise EvaluationError("the data is nested too deeply") from None
+        except (RecursionError, ArithmeticError) as error:
+            raise _failed(error) from None
+
+
+def _failed(error: Exception) -> EvaluationError:
+    deep = isinstance(error, RecursionError)
+    return EvaluationError("the data is nested too deeply" if deep else "the number is too large")
 
 
 def _is_path(tree: nodes.Node) -> bool:

@@ -13,13 +13,11 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magent import durations
+from magent import durations, stores
 from magent import graph as graphs
 from magent import settings as settings_file
-from magent import stores
 from magent.answers import answer_schema, check_document, command, normalise
 from magent.clock import SystemClock, iso
 from magent.engine import run as lives
@@ -37,7 +35,8 @@ from magent.ports import Human, Journal, Question, Record, RunStore, Sink
 from magent.source import Problem, did_you_mean, sort_key
 from magent.spec.build import build
 from magent.spec.checks import check as check_bundle
-from magent.spec.loader import Bundle, load as load_bundle, load_data
+from magent.spec.loader import Bundle, load_data
+from magent.spec.loader import load as load_bundle
 from magent.spec.schema import check_value, field_schema, fill
 from magent.stores.ids import new_id
 
@@ -91,7 +90,18 @@ class Result:
     note: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        names = ("run_id", "workflow", "status", "exit_code", "outputs", "path", "waiting", "error", "steps", "duration")
+        names = (
+            "run_id",
+            "workflow",
+            "status",
+            "exit_code",
+            "outputs",
+            "path",
+            "waiting",
+            "error",
+            "steps",
+            "duration",
+        )
         return {name: getattr(self, name) for name in (*names, "tokens", "cost_usd", "dir")}
 
 
@@ -256,7 +266,9 @@ def check_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]
     return fill(fields, dict(given))
 
 
-def _header(workflow: Workflow, run_id: str, inputs: Mapping[str, Any], created: float, outfit: Outfit) -> dict[str, Any]:
+def _header(
+    workflow: Workflow, run_id: str, inputs: Mapping[str, Any], created: float, outfit: Outfit
+) -> dict[str, Any]:
     frozen = json.dumps(workflow.frozen, sort_keys=True).encode()
     return {
         "run_id": run_id,
@@ -292,9 +304,7 @@ def _limits(workflow: Workflow, options: Options) -> dict[str, Any]:
     return limits
 
 
-async def _live(
-    run: Run, journal: Journal, outfit: Outfit, options: Options, life: Callable[[Driver], Any]
-) -> Result:
+async def _live(run: Run, journal: Journal, outfit: Outfit, options: Options, life: Callable[[Driver], Any]) -> Result:
     settings = settings_file.read()
     workflow, clock = run.workflow, outfit.clock
     driver = Driver(
@@ -507,7 +517,9 @@ def pick(run: Run, node: str | None) -> Question:
         return found[0]
     listed = ", ".join(paths[:10])
     if not found:
-        raise UsageError(f"run {run.id} does not wait for '{node}'; it waits for {listed}", did_you_mean(str(node), paths))
+        raise UsageError(
+            f"run {run.id} does not wait for '{node}'; it waits for {listed}", did_you_mean(str(node), paths)
+        )
     raise UsageError(f"run {run.id} waits for {len(found)} answers: name one of {listed}")
 
 

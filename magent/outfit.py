@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -210,5 +210,3 @@ def masker(secrets: Any) -> Callable[[Any], Any] | None:
         return [mask(item) for item in data] if isinstance(data, list) else data
 
     return mask
-
-

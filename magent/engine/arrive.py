@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from magent import durations
-from magent.answers import normalise
+from magent.answers import check_question, read_options
 from magent.engine.fold import Run, Scope
 from magent.engine.route import short
 from magent.engine.view import names
-from magent.errors import AnswerRefused
 from magent.events import Failure
 from magent.expressions import EvaluationError, Value
 from magent.model import HumanInput, Loop, Node, Parallel, Subgraph, Task, Wait
@@ -82,9 +81,7 @@ def _parallel(node: Parallel, seen: Mapping[str, Any]) -> dict[str, Any]:
         total = len(data["items"])
     else:
         data["branches"] = [
-            index
-            for index, branch in enumerate(node.branches)
-            if branch.when is None or branch.when.holds(seen)
+            index for index, branch in enumerate(node.branches) if branch.when is None or branch.when.holds(seen)
         ]
         total = len(data["branches"])
     data["need"] = min(1, total) and _need(node, seen, total)
@@ -132,7 +129,7 @@ def _question(run: Run, scope: Scope, node: HumanInput, seen: Mapping[str, Any],
         "context": node.context.evaluate(seen) if node.context else None,
         "content": node.content.evaluate(seen) if node.content else None,
         "options": _options(node, seen),
-        "form": node.form.evaluate(seen) if node.form else {},
+        "form": _form(node, seen),
         "assignee": node.assignee.text(seen) if node.assignee else None,
         "deadline": now + seconds(node.timeout, seen, "timeout") if node.timeout else None,
     }
@@ -150,32 +147,27 @@ def _question(run: Run, scope: Scope, node: HumanInput, seen: Mapping[str, Any],
         **fields,
     )
     if node.default is not None:
-        question = _with_default(question, node.default.evaluate(seen))
+        default = node.default.evaluate(seen)
+        question = Question.from_json({**question.as_json(), "default": default, "has_default": default is not None})
+    faults = check_question(question)
+    if faults:
+        raise EvaluationError(f"the question of '{node.name}' cannot be asked: {'; '.join(faults)}")
     ask = question.as_json()
     data = {"ask": ask} if question.deadline is None else {"ask": ask, "deadline": question.deadline}
     return Arrival(data)
 
 
-def _with_default(question: Question, default: Any) -> Question:
-    try:
-        normalise(question, default)
-    except AnswerRefused as refused:
-        raise EvaluationError(f"the `default` of '{question.node}' does not fit: {'; '.join(refused.reasons)}") from refused
-    return Question.from_json({**question.as_json(), "default": default, "has_default": True})
+def _form(node: HumanInput, seen: Mapping[str, Any]) -> Mapping[str, Any]:
+    form = node.form.evaluate(seen) if node.form else {}
+    if not isinstance(form, dict):
+        raise EvaluationError(f"`form` takes a mapping of names to JSON Schemas, not {short(form)}")
+    return form
 
 
 def _options(node: HumanInput, seen: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     if node.options is None:
         return ()
-    given = node.options.evaluate(seen)
-    if not isinstance(given, list) or not given:
-        raise EvaluationError(f"`options` takes a list with at least one option, not {short(given)}")
-    options: list[Mapping[str, Any]] = []
-    for each in given:
-        if isinstance(each, dict) and "value" in each:
-            options.append({"value": each["value"], "label": str(each.get("label", each["value"]))})
-        elif isinstance(each, (dict, list)) or each is None:
-            raise EvaluationError(f"an option is a text or {{value, label}}, not {short(each)}")
-        else:
-            options.append({"value": each, "label": each if isinstance(each, str) else short(each)})
-    return tuple(options)
+    try:
+        return read_options(node.options.evaluate(seen))
+    except ValueError as error:
+        raise EvaluationError(str(error)) from error

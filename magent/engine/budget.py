@@ -45,7 +45,9 @@ class RunBudget:
         limit = self.run.limits.get("tokens")
         used = self.run.tokens[0] + self.run.tokens[1] + self.loose_tokens
         if limit is not None and used + self.reserved_tokens + wanted > limit:
-            message = f"the budget of {limit} tokens does not allow another call: {used} are used, the call may need {wanted}"
+            message = (
+                f"the budget of {limit} tokens does not allow another call: {used} are used, the call may need {wanted}"
+            )
             raise WorkFailed(Failure("limit", message, hint="raise it with --limit tokens=N"))
 
     def _check_usd(self, agent: str, wanted: int) -> None:

@@ -209,7 +209,9 @@ class Driver:
             self.at(scope, "wait", visit.deadline or 0.0, lambda: self.finished(scope, visit, Outcome(None, None, {})))
         elif visit is not None and visit.status == "retrying":
             self.at(scope, "retry", visit.deadline or 0.0, lambda: self.waiting_for_place.append(scope))
-        elif visit is not None and isinstance(node, Task) and node.external and visit.status in ("running", "uncertain"):
+        elif (
+            visit is not None and isinstance(node, Task) and node.external and visit.status in ("running", "uncertain")
+        ):
             self.doubt(scope, visit)
         else:
             self.waiting_for_place.append(scope)

@@ -150,7 +150,9 @@ class Run:
         self.created = 0.0
         self.life_started = 0.0
         self.spent = 0.0  # seconds of the lives before this one
-        self.asked: dict[str, int] = {}  # how often each human node was asked, by name and by path (with a slash in front)
+        self.asked: dict[
+            str, int
+        ] = {}  # how often each human node was asked, by name and by path (with a slash in front)
         self.marks: dict[str, list[Any]] = {}  # by agent: what its answers left behind, for `recall`
         self.failure: Failure | None = None
         self.outputs: Any = None
@@ -325,7 +327,7 @@ class Run:
             visit.question = visit.answer = None
         visit.timeout = data.get("timeout", visit.timeout)
         visit.deadline = data.get("deadline", visit.deadline if isinstance(visit.node, HumanInput) else None)
-        if new and visit.deadline is not None or "ask" in data:
+        if (new and visit.deadline is not None) or "ask" in data:
             self.queue(scope)
 
     def _open_children(self, visit: Visit, data: Mapping[str, Any]) -> None:

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from magent.engine.values import NotJson, plain
 from magent.events import Failure, WorkFailed
-from magent.functions import load_function
 from magent.expressions import Value
+from magent.functions import FunctionNotFound, load_function
 from magent.model import Call, Chain, Graph, Prompt, Run, Task, Tool
 from magent.ports import Agent, Executor, Message, Reply, Request, Usage
 from magent.ports import Tool as ToolPort
@@ -252,8 +252,10 @@ def _mapping_of_text(values: Mapping[str, Any]) -> dict[str, str]:
 
 def _directory(attempt: Attempt, work: Run) -> str:
     base = attempt.services.cwd
-    return f"{base}/{text}" if work.cwd and not (text := work.cwd.text(attempt.seen)).startswith("/") else (
-        text if work.cwd else base
+    return (
+        f"{base}/{text}"
+        if work.cwd and not (text := work.cwd.text(attempt.seen)).startswith("/")
+        else (text if work.cwd else base)
     )
 
 
@@ -289,7 +291,9 @@ async def call(attempt: Attempt, work: Call) -> Any:
                 result = await result
     except WorkFailed:
         raise
-    except Exception as error:  # noqa: BLE001  whatever a user's function raises is that task's failure
+    except FunctionNotFound as error:
+        raise WorkFailed(Failure("call", error.message, hint=error.hint)) from error
+    except Exception as error:
         kind = type(error).__name__
         raise WorkFailed(Failure("call", f"{work.target} raised {kind}: {error}", data={"exception": kind})) from error
     return _fits_later(attempt, result)

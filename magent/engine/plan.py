@@ -25,7 +25,7 @@ from magent.engine.fold import (
 from magent.engine.route import NoRoute, follow, skip_edge
 from magent.engine.view import names, names_after
 from magent.events import Failure
-from magent.expressions import EvaluationError
+from magent.expressions import EvaluationError, NotBoolean
 from magent.model import Choice, End, Graph, HumanInput, Loop, Node, Parallel, SetOnly, Start, Subgraph, Task, Wait
 from magent.spec.schema import check_value
 from magent.state import BadWrite, State
@@ -47,7 +47,7 @@ def error_of(error: Exception) -> Failure:
     if isinstance(error, NoRoute):
         return Failure("no_route", str(error))
     if isinstance(error, EvaluationError):
-        kind = "condition" if getattr(error, "kind", "") == "condition" else "value"
+        kind = "condition" if isinstance(error, NotBoolean) else "value"
         return Failure(kind, error.message, hint=error.hint)
     return Failure("value", str(error))
 
@@ -82,7 +82,7 @@ def _enter(run: Run, scope: Scope, now: float) -> Decision:
             return Decision(limit=limit)
         if isinstance(node, Task) and not isinstance(node.work, (SetOnly, Wait)):
             return Decision(launch=scope)
-        if isinstance(node, Start) or isinstance(node, Task) and isinstance(node.work, SetOnly):
+        if isinstance(node, Start) or (isinstance(node, Task) and isinstance(node.work, SetOnly)):
             return Decision([completed(run, scope, node, now)])
         if isinstance(node, End):
             return Decision([_ended(run, scope, node)])
@@ -282,7 +282,7 @@ def _settle_parallel(run: Run, visit: Visit, now: float) -> Decision:
     assert isinstance(node, Parallel)
     total = len(visit.children)
     ended = visit.successes + visit.failures
-    if node.collect and ended == total or not node.collect and visit.successes >= visit.need:
+    if (node.collect and ended == total) or (not node.collect and visit.successes >= visit.need):
         return finish_parallel(run, visit, now)
     if not node.collect and total - visit.failures < visit.need:
         failure = visit.failed_first or Failure(

@@ -25,7 +25,10 @@ def plain(value: Any, place: str = "", depth: int = 0) -> Any:
     if depth > DEEPEST:
         raise NotJson(f"the value is nested deeper than {DEEPEST}")
     if isinstance(value, dict):
-        return {_key(key, place): plain(item, f"{place}.{key}" if place else str(key), depth + 1) for key, item in value.items()}
+        return {
+            _key(key, place): plain(item, f"{place}.{key}" if place else str(key), depth + 1)
+            for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [plain(item, f"{place}[{index}]", depth + 1) for index, item in enumerate(value)]
     return _odd(value, place)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from magent.spec.schema_rules import Schema, pattern
+from magent.spec.schema_rules import BadPattern, Schema, pattern
 from magent.spec.schema_say import show
 
 Errors = Iterator[Any]  # of jsonschema.ValidationError
@@ -21,7 +21,6 @@ class Unsound(Exception):
 
 def validator(schema: Schema) -> Callable[[Any], Errors]:
     """A function from a value to the library's errors; it raises Unsound where the schema turns out to be none."""
-    import re2
     from jsonschema.exceptions import UnknownType
     from referencing import Registry
     from referencing.exceptions import Unresolvable
@@ -35,7 +34,7 @@ def validator(schema: Schema) -> Callable[[Any], Errors]:
             raise Unsound(f"{show(error.type)} is no type") from error
         except Unresolvable as error:
             raise Unsound(f"the reference {show(error.ref)} leads nowhere in it, and nothing is fetched") from error
-        except re2.error as error:
+        except BadPattern as error:
             raise Unsound(f"a pattern in it is none of RE2: {error}") from error
         except (TypeError, ValueError, AttributeError, LookupError) as error:
             raise Unsound(str(error)) from error
@@ -51,6 +50,7 @@ def _validator_class() -> Any:
         Draft202012Validator,
         {
             "pattern": _pattern,
+            "properties": _properties,
             "patternProperties": _pattern_properties,
             "additionalProperties": _additional_properties,
             "items": _items,
@@ -70,13 +70,28 @@ def _pattern(_validator: Any, text: str, value: Any, _schema: Any) -> Errors:
         yield _error("pattern")
 
 
+def _descend(validator: Any, item: Any, inner: Any, key: str | int) -> Errors:
+    """Goes down to an item; the library loses its place where the schema is `false`."""
+    if inner is False:
+        yield _error("false", validator="false", path=(key,))
+    else:
+        yield from validator.descend(item, inner, path=key)
+
+
+def _properties(validator: Any, named: Mapping[str, Any], value: Any, _schema: Any) -> Errors:
+    if isinstance(value, dict):
+        for key, inner in named.items():
+            if key in value:
+                yield from _descend(validator, value[key], inner, key)
+
+
 def _pattern_properties(validator: Any, patterns: Mapping[str, Any], value: Any, _schema: Any) -> Errors:
     if isinstance(value, dict):
         for text, inner in patterns.items():
             matches = pattern(text)
             for key, item in value.items():
                 if matches(key):
-                    yield from validator.descend(item, inner, path=key, schema_path=text)
+                    yield from _descend(validator, item, inner, key)
 
 
 def _additional_properties(validator: Any, argument: Any, value: Any, schema: Mapping[str, Any]) -> Errors:
@@ -101,7 +116,7 @@ def _items(validator: Any, argument: Any, value: Any, schema: Mapping[str, Any])
     start = len(listed) or len(schema.get("prefixItems", []))
     for index, item in enumerate(value):
         inner = listed[index] if index < len(listed) else rest if index >= start else True
-        yield from validator.descend(item, inner, path=index)
+        yield from _descend(validator, item, inner, index)
 
 
 def _dependencies(validator: Any, argument: Mapping[str, Any], value: Any, _schema: Any) -> Errors:

@@ -236,9 +236,19 @@ _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
 
 
+class BadPattern(ValueError):
+    """A text is no RE2 pattern; the message says why."""
+
+
 def pattern(text: str) -> Callable[[str], bool]:
-    """A search for an RE2 pattern. Raises re2.error where it is none."""
-    search = re2.compile(text, _OPTIONS).search
+    """A search for an RE2 pattern. Raises BadPattern."""
+    try:
+        search = re2.compile(text, _OPTIONS).search
+    except re2.error as error:
+        said = error.args[0] if error.args else error
+        raise BadPattern(said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)) from error
+    except UnicodeEncodeError as error:
+        raise BadPattern("it holds half a character") from error
 
     def found(value: str) -> bool:
         try:

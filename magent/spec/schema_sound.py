@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import re2
-
 from magent.source import Path
-from magent.spec.schema_rules import Beyond, pattern, resolve
+from magent.spec.schema_rules import BadPattern, Beyond, pattern, resolve
 from magent.spec.schema_say import show
 
 Found = tuple[Path, str, str]  # path in the schema, code, sentence
@@ -78,25 +76,15 @@ def _faults_of(part: Mapping[str, Any], path: Path, root: Any) -> Iterator[Found
     if isinstance(named := part.get("patternProperties"), dict):
         texts += [((*path, "patternProperties", text), text) for text in named]
     for place, text in texts:
-        if isinstance(text, str) and (why := _refusal(text)):
-            yield place, "bad-pattern", f"{show(text)} is not a pattern of RE2: {why}"
+        try:
+            pattern(text) if isinstance(text, str) else None
+        except BadPattern as error:
+            yield place, "bad-pattern", f"{show(text)} is not a pattern of RE2: {error}"
     if isinstance(reference := part.get("$ref"), str):
         yield from _reference_faults(reference, (*path, "$ref"), root)
     if "unevaluatedProperties" in part and "patternProperties" in part:
         sentence = "`unevaluatedProperties` does not go with `patternProperties`: write `additionalProperties`"
         yield (*path, "unevaluatedProperties"), "bad-value", sentence
-
-
-def _refusal(text: str) -> str | None:
-    """Why `text` is no RE2 pattern, or None."""
-    try:
-        pattern(text)
-    except re2.error as error:
-        said = error.args[0] if error.args else error
-        return said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-    except UnicodeEncodeError:
-        return "it holds half a character"
-    return None
 
 
 def _reference_faults(reference: str, path: Path, root: Any) -> Iterator[Found]:

@@ -174,14 +174,17 @@ def _alternatives(error: Any, place: Path) -> Iterator[str]:
     """The alternative that comes nearest speaks; where none has the right type, the types together."""
     groups: dict[Any, list[Any]] = {}
     for inner in error.context:
-        groups.setdefault(inner.schema_path[0], []).append(inner)
+        if inner.schema_path:  # else the alternative is `false`, which says nothing
+            groups.setdefault(inner.schema_path[0], []).append(inner)
     fitting = [group for group in groups.values() if not any(_is_of_type(inner, place) for inner in group)]
+    wanted = [types_in_words(inner.validator_value) for inner in error.context if _is_of_type(inner, place)]
     if fitting:
         for inner in min(fitting, key=len):
             yield from _sentences(inner)
-        return
-    wanted = [types_in_words(inner.validator_value) for inner in error.context if _is_of_type(inner, place)]
-    yield _at(place, f"must be {' or '.join(dict.fromkeys(wanted))}, found {found(error.instance)}")
+    elif wanted:
+        yield _at(place, f"must be {' or '.join(dict.fromkeys(wanted))}, found {found(error.instance)}")
+    else:
+        yield _at(place, "must not be there")
 
 
 def _is_of_type(error: Any, place: Path) -> bool:
@@ -241,7 +244,8 @@ _PLAIN: dict[str, Callable[[Any, Any], str]] = {
     "oneOf": lambda value, _: f"{found(value)} fits more than one of the alternatives, exactly one is wanted",
     "not": lambda value, _: f"{found(value)} is what its schema excludes with `not`",
     "contains": lambda _value, _: "does not hold an item of the kind that is needed",
-    "None": lambda _value, _: "must not be there",  # a schema that is `false`
+    "false": lambda _value, _: "must not be there",
+    "None": lambda _value, _: "must not be there",  # the whole schema is `false`
 }
 _SPECIAL: dict[str, Callable[[Any], str]] = {
     "additionalProperties": _unknown,

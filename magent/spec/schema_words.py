@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from magent.source import Path, Problem, did_you_mean, dotted, locate
-from magent.spec.schema_roots import NO_REQUIRED, NODE_TYPES, Roots, Words
+from magent.source import Path, Problem, dotted, locate, sort_key
+from magent.spec.schema_roots import NO_REQUIRED, NODE_TYPES, Near, Roots, Words
 from magent.spec.schema_rules import Fault, is_number
 from magent.spec.schema_say import found, kind_of, show, types_in_words
 
 WORKING = frozenset({"timeout", "retry", "output", "effects"})
-_HINTED = 200  # so many problems get a "did you mean"; a file with more is not mended by them
 _NAMES = frozenset(
     ("name", "target", "variable", "agent_name", "role_name", "chain_name", "tool_name", "call_target", "address")
 )
@@ -20,7 +19,9 @@ _HABITS = {  # how other tools call it
     "depends_on": "the order is said by `next`: each node names what follows it",
     "needs": "the order is said by `next`: each node names what follows it",
     "edges": "edges are written under `next` of the node they leave",
-    "goto": "where to go is written under `next`",
+    "steps": "the nodes of a graph are written under `nodes`",
+    "tasks": "the nodes of a graph are written under `nodes`",
+    "jobs": "the nodes of a graph are written under `nodes`",
     "then": "where to go is written under `next`",
     "args": "arguments are written under `with`",
     "arguments": "arguments are written under `with`",
@@ -39,12 +40,12 @@ def problems(faults: Iterable[Fault], document: Any, root: Mapping[str, Any]) ->
     teller = _Teller(document, root)
     seen: set[tuple[Path, str]] = set()
     made: list[Problem] = []
-    for words in teller.tell(list(faults)[::-1]):
+    for words in teller.tell(list(faults)):
         if (words.path, words.message) not in seen:
             seen.add((words.path, words.message))
             place = locate(document, words.path, key=words.key)
             made.append(Problem(words.code, words.message, place, dotted(_plain(words.path)), words.hint))
-    return sorted(made, key=lambda problem: problem.position)
+    return sorted(made, key=sort_key)
 
 
 def _plain(path: Path) -> Path:
@@ -66,10 +67,10 @@ class _Teller:
         self.document = document
         self.root = root
         self.definitions = root.get("definitions", {})
-        self.hints = _HINTED
+        self.nearest = Near()
 
     def tell(self, faults: list[Fault]) -> Iterator[Words]:
-        roots = Roots(faults, self.document, self.definitions)
+        roots = Roots(faults, self.document, self.definitions, self.nearest)
         yield from roots.words
         yield from (self._one(fault) for fault in faults if not roots.explain(fault))
 
@@ -82,10 +83,8 @@ class _Teller:
         return teller(self, fault)
 
     def near(self, word: Any, known: Iterable[str]) -> str | None:
-        if not isinstance(word, str) or self.hints <= 0:
-            return None
-        self.hints -= 1
-        return did_you_mean(word, known)
+        near = self.nearest(word, known)
+        return f"did you mean '{near}'?" if near else None
 
     def unknown(self, fault: Fault) -> Words:
         key, noun = fault.detail, fault.rule.title or _subject(fault.path)
@@ -97,7 +96,7 @@ class _Teller:
         known = list(fault.rule.keywords.get("properties", {}))
         if owners := self._owners(fault.rule.name, noun, key):
             return Words("misplaced-key", f"{noun} takes no `{key}`; {owners}", path, True, _HABITS.get(key))
-        hint = self.near(key, known) or _HABITS.get(key) or f"known here: {', '.join(known)}"
+        hint = _HABITS.get(key) or self.near(key, known) or f"known here: {', '.join(known)}"
         return Words("unknown-key", f"unknown key `{_short(key)}` in {noun}", path, True, hint)
 
     def _owners(self, name: str, noun: str, key: str) -> str | None:
@@ -119,15 +118,16 @@ class _Teller:
 
     def wrong_type(self, fault: Fault) -> Words:
         path, value, keywords = fault.path, fault.value, fault.rule.keywords
-        if (
-            path
-            and path[-1] == "required"
-            and (fault.rule.name in ("field", "state_key") or fault.rule.title == "a list of keys")
-        ):
+        if path and path[-1] == "required" and self._is_of_field(fault):
             hint = "`default: null` makes a field optional; leave `required` out"
             return Words("required-keyword", NO_REQUIRED, path, True, hint)
         if said := keywords.get("errorMessage"):
             return Words("wrong-type", said, path)
+        if not path:
+            empty = f"the file is empty: {fault.rule.title} is a mapping"
+            return Words(
+                "wrong-type", empty if value is None else f"{fault.rule.title} is a mapping, found {found(value)}", path
+            )
         wanted = _expected(fault, path)
         if value is None:
             return Words("wrong-type", f"{_subject(path)} is empty: expected {wanted}", path, bool(path))
@@ -135,12 +135,19 @@ class _Teller:
             "wrong-type", f"{_subject(path)} must be {wanted}, found {found(value)}", path, False, _type_hint(fault)
         )
 
+    def _is_of_field(self, fault: Fault) -> bool:
+        """Whether a `required` stands among fields, or in one, and not in a schema within."""
+        inside = len(fault.path) < 3 or fault.path[-3] in ("properties", "$defs", "definitions", "patternProperties")
+        return fault.rule.name in ("field", "state_key") or (fault.rule.title == "a list of keys" and not inside)
+
     def not_among(self, fault: Fault) -> Words:
         known = fault.rule.keywords.get("enum") or [fault.rule.keywords.get("const")]
         said = fault.rule.keywords.get("errorMessage")
         listed = ", ".join(str(one) if isinstance(one, str) else show(one) for one in known[:40])
         hint = self.near(fault.value, [one for one in known if isinstance(one, str)])
         expected = f"expected one of {listed}" if len(known) > 1 else f"expected {listed}"
+        if fault.rule.title and "title" not in fault.rule.keywords:  # a part of something that takes other values too
+            expected = f"expected {fault.rule.title}"
         if fault.value is None:
             return Words(
                 "bad-value", said or f"{_subject(fault.path)} is empty: {expected}", fault.path, bool(fault.path)
@@ -150,8 +157,8 @@ class _Teller:
 
     def no_match(self, fault: Fault) -> Words:
         keywords, value = fault.rule.keywords, fault.value
-        name = fault.rule.name
-        code = "bad-duration" if name.startswith("duration") else "bad-name" if name in _NAMES else "bad-value"
+        name, named = fault.rule.name, "name" in fault.rule.title
+        code = "bad-duration" if name.startswith("duration") else "bad-name" if named or name in _NAMES else "bad-value"
         if value == "":
             return Words(code, f"{_subject(fault.path)} is empty: expected {_expected(fault, fault.path)}", fault.path)
         said = keywords.get("patternErrorMessage") or f"expected {_expected(fault, fault.path)}"
@@ -263,7 +270,7 @@ def _type_hint(fault: Fault) -> str | None:
         return f"write {value}, without quotes"
     if is_number(value) and fault.rule.title == "`retry`":
         return f"write {{max_attempts: {value}}}"
-    if isinstance(value, (str, int, float)) and types == ["array"]:
+    if isinstance(value, (str, int, float)) and (types == ["array"] or types == ["array", "string"]):
         return f"write a list: [{value}]" if len(str(value)) <= 60 else "write a list"
     if is_number(value) and types == ["string"]:
         return f"write it in quotes: '{value}'"

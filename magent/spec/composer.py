@@ -25,7 +25,7 @@ except ImportError:
     CParser = None
 
 MAX_DEPTH = 200
-MAX_VALUES = 1_000_000  # keys and values of a file; 128 characters of text count as one more
+MAX_VALUES = 500_000  # keys and values of a file; collections and 128 characters of text count as one more
 MAX_ALIASED = 200_000  # values that all aliases together may add
 
 
@@ -163,14 +163,14 @@ class _Composer(Scalars):
             self.bad_tag(event.tag, place)
         if event.anchor:
             self.anchors[event.anchor] = None
-        self.add(1, place)
-        self.frame = Frame(node, place, event.anchor, bool(event.flow_style), self.count)
+        self.add(2, place)
+        self.frame = Frame(node, place, event.anchor, bool(event.flow_style), self.count + self.aliased)
         self.stack.append(self.frame)
 
     def close(self, event: Any) -> None:
         frame = self.stack.pop()
         if frame.anchor:
-            self.anchors[frame.anchor] = (frame.node, self.count - frame.start + 1, frame.height)
+            self.anchors[frame.anchor] = (frame.node, self.count + self.aliased - frame.start + 2, frame.height)
         self.last = event
         self.frame = above = self.stack[-1] if self.stack else None
         if above is not None:
@@ -301,6 +301,8 @@ class _Composer(Scalars):
         """`<<`: takes over what the mapping does not say itself; of several the first wins."""
         node, merged = frame.node, set()
         for source in value if isinstance(value, Seq) else [value]:
+            if isinstance(source, str) and source.startswith("*"):
+                break  # an alias that names nothing, which was said
             if not isinstance(source, Map):
                 self.problem("merge", "'<<' takes a mapping, or a list of mappings", place, "write: <<: *name")
                 break

@@ -14,6 +14,7 @@ from magent.source import Position, Text
 from magent.spec.composer_result import MERGE, NO_KEY, Reader
 
 MAX_DIGITS = 1_000
+MAX_LONELY = 1_000  # so many keys without a value are remembered, for what may be a trap
 
 # Keys whose names are compared with values as text: people write `cases: {true: ship, 1: retry}`.
 SCALAR_KEYS_UNDER = frozenset({"cases"})
@@ -106,8 +107,9 @@ class Scalars(Reader):
         if not style:
             if written in WORDS:
                 frame = self.frame
-                if not written and frame is not None and frame.flow and frame.is_map:
-                    self.composed.lonely.append((frame.node, frame.key, self.path()))
+                lonely = self.composed.lonely
+                if not written and frame is not None and frame.flow and frame.is_map and len(lonely) < MAX_LONELY:
+                    lonely.append((frame.node, frame.key, self.path()))
                 return WORDS[written]
             if written[0] in NUMBER_STARTS:
                 try:

@@ -62,7 +62,8 @@ class StandIns:
     """Exchanges characters for private ones that the text does not use; `back` undoes it (`str.translate`)."""
 
     def __init__(self, text: str) -> None:
-        self.free: Iterator[str] = (char for code in range(0xE000, 0xF8FF) if (char := chr(code)) not in text)
+        self.text = text
+        self.free: Iterator[str] | None = None
         self.back: dict[int, str] = {}
         self.given: dict[str, str] = {}
 
@@ -70,6 +71,8 @@ class StandIns:
         return what.sub(lambda match: self.given.get(match[0]) or self.stand_in(match[0]), text)
 
     def stand_in(self, char: str) -> str:
-        self.given[char] = other = next(self.free)
+        if self.free is None:
+            self.free = iter(sorted(set(map(chr, range(0xE000, 0xF900))) - set(self.text)))
+        self.given[char] = other = next(self.free, char)
         self.back[ord(other)] = char
         return other

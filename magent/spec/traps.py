@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from magent.source import Map, Path, Position, Problem, Seq, Text, dotted
 from magent.spec.composer import compose
-from magent.spec.composer_result import Composed
+from magent.spec.composer_result import MAX_PROBLEMS, Composed
 from magent.spec.composer_scalars import quoted
 from magent.spec.composer_text import Refused, decode, split_lines
 from magent.spec.traps_faults import explain
@@ -57,8 +58,10 @@ def settle(composed: Composed) -> list[Problem]:
     if composed.data is None:
         return problems
     problems = _templates(composed, problems)
-    for node, key, path in composed.lonely[:100]:
-        problems = _comma(node, key, path, composed, problems)
+    templates = composed.braces[:MAX_PROBLEMS]
+    for node, key, path in composed.lonely:
+        if len(problems) < MAX_PROBLEMS and not any(_inside(node.position, each.place, each.end) for each in templates):
+            problems = _comma(node, key, path, composed, problems)
     return problems + _empty_anchors(composed) + _cut(composed)
 
 
@@ -67,7 +70,7 @@ def _empty_anchors(composed: Composed) -> list[Problem]:
     message = "'&' at the start names an anchor, and the value is empty: put text that begins with '&' in quotes"
     return [
         Problem("yaml-trap", message, place, dotted(path), f"write: {dotted(path[-1:])}: {in_quotes('&' + name)}"[:120])
-        for name, (place, path) in composed.empty_anchors.items()
+        for name, (place, path) in list(composed.empty_anchors.items())[:MAX_PROBLEMS]
     ]
 
 
@@ -98,10 +101,9 @@ def _sign(problem: Problem, lines: list[str]) -> Problem:
 
 def _templates(composed: Composed, problems: list[Problem]) -> list[Problem]:
     """`prompt: {{ inputs.x }}`"""
-    for braces in composed.braces:
+    for braces in composed.braces[:MAX_PROBLEMS]:
         place, end = braces.place, braces.end
         problems = [problem for problem in problems if not _inside(problem.position, place, end)]
-        composed.lonely = [each for each in composed.lonely if not _inside(_key_place(each[0]), place, end)]
         text = composed.lines[place.line - 1]
         field = field_at(text, place.column - 1, flow=False)
         hint = "put the whole text in quotes"
@@ -115,10 +117,6 @@ def _templates(composed: Composed, problems: list[Problem]) -> list[Problem]:
         problems.append(Problem("yaml-trap", message, place, dotted(braces.path), hint))
         _mend(braces.parent, braces.key, text)
     return problems
-
-
-def _key_place(node: Map) -> Position:
-    return node.position
 
 
 def _mend(parent: Any, key: Any, text: str) -> None:
@@ -160,7 +158,7 @@ def _cut(composed: Composed) -> list[Problem]:
     for number, line in enumerate(composed.lines, 1):
         if " #" in line and (match := CUT.match(line)) and match[1] in PROSE_KEYS | EXPRESSION_KEYS:
             found[number, match.start(2) + 1] = match
-    return [
+    cut = (
         Problem(
             "yaml-trap",
             f"' #' begins a comment: the text ends after {quoted(value)}",
@@ -171,7 +169,8 @@ def _cut(composed: Composed) -> list[Problem]:
         )
         for path, value, place in (_texts(composed.data) if found else ())
         if (match := found.get(place[1:])) is not None and value == match[2].rstrip()
-    ]
+    )
+    return list(islice(cut, MAX_PROBLEMS))
 
 
 def _texts(data: Any) -> Iterator[tuple[Path, Text, Position]]:

@@ -219,6 +219,8 @@ def colon(scene: Scene) -> Trap | None:
     if above and not re.search(r":(\s|$)", above) and scene.fault.last_start[0] <= number:
         at = (number, _indent(above) + 1)
         return scene.syntax("this line is neither 'key: value' nor '- item'", "is the ':' missing?", at)
+    if not above:
+        return scene.syntax("': ' cannot stand here", "put text in quotes")
     message = f"{quoted(name)} is indented deeper than the line above, which has its value already"
     hint = "align it with the key above; a text of several lines goes under 'key: |'"
     return scene.syntax(message, hint, (scene.line_number, _indent(scene.text) + 1), (number, _indent(above) + 1))
@@ -305,6 +307,12 @@ def misplaced(scene: Scene) -> Trap | None:
     return None
 
 
+def after_the_end(scene: Scene) -> Trap | None:
+    if not scene.says("<document start>"):
+        return None
+    return scene.syntax("more text follows after the end of the document", "is the text before it indented too far?")
+
+
 def directive(scene: Scene) -> Trap | None:
     if scene.says("incompatible YAML document"):
         return scene.syntax("the file asks for another version of YAML", "remove the line that begins with '%YAML'")
@@ -328,5 +336,6 @@ FINDERS: tuple[Callable[[Scene], Trap | None], ...] = (
     nothing_there,
     escape,
     misplaced,
+    after_the_end,
     directive,
 )

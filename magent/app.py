@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from magent import durations, stores
 from magent import graph as graphs
 from magent import settings as settings_file
-from magent.answers import answer_schema, check_document, command, normalise
+from magent.answers import answer_schema, check_document, command, normalise, unused
 from magent.clock import SystemClock, iso
 from magent.engine import run as lives
 from magent.engine.drive import Driver, Stop
@@ -88,6 +88,7 @@ class Result:
     cost_usd: float | None
     dir: str
     note: str | None = None
+    warnings: tuple[Problem, ...] = ()  # entries of the answers file that answered nothing
 
     def as_json(self) -> dict[str, Any]:
         names = (
@@ -204,7 +205,7 @@ async def start(loaded: LoadedWorkflow, store: RunStore, options: Options) -> Re
         "env": {name: os.environ.get(name) for name in workflow.env},
         "limits": _limits(workflow, options),
         "agents": dict(options.agents),
-        "run": {**names, "workspace": str(journal.workspace)},
+        "run": {**names, "workspace": _workspace(workflow, journal)},
         "cwd": outfit.cwd,
         "pid": os.getpid(),
     }
@@ -284,6 +285,12 @@ def _header(
     }
 
 
+def _workspace(workflow: Workflow, journal: Journal) -> str:
+    """Where file tools may go: the directory that the workflow names (from its file), else the run's own."""
+    path = (workflow.workspace or {}).get("path")
+    return os.path.normpath(os.path.join(workflow.home, path)) if path else str(journal.workspace)
+
+
 def version() -> str:
     """magent's own, or `unknown` where it runs from a tree that was not installed."""
     try:
@@ -322,12 +329,15 @@ async def _live(run: Run, journal: Journal, outfit: Outfit, options: Options, li
         mask=outfit.mask,
     )
     driver.checkpoint_time = clock.now()
-    driver.human = options.human or _people(driver, outfit, options)
+    answers = AnswersFile(options.answers, clock) if options.answers else None
+    driver.human = options.human or _people(driver, outfit, options, answers)
     outfit.on_text = driver.text
     try:
         with _signals(driver):
             await life(driver)
         result = result_of(run, str(journal.directory))
+        if answers is not None and run.status in ("completed", "failed"):
+            result = replace(result, warnings=tuple(unused(options.answers, answers.used)))
         await journal.finish(result.as_json())
         return result
     finally:
@@ -335,8 +345,8 @@ async def _live(run: Run, journal: Journal, outfit: Outfit, options: Options, li
         await journal.close()
 
 
-def _people(driver: Driver, outfit: Outfit, options: Options) -> Human:
-    humans: list[Human] = [AnswersFile(options.answers, outfit.clock)]
+def _people(driver: Driver, outfit: Outfit, options: Options, answers: AnswersFile | None) -> Human:
+    humans: list[Human] = [] if answers is None else [answers]
     if options.interactive:
         stop = Stop("interrupted", signal=signal.SIGINT)
         terminal = Terminal(outfit.clock, lambda: driver.halt(stop), color=options.color)
@@ -443,7 +453,7 @@ async def resume(store: RunStore, run_id: str, options: Options) -> Result:
         agents = {**run.agents, **options.agents}
         _check_raised(run, options)
         outfit = _prepared(run.workflow, replace(options, agents=agents), record.header.get("cwd"))
-        run.facts = {**run.facts, "dir": str(journal.directory), "workspace": str(journal.workspace)}
+        run.facts = {**run.facts, "dir": str(journal.directory), "workspace": _workspace(run.workflow, journal)}
         data = {"limits": dict(options.limits), "agents": agents, "pid": os.getpid()}
         return await _live(run, journal, outfit, options, lambda driver: lives.resume(driver, data))
     finally:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from magent import durations
 from magent.answers import normalise
 from magent.clock import Clock, Timer, iso
 from magent.engine import plan
@@ -70,6 +71,7 @@ class Driver:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     checkpoint_seq: int = 0
     checkpoint_time: float = 0.0
+    waited: float = 0.0  # seconds of this life in which only people were awaited
 
     async def drive(self) -> None:
         """Raises StoreError where the record cannot be written; everything else is in the record."""
@@ -82,14 +84,35 @@ class Driver:
                 if self.run.ready and not self.stop:
                     await asyncio.sleep(0)
                 elif self.busy():
-                    await self.wake.wait()
-                    self.wake.clear()
+                    await self.pause()
                 elif not self.inbox:
                     break
                 self.collect()
             await self.leave()
         finally:
             await self.quiet()
+
+    async def pause(self) -> None:
+        """Waits until something comes back. While only people are awaited, the run's time limit stands still."""
+        began = self.clock.now()
+        only_people = not self.tasks and not self._working_timers() and not self.dying
+        await self.wake.wait()
+        self.wake.clear()
+        if only_people:
+            self.waited += max(0.0, self.clock.now() - began)
+            self.limit_time()
+
+    def limit_time(self) -> None:
+        """Plans the end of this life for when the run has used up its `limits.timeout`."""
+        limit = self.run.limits.get("timeout")
+        if limit is None:
+            return
+        when = self.run.life_started + self.waited + limit - self.run.spent
+        message = f"the run has worked for {durations.show(limit)}, its limit"
+        error = Failure("limit", message, hint="raise it with --limit timeout=DURATION")
+        if (-1, "limit") in self.timers:
+            self.timers.pop((-1, "limit")).cancel()
+        self.timers[-1, "limit"] = self.clock.call_at(when, lambda: self.halt(Stop("limit", error)))
 
     def over(self) -> bool:
         if self.stop is not None and not (self.stop.drain and self.tasks):
@@ -383,7 +406,7 @@ class Driver:
 
     def _last_event(self) -> plan.Fact:
         if self.stop is not None:
-            data: dict[str, Any] = {"reason": self.stop.reason}
+            data: dict[str, Any] = {"reason": self.stop.reason, "waited": round(self.waited, 3)}
             if self.stop.error is not None:
                 data["error"] = self.stop.error.as_json()
             if self.stop.signal:
@@ -391,7 +414,7 @@ class Driver:
             return "run.interrupted", data
         waiting = [scope.current.path for scope in self.run.scopes.values() if asks(scope) and scope.current]
         if waiting:
-            return "run.waiting", {"nodes": waiting}
+            return "run.waiting", {"nodes": waiting, "waited": round(self.waited, 3)}
         raise AssertionError("the run stands still, with nothing at work and nothing to wait for")
 
     async def quiet(self) -> None:

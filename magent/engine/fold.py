@@ -297,7 +297,7 @@ class Run:
 
     def _life_over(self, time: float, data: Mapping[str, Any], status: str) -> None:
         self.status = status
-        self.spent += max(0.0, time - self.life_started)
+        self.spent += max(0.0, time - self.life_started - data.get("waited", 0.0))
         self.life_started = time
         self.outputs = data.get("outputs")
         self.signal = data.get("signal", 0)

@@ -47,6 +47,7 @@ def _from_checkpoint(workflow: Workflow, record: Record) -> Run | None:
 async def start(driver: Driver, data: Mapping[str, Any]) -> None:
     """The first life: `data` is that of `run.started`."""
     driver.record("run.started", dict(data))
+    driver.limit_time()
     await driver.drive()
 
 
@@ -55,6 +56,7 @@ async def resume(driver: Driver, data: Mapping[str, Any]) -> None:
     run = driver.run
     driver.checkpoint_seq = run.seq
     driver.record("run.resumed", dict(data))
+    driver.limit_time()
     rouse(driver)
     await driver.drive()
 

@@ -499,3 +499,20 @@ async def test_a_chain_of_many_nodes_and_a_nest_of_many_scopes_need_no_stack() -
 async def test_thousands_of_branches_are_fine() -> None:
     run: Run = await ran("nodes: {e: {type: parallel, for_each: 'range(5000)', body: b}, b: {run: [x]}}")
     assert len(run.outputs["e"]) == 5000
+
+
+async def test_the_time_limit_counts_work_and_stops_the_run_at_once() -> None:
+    text = "nodes: {a: {wait: 1h, next: b}, b: {set: {x: 1}}}"
+    lab = Lab(workflow(text))
+    run = await lab.start(limits={"timeout": 60})
+    assert run.status == "interrupted"
+    assert "b" not in run.path
+    assert run.failure is not None
+    assert run.failure.type == "limit"
+    again = await lab.resume(limits={"timeout": 7200})
+    assert again.status == "completed"
+
+
+async def test_a_condition_that_is_no_boolean_is_an_error_of_type_condition() -> None:
+    found = await failure("nodes: {a: {set: {x: 3}, next: [{to: b, when: state.x}, {to: b}]}, b: {wait: 0}}")
+    assert found.type == "condition"

@@ -70,7 +70,9 @@ def test_a_run_cut_anywhere_and_resumed_ends_as_one_left_alone(seed: int, data: 
     kept = [decode(encode(event)) for event in events[:cut]]
     run, again = resumed(workflow, kept, timing)
     assert summary(run) == summary(alone)
-    finished = [event for event in kept if event.type in ("visit.completed", "visit.failed") and event.data["node"][0] == "r"]
+    finished = [
+        event for event in kept if event.type in ("visit.completed", "visit.failed") and event.data["node"][0] == "r"
+    ]
     assert len(executor.done) - len(again.done) >= len(finished), "finished work was done again"
 
 

@@ -208,6 +208,37 @@ def test_null_as_a_condition_or_as_an_output_is_meant(tmp_path: Path) -> None:
     assert marks(text, tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "doubtful"),
+    [
+        ("{{ state.a }}", True),
+        ("one {{ state.a }}", True),
+        ("{{ state['a'] }}", True),
+        ("{{ state.a | length }}", True),
+        ("{{ state.a.b }}", True),
+        ("{% for x in state.a %}{{ x }}{% endfor %}", True),
+        ("{{ state.a | default('') }}", False),
+        ("{{ state.a or 'none' }}", False),
+        ("{{ 'yes' if state.a else 'no' }}", False),
+        ("{% if state.a %}{{ state.a.b }}{% endif %}", False),
+        ("{{ state.a is defined }}", False),
+        ("{{ state.a == 'x' }}", False),
+        ("{{ not state.a }}", False),
+    ],
+)
+def test_a_read_of_null_is_told_where_null_was_not_thought_of(text: str, doubtful: bool, tmp_path: Path) -> None:
+    nodes = {
+        "first": {"set": {"y": text}, "next": "work"},
+        "work": {
+            "call": "m:f",
+            "next": [{"loop_back": "first", "max": 2}, {"to": "end"}],
+            "set": {"a": "{{ output }}"},
+        },
+    }
+    found = check(load_data({"magent": 1, "name": "w", "nodes": nodes}, str(tmp_path)))
+    assert [problem.code for problem in found] == ["may-be-null"] * doubtful
+
+
 def test_two_items_of_a_for_each_may_write_one_key(tmp_path: Path) -> None:
     text = """
     nodes:

@@ -55,7 +55,7 @@ _SETTLED = frozenset(("wrong-type", "bad-value", "bad-name"))
 
 def check(bundle: Bundle) -> list[Problem]:
     """Every problem of every document of the bundle, the loader's included: sorted by place, none twice."""
-    shape = [problem for document in _documents(bundle) for problem in validate(document.data, _kind(document))]
+    shape = list(_shape(bundle))
     context = Context(bundle)
     told = {_mark(problem) for problem in shape if problem.severity == "error"}
     settled = {(problem.position.file, problem.path) for problem in shape if problem.code in _SETTLED}
@@ -72,9 +72,12 @@ def _mark(problem: Problem) -> tuple[object, ...]:
     return (problem.position, problem.path)
 
 
-def _documents(bundle: Bundle) -> Iterator[Document]:
-    yield from bundle.documents.values()
-    yield from bundle.libraries.values()
+def _shape(bundle: Bundle) -> Iterator[Problem]:
+    """What the schemas say of each document."""
+    for document in bundle.documents.values():
+        yield from validate(document.data, _kind(document))
+    for library in bundle.libraries.values():
+        yield from validate(library.data, "library")
 
 
 def _kind(document: Document) -> Kind:

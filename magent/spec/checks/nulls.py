@@ -7,18 +7,22 @@ ones first, then what holds at its opening is handed inwards; 4096 facts are fol
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from magent.expressions import Access, Condition, Expression, Template
+from magent.expressions import Access
 from magent.graph import END, Layout, Link
 from magent.source import Problem
 from magent.spec.checks.context import Context
-from magent.spec.checks.texts import Plain, Use
+from magent.spec.checks.texts import Use, offset_of
 from magent.spec.checks.views import WORKS, GraphView, mapping
 
 ERROR = " error"  # the fact that an error was caught; no name looks like this
+_READ = re.compile(r"""state(\.\w+|\s*\[\s*['"]\w+['"]\s*\])""")
+_BEFORE = re.compile(r"(\b(if|elif|not|and|or)|[=!]=)\s*\(?\s*$")
+_AFTER = re.compile(r"\s*\)?\s*(and|or|if|else|is|not|in|==|!=)(?=\W)")
 _CHUNK = 4096
 _PASSES = 20
 
@@ -53,15 +57,16 @@ def _fact(graph: GraphView, use: Use, access: Access) -> str | None:
 
 
 def _null_is_meant(use: Use, access: Access) -> bool:
-    """Where null alone means something: as a condition or a switch, as an output; a lone item of `with` or `set`."""
-    bare = ".".join(access.path)
-    text = str(use.text).strip()
-    if isinstance(use.parsed, Condition):
-        return text.removeprefix("not ").strip() == bare
-    if isinstance(use.parsed, (Template, Plain)):
-        lone = text.startswith("{{") and text[2:-2].strip(" -") == bare
-        return lone and "outputs" in (use.section, use.spot.pattern[0])
-    return isinstance(use.parsed, Expression) and use.spot.pattern == ("switch",) and text == bare
+    """Where a key may well be null: asked for its truth, compared for equality, alone in `switch` or in `outputs`."""
+    text = str(use.text)
+    start = offset_of(text, access.line, access.column)
+    found = _READ.match(text, start)
+    before = _BEFORE.search(text[max(0, start - 40) : start])
+    after = _AFTER.match(text, found.end() if found else start)
+    if before or after:
+        return True
+    alone = text[:start].strip(" ({-") == text[found.end() if found else start :].strip(" )}-") == ""
+    return alone and use.spot.pattern[-1] in ("when", "while", "until", "switch", "outputs")
 
 
 def _null_input(graph: GraphView, access: Access) -> bool:

@@ -266,15 +266,16 @@ def position_in(place: Place, text: str, line: int, column: int) -> Position:
     if style == "literal":
         found = _in_block(lines, start, line, column)
     elif style == "folded":
-        found = _in_folded(lines, start, _offset(text, line, column))
+        found = _in_folded(lines, start, offset_of(text, line, column))
     else:
-        found = _in_flow(lines, start, style, _offset(text, line, column))
+        found = _in_flow(lines, start, style, offset_of(text, line, column))
     if found is None or found.line > len(lines) or found.column > len(lines[found.line - 1]) + 1:
         return start
     return found
 
 
-def _offset(text: str, line: int, column: int) -> int:
+def offset_of(text: str, line: int, column: int) -> int:
+    """The index in `text` of a line and column, both from 1."""
     offset = 0
     for _ in range(line - 1):
         offset = text.find("\n", offset) + 1

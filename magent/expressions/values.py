@@ -84,25 +84,25 @@ class Undefined:
             if len(names) == 200:
                 break
         missing = self.path.rpartition(".")[2].lower()
-        near = [name for name in names if _near(missing, name.lower())]
-        if near:
-            return f"did you mean `{near[0]}`?"
+        near = min(names, key=lambda name: _distance(missing, name.lower()), default="")
+        if near and _distance(missing, near.lower()) <= (len(missing) > 2) + (len(missing) > 4):
+            return f"did you mean `{near}`?"
         if names:
             shown = ", ".join(shortened(name, 30) for name in names[:10])
             return f"there is: {shown}{', …' if len(names) > 10 else ''}"
         return "use `default(…)` or `is defined` where it may be missing"
 
 
-def _near(one: str, other: str) -> bool:
-    """Whether two names differ by a letter or two. Only short names are compared."""
+def _distance(one: str, other: str) -> int:
+    """How many letters two names differ by; 9 is far. Only short names are compared."""
     if abs(len(one) - len(other)) > 2 or len(one) > 40:
-        return False
+        return 9
     row = list(range(len(other) + 1))
     for i, left in enumerate(one, 1):
         previous, row[0] = row[0], i
         for j, right in enumerate(other, 1):
             previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (left != right))
-    return row[-1] <= min(2, max(1, len(one) // 3))
+    return row[-1]
 
 
 class Group(list[Any]):

@@ -50,8 +50,11 @@ def locate(url: str) -> Path:
         text = text[2:]
     if "\0" in text:
         raise UsageError(f"{url!r} is no name of a directory")
-    here = Path.cwd()
-    return find_home(here) if text in ("", HOME) else here / Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
+    if path.is_absolute():
+        return path
+    with disk.explained("find the current directory"):
+        return find_home(Path.cwd()) if text in ("", HOME) else Path.cwd() / path
 
 
 class FileStore:

@@ -36,11 +36,11 @@ class Tail(NamedTuple):
 
 
 def damaged(path: Path, line: int, why: str) -> RunDamaged:
-    name, cut = shlex.quote(str(path)), shlex.quote(f"{path}.cut")
+    place = shlex.quote(str(path.parent))
     return RunDamaged(
         f"{path}:{line}: {why}",
-        f"copy {path.parent} first; to give up what happened from there and go on from line {line - 1}: "
-        f"head -n {line - 1} {name} > {cut} && mv {cut} {name}",
+        f"copy {place} first; to give up what happened from there and go on from line {line - 1}: "
+        f"(cd {place} && head -n {line - 1} {NAME} > cut && mv cut {NAME})",
     )
 
 

@@ -113,6 +113,22 @@ async def test_where_there_is_none_it_is_made_here_by_the_first_run(
     assert (tmp_path / "a/.magent/runs/a").is_dir()
 
 
+def test_a_path_that_begins_with_a_dot_means_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".magent").mkdir()
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    assert FileStore("file:./.magent").home == tmp_path / "a/.magent"
+
+
+def test_where_the_current_directory_is_gone_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    (tmp_path / "a").rmdir()
+    with pytest.raises(StoreError, match="cannot find the current directory"):
+        FileStore("file:.magent")
+    assert FileStore(f"file:{tmp_path}").home == tmp_path
+
+
 def test_a_store_stays_where_it_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     store = FileStore("file:.magent")

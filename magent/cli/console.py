@@ -8,6 +8,7 @@ quietly.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import sys
@@ -58,12 +59,15 @@ class Console:
     """Where a verb writes. `out` carries results alone; `err` the rest."""
 
     def __init__(self, settings: Globals, out: TextIO | None = None, err: TextIO | None = None) -> None:
-        self.settings = settings
-        self._out = out if out is not None else sys.stdout
-        self._err = err if err is not None else sys.stderr
-        self.color = _wants_color(self._err, settings.no_color)
-        self.sources: dict[str, list[str]] = {}  # lines of the files read so far, for carets
+        self._out = out or sys.stdout or io.StringIO()  # a process may be started without them
+        self._err = err or sys.stderr or io.StringIO()
         self._out_is_terminal = _is_terminal(self._out)
+        self.sources: dict[str, list[str]] = {}  # lines of the files read so far, for carets
+        self.configure(settings)
+
+    def configure(self, settings: Globals) -> None:
+        self.settings = settings
+        self.color = _wants_color(self._err, settings.no_color)
 
     @property
     def interactive(self) -> bool:

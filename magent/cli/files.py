@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Any, Literal
 
 from magent.cli.console import Console
@@ -20,13 +19,16 @@ def read_bytes(flag: str, path: str) -> bytes:
     """The content of a file, or of stdin for `-`. Raises UsageError."""
     try:
         if path == "-":
-            return sys.stdin.buffer.read(LARGEST)
-        if Path(path).is_file() and Path(path).stat().st_size > LARGEST:
-            raise UsageError(f"{flag}: {path} is larger than {LARGEST // 1_000_000} MB")
-        return Path(path).read_bytes()
+            content = sys.stdin.buffer.read(LARGEST + 1) if sys.stdin else b""  # a process may be started without it
+        else:
+            with open(path, "rb") as stream:
+                content = stream.read(LARGEST + 1)
     except (OSError, ValueError) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else getattr(error, "strerror", None) or error
         raise UsageError(f"{flag}: {path}: {str(reason).lower()}") from None
+    if len(content) > LARGEST:
+        raise UsageError(f"{flag}: {path} is larger than {LARGEST // 1_000_000} MB")
+    return content
 
 
 def read_text(flag: str, path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -12,23 +13,23 @@ from magent.cli.verbs import DEFAULTS, ENTRIES, VerbEntry, first_words, overview
 from magent.errors import UsageError
 from magent.source import did_you_mean
 
-FLAGS = ("-q", "--quiet", "-v", "--verbose", "-qv", "-vq", "--no-color", "--help", "--version")
+FLAGS = ("-q", "--quiet", "-v", "--verbose", "-qv", "-vq", "--no-color", "-h", "--help", "--version")
 
 
 def main(args: Sequence[str]) -> int:
     """Runs one command line; returns its exit code."""
-    _tolerate(sys.stdout, sys.stderr)
+    _tolerate()
     console = Console(_foreseen(args))
     try:
         leading, words = split(args)
         if "--version" in leading:
             console.result(VERSION_LINE)
             return 0
-        if not words:
-            console.result(overview())
+        if not words or (words[0] in DEFAULTS and words[1:] in (["-h"], ["--help"])):
+            console.result(overview(*words[:1]))
             return 0
         entry, rest = find(words)
-        return _call(entry, [*leading, *rest])
+        return _call(entry, [*leading, *rest], console)
     except KeyboardInterrupt:
         console.hint("magent: interrupted")
         return 130
@@ -73,10 +74,10 @@ def _file_hint(word: str) -> str | None:
     return f"did you mean 'magent run {word}'?" if word.endswith((".yaml", ".yml")) else None
 
 
-def _call(entry: VerbEntry, args: list[str]) -> int:
+def _call(entry: VerbEntry, args: list[str], console: Console) -> int:
     module = importlib.import_module(f"magent.cli.{entry.module}")
     parser = importlib.import_module("magent.cli.parser")
-    return int(parser.execute(getattr(module, entry.function), entry.name, args))
+    return int(parser.execute(getattr(module, entry.function), entry.name, args, console))
 
 
 def _foreseen(args: Sequence[str]) -> Globals:
@@ -85,8 +86,8 @@ def _foreseen(args: Sequence[str]) -> Globals:
     return Globals(verbose=bool(words & {"-v", "--verbose", "-qv", "-vq"}), no_color="--no-color" in words)
 
 
-def _tolerate(*streams: object) -> None:
-    """A stream that cannot hold a character gets an escape instead of an exception."""
-    for stream in streams:
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+def _tolerate() -> None:
+    """What a stream cannot hold is escaped. A file or pipe gets UTF-8, as JSON must be; a terminal what it knows."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")

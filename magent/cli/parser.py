@@ -39,11 +39,11 @@ class Verb(TyperCommand):
         asks_help = given.get(getattr(self.get_help_option(ctx), "name", None) or "help")
         if asks_help or given.get("version"):
             told = self.get_help(ctx) if asks_help else VERSION_LINE
-            self.callback = lambda: Console(Globals()).result(told)
+            self.callback = lambda: ctx.obj.result(told)
             return []
         values = {param.name: _value(param, given) for param in self.params}
         names = Globals.__dataclass_fields__
-        ctx.obj = Console(Globals(**{name: values.pop(name) for name in names}))
+        ctx.obj.configure(Globals(**{name: values.pop(name) for name in names}))
         del values["version"]
         ctx.params = values
         return []
@@ -76,7 +76,7 @@ def _value(param: Any, given: dict[str, Any]) -> Any:
 def command(function: Callable[..., Any]) -> Verb:
     """The parser of a verb's function, which takes `ctx: typer.Context` first."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(cls=Verb)(function)
+    app.command(cls=Verb, context_settings={"help_option_names": ["-h", "--help"]})(function)
     shared = typer.Typer(add_completion=False, rich_markup_mode=None)
     shared.command(cls=Verb)(_globals)
     made = typer.main.get_command(app)
@@ -85,8 +85,8 @@ def command(function: Callable[..., Any]) -> Verb:
     return made
 
 
-def execute(function: Callable[..., Any], name: str, args: Sequence[str]) -> int:
+def execute(function: Callable[..., Any], name: str, args: Sequence[str], console: Console) -> int:
     """Parses the words and calls the function. Returns its exit code. Raises UsageError."""
     verb = command(function)
-    with verb.make_context(f"magent {name}", list(args)) as ctx:
+    with verb.make_context(f"magent {name}", list(args), obj=console) as ctx:
         return int(verb.invoke(ctx) or 0)

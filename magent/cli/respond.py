@@ -16,7 +16,7 @@ from magent.cli import flags, plain, results
 from magent.cli.console import Console, dump, one_line
 from magent.cli.execution import Conditions, Watch
 from magent.cli.resume import go_on
-from magent.errors import UsageError
+from magent.errors import StoreError, UsageError
 from magent.ports import Question, RunStore
 from magent.source import did_you_mean
 
@@ -92,12 +92,16 @@ def respond(
 async def _answer(
     console: Console, store: RunStore, run_id: str, node: str | None, given: dict[str, Any], by: str
 ) -> None:
-    question = pick(await app.questions(store, run_id), run_id, node)
+    questions = await app.questions(store, run_id)
+    question = pick(questions, run_id, node)
     answer = from_flags(question, given)
     if answer is None:
         raise UsageError(f"no answer to '{question.path}' was given", describe(question))
     await app.respond(store, run_id, question.path, answer, by=by, comment=given["comment"])
     console.say(f"✔ {question.path} of run {run_id} is answered", "green")
+    others = [other.path for other in questions if other is not question]
+    if others:
+        console.hint(f"  it still waits at {', '.join(others)}")
 
 
 def pick(questions: Sequence[Question], run_id: str, node: str | None) -> Question:
@@ -137,7 +141,10 @@ async def _list(console: Console, store: RunStore, output: str) -> int:
     found = []
     for info in await store.list():
         if info.status == "waiting":
-            found += [(info, question) for question in await app.questions(store, info.id)]
+            try:
+                found += [(info, question) for question in await app.questions(store, info.id)]
+            except StoreError as error:  # one damaged record hides no other
+                console.hint(f"magent: {error.message}")
     if output == "json":
         console.result(dump([{"workflow": info.workflow, **_as_json(info.id, question)} for info, question in found]))
     elif not found:

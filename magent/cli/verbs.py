@@ -43,7 +43,7 @@ Options, before or after the verb:
   --no-color       Print without colours (NO_COLOR does the same).
   --store URL      Where runs are kept, such as file:.magent (MAGENT_STORE does the same).
   --version        Print the version.
-  --help           Print this, or the help of a verb.
+  -h, --help       Print this, or the help of a verb.
 
 Example:
   magent run workflow.yaml -i topic=tides
@@ -62,8 +62,9 @@ def second_words(first: str) -> tuple[str, ...]:
     return tuple(entry.name.split()[1] for entry in VERBS if entry.name.startswith(first + " "))
 
 
-def overview() -> str:
-    """What `magent --help` prints."""
-    width = max(len(entry.name) for entry in VERBS) + 3
-    rows = "".join(f"  {entry.name:<{width}}{entry.help}\n" for entry in VERBS)
+def overview(first: str = "") -> str:
+    """What `magent --help` prints; with a first word, what is known of the verbs that begin with it."""
+    shown = [entry for entry in VERBS if entry.name.startswith(first)]
+    width = max(len(entry.name) for entry in shown) + 3
+    rows = "".join(f"  {entry.name:<{width}}{entry.help}\n" for entry in shown)
     return f"{_OVERVIEW_HEAD}{rows}{_OVERVIEW_TAIL}"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
+import subprocess
+import sys
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -145,3 +148,34 @@ def test_runs_alone_lists_them() -> None:
 def test_an_unknown_first_word_is_a_usage_error() -> None:
     with pytest.raises(UsageError):
         find(["frobnicate"])
+
+
+def test_a_first_word_of_two_lists_the_second_ones(capsys: Any) -> None:
+    outcome = magent(capsys, "runs", "--help")
+    assert "runs list" in outcome.out
+    assert "runs show" in outcome.out
+    assert "validate" not in outcome.out
+
+
+@pytest.mark.parametrize("words", [["-h"], ["run", "-h"], ["-h", "run"]])
+def test_help_has_a_short_form(words: list[str], capsys: Any) -> None:
+    outcome = magent(capsys, *words)
+    assert outcome.code == 0
+    assert "Example" in outcome.out
+
+
+def test_json_is_utf_8_whatever_the_locale(here: Path) -> None:
+    here.joinpath("workflow.yaml").write_text(
+        "magent: 1\nname: t\nnodes: {a: {set: {x: 1}, description: flût}}\n", encoding="utf-8"
+    )
+    outcome = process("graph", "--json", env={"PYTHONIOENCODING": "ascii", "LC_ALL": "C"})
+    assert json.loads(outcome.out)["nodes"][0]["description"] == "flût"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_does_no_harm(closed: str, here: Path) -> None:
+    here.joinpath("workflow.yaml").write_text("magent: 1\nname: t\nnodes: {a: {set: {x: 1}}}\n", "utf-8")
+    command = f"PYTHONPATH={ROOT} {sys.executable} -m magent validate {closed}; echo $? > code"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert here.joinpath("code").read_text() == "0\n"
+    assert "Traceback" not in done.stderr

@@ -20,7 +20,7 @@ from magent.spec.checks.texts import Use, offset_of
 from magent.spec.checks.views import WORKS, GraphView, mapping
 
 ERROR = " error"  # the fact that an error was caught; no name looks like this
-_READ = re.compile(r"""state(\.\w+|\s*\[\s*['"]\w+['"]\s*\])""")
+_READ = re.compile(r"""output\b|state(\.\w+|\s*\[\s*['"]\w+['"]\s*\])""")
 _BEFORE = re.compile(r"(\b(if|elif|not|and|or)|[=!]=)\s*\(?\s*$")
 _AFTER = re.compile(r"\s*\)?\s*(and|or|if|else|is|not|in|==|!=)(?=\W)")
 _CHUNK = 4096
@@ -35,8 +35,8 @@ def check_nulls(context: Context) -> Iterator[Problem]:
             for access in use.accesses:
                 if fact := _fact(use.graph, use, access):
                     reads.setdefault(use.graph, []).append((use, access, fact))
-                elif _null_input(use.graph, access):
-                    yield _doubt(use, access, f"`inputs.{access.path[1]}` may be null, its default, and then has no")
+                elif why := _null_input(use.graph, access) or _null_output(use, access):
+                    yield _doubt(use, access, why)
     for graph, found in reads.items():
         if graph.layout is not None:
             yield from _doubtful(graph, graph.layout, found)
@@ -49,6 +49,8 @@ def _fact(graph: GraphView, use: Use, access: Access) -> str | None:
         return None
     if path[0] == "error":
         return ERROR
+    if path[0] == "nodes" and len(path) > 3 and path[2] == "error":
+        return f"{ERROR} of {path[1]}"
     if path[0] != "state" or path[1] not in graph.state_names:
         return None
     if mapping(graph.declared.get(path[1])).get("default") is not None:
@@ -69,15 +71,32 @@ def _null_is_meant(use: Use, access: Access) -> bool:
     return alone and use.spot.pattern[-1] in ("when", "while", "until", "switch", "outputs")
 
 
-def _null_input(graph: GraphView, access: Access) -> bool:
+def _null_input(graph: GraphView, access: Access) -> str | None:
     schema = mapping(graph.inputs.get(access.path[1])) if access.path[0] == "inputs" and len(access.path) > 2 else {}
-    return not access.guarded and "default" in schema and schema["default"] is None
+    if access.guarded or "default" not in schema or schema["default"] is not None:
+        return None
+    return f"`inputs.{access.path[1]}` may be null, its default"
+
+
+def _null_output(use: Use, access: Access) -> str | None:
+    """`output` before the first round, and after an error that was passed over."""
+    if access.guarded or access.path[0] != "output" or (len(access.path) == 1 and _null_is_meant(use, access)):
+        return None
+    if use.spot.pattern == ("while",):
+        return "`output` is null before the first round"
+    if use.spot.pattern[0] == "next" and use.owner.get("on_error") == "continue":
+        return "`output` is null after an error that `on_error: continue` passes over"
+    return None
+
+
+_ATTRIBUTE_AT = {"error": 1, "output": 1, "nodes": 3}  # the step of a path that null does not have
 
 
 def _doubt(use: Use, access: Access, message: str) -> Problem:
     name = ".".join(access.path)
-    if len(access.path) > 2 or access.path[0] == "error":
-        message += f" `{access.path[-1]}`"
+    step = _ATTRIBUTE_AT.get(access.path[0], 2)
+    if len(access.path) > step:
+        message += f", and then has no `{access.path[step]}`"
     hint = f"say what then: `{name} | default(…)`, or ask `{name} is defined`"
     return use.warning(access.line, access.column, "may-be-null", message, hint)
 
@@ -94,12 +113,12 @@ def _doubtful(graph: GraphView, layout: Layout, reads: list[tuple[Use, Access, s
 
 
 def _sentence(graph: GraphView, access: Access, fact: str) -> str:
-    if fact == ERROR:
-        return "`error` is null where no error was caught, and then has no"
+    if fact.startswith(ERROR):
+        return f"`{'.'.join(access.path[: 1 if fact == ERROR else 3])}` is null where no error was caught"
     why = f"'{fact}' may not have run by then" if fact in graph.names else "nothing may have set it by then"
     if fact in graph.nodes and not stores(graph, fact):
         why = f"'{fact}' gives no output"
-    return f"`state.{fact}` may be null here ({why})" + (", and then has no" if len(access.path) > 2 else "")
+    return f"`state.{fact}` may be null here ({why})"
 
 
 def stores(graph: GraphView, name: str) -> bool:
@@ -213,7 +232,7 @@ class _Flow:
     def _along(self, name: str, link: Link, done: int) -> int:
         """What is new on an edge: nothing on the one a skipped visit follows, and an error on those of `on_error`."""
         if link.path[0] == "on_error":
-            return self.bits.get(ERROR, 0)
+            return self.bits.get(ERROR, 0) | self.bits.get(f"{ERROR} of {name}", 0)
         skippable = "when" in self.graph.nodes.get(name, {})
         return 0 if skippable and link.kind == "normal" else done
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from magent.source import Path, did_you_mean, dotted
 from magent.spec import schema_library
@@ -21,14 +21,42 @@ MOST_ERRORS = 20
 _KEPT = 1000
 _WORDING = ("title", "description", "default")
 
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Kept(Generic[K, V]):
+    """What was made of an object, by the object's identity; it is kept alive meanwhile. Bounded."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, tuple[K, V]] = {}
+
+    def get(self, source: K, make: Callable[[K], V]) -> V:
+        known = self._made.get(id(source))
+        if known is not None and known[0] is source:
+            return known[1]
+        if len(self._made) >= _KEPT:
+            self._made.clear()
+        made = make(source)
+        self._made[id(source)] = (source, made)
+        return made
+
+
+_schemas: Kept[Mapping[str, Any], dict[str, Any]] = Kept()
+
 # --- fields: name → JSON Schema, the one form of `inputs`, `output`, `form`, `parameters`
 
 
 def field_schema(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON Schema of the object that `fields` describe: what has no `default` must be there, nothing else may.
 
-    `default: null` lets a field be null, whatever its type. A `#/…` reference in a field counts from that field.
+    `default: null` lets a field be null, whatever its type. A `#/…` reference in a field counts from that field. The
+    same fields, which must not change, give the same schema object.
     """
+    return _schemas.get(fields, _object_schema)
+
+
+def _object_schema(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {name: _member(name, schema) for name, schema in fields.items()},
@@ -116,18 +144,7 @@ class Checker:
         return self._errors(value)
 
 
-_checkers: dict[int, Checker] = {}
-
-
-def checker(schema: Schema) -> Checker:
-    """The checker of this very schema object, which must not change afterwards."""
-    known = _checkers.get(id(schema))
-    if known is not None and known.schema is schema:
-        return known
-    if len(_checkers) >= _KEPT:
-        _checkers.clear()
-    made = _checkers[id(schema)] = Checker(schema)
-    return made
+_checkers: Kept[Schema, Checker] = Kept()
 
 
 def check_value(schema: Schema, value: Any) -> list[str]:
@@ -135,7 +152,7 @@ def check_value(schema: Schema, value: Any) -> list[str]:
 
     The schema must not change between calls. One that is none, or loops, is itself what the sentence is about.
     """
-    known = checker(schema)
+    known = _checkers.get(schema, Checker)
     if known.accepts(value):
         return []
     sentences: dict[str, None] = {}

@@ -175,9 +175,9 @@ def test_a_document_changed_at_random_is_judged_as_the_library_judges_it(data: s
 def _only(path: tuple[str | int, ...]) -> dict[str, Any]:
     """The document with no more than it needs and what stands at `path`: the library takes long for all of it."""
     whole = whole_language()
-    small = {"magent": 1, "name": "x", "nodes": {"only": {"wait": 1}}, path[0]: whole[path[0]]}
+    small: dict[str, Any] = {"magent": 1, "name": "x", "nodes": {"only": {"wait": 1}}, str(path[0]): whole[path[0]]}
     if len(path) > 1 and isinstance(whole[path[0]], dict):
-        small[path[0]] = {path[1]: whole[path[0]][path[1]]}
+        small[str(path[0])] = {path[1]: whole[path[0]][path[1]]}
     return small
 
 

@@ -13,7 +13,7 @@ from magent.ports import RunInfo, RunStore, Sink
 
 
 def load(source: str | os.PathLike[str] | Mapping[str, Any]) -> LoadedWorkflow:
-    """A checked workflow from a file or a mapping. Raises InvalidWorkflow: `.problems` with file, line, column, path."""
+    """A checked workflow from a file or a mapping. Raises InvalidWorkflow, with `.problems`."""
     return app.load(source)
 
 

@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 DURABILITIES = ("sync", "async", "exit")
 LIMITS = ("steps", "tokens", "usd", "timeout")
 FINAL = ("completed", "cancelled")
+SHOWN = (
+    "run_id", "workflow", "status", "exit_code", "outputs", "path", "waiting", "error", "steps", "duration", "tokens",
+    "cost_usd", "dir",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a life of a run came to. `exit_code` is that of the command line; `note` says where nothing had to be done."""
+    """What a life of a run came to. `exit_code` is the command line's; `note` says where nothing had to be done."""
 
     run_id: str
     workflow: str
@@ -133,7 +137,7 @@ class LoadedWorkflow:
     async def stream(self, inputs: Mapping[str, Any] | None = None, **options: Any) -> AsyncIterator[Event]:
         """The events of a run as they happen, with text chunks. Ends with the run; leaving early stops the run."""
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
-        running = asyncio.create_task(self.run(inputs, on_event=queue.put_nowait, **options))
+        running = asyncio.create_task(self.run(inputs, on_event=lambda event: queue.put_nowait(event), **options))
         running.add_done_callback(lambda _: queue.put_nowait(None))
         try:
             while (event := await queue.get()) is not None:
@@ -216,7 +220,7 @@ async def start(loaded: LoadedWorkflow, store: RunStore, options: Options) -> Re
 async def _created(
     store: RunStore, workflow: Workflow, inputs: Mapping[str, Any], created: float, outfit: Outfit, wanted: str | None
 ) -> Journal:
-    """A new record. Ids are short, so runs that begin in the same second may draw the same one: then another is drawn."""
+    """A new record. Ids are short: where two runs of one second draw the same, the later draws again."""
     for left in reversed(range(1 if wanted else 50)):
         run_id = wanted or new_id(created, os.urandom(2))
         try:
@@ -360,9 +364,9 @@ def _people(driver: Driver, outfit: Outfit, options: Options, answers: AnswersFi
 
 @contextmanager
 def _signals(driver: Driver) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end this life of the run in good order. Elsewhere than in the main thread, nothing is caught."""
+    """Ctrl-C and SIGTERM end this life of the run in good order. Outside the main thread, nothing is caught."""
     loop = asyncio.get_running_loop()
-    caught: list[int] = []
+    caught: list[signal.Signals] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         stop = Stop("interrupted", signal=number)
         try:

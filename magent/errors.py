@@ -66,7 +66,9 @@ class RunLocked(StoreError):
     """Another process holds the run. `holder` is a short text such as "process 4711 on host"."""
 
     def __init__(self, run_id: str, holder: str) -> None:
-        super().__init__(f"run {run_id} is held by {holder}", "wait until it ends, or stop that process, then try again")
+        super().__init__(
+            f"run {run_id} is held by {holder}", "wait until it ends, or stop that process, then try again"
+        )
         self.holder = holder
 
 

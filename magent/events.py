@@ -1,27 +1,29 @@
-"""The events of a run: the only record there is. One JSON object a line; state, checkpoints, listings and traces are readings of them.
+"""The events of a run: the only record there is. One JSON object a line; state, checkpoints, listings and
+traces are readings of them.
 
 Every event has `seq` (from 1, without gaps), `time` (seconds since 1970) and `type`; the rest is in `data`. Paths are
 addresses such as `each[2]/draft`; `scope` numbers a scope in the order of opening, the run's own is 0.
 
-    type               data
-    run.started        workflow, inputs, env, limits, answers_digest …       first event of every run
-    run.resumed        limits, reopened: true                                a new life of the run begins
-    run.waiting        nodes: [path]                                         this life ends: people must answer
-    run.interrupted    reason, error                                         this life ends: a signal, a limit, --stop-after
-    run.completed      outputs                                               final
-    run.failed         error, outputs                                        `resume` tries again, unless the error is of type `end`
-    run.cancelled      reason                                                final
-    visit.started      scope, node, path, visit, attempt; items | branches | ask, deadline, input
-    visit.retry        scope, path, attempt, error, at                       an attempt failed, another follows at time `at`
-    visit.waiting      scope, path                                           nobody to ask here and now
-    visit.answered     scope, path, answer
-    visit.completed    scope, node, path, output, set, next, tokens, cost …
-    visit.skipped      scope, node, path, next
-    visit.failed       scope, node, path, error, next                        with `next` where on_error caught it
-    visit.cancelled    scope, path
-    round.started      scope, path, index, item
-    branch.failed      scope, path, index, error                            a branch ended in failure
-    text               path, text                                            a chunk of streamed text; never in the journal (seq 0)
+    type             data
+    run.started      run_id, workflow, inputs, env, limits, agents, run, cwd, pid: the first event of every run
+    run.resumed      limits, agents, pid: a new life of the run begins
+    run.waiting      nodes (addresses): this life ends, people must answer
+    run.interrupted  reason, error, signal: this life ends by a signal, a limit, --stop-after
+    run.completed    outputs: final
+    run.failed       error, outputs: `resume` tries again, unless the error is of type `end`
+    run.cancelled    reason: final
+    visit.started    scope, node, path, visit, attempt; and items, branches, ask, deadline … by the node's type
+    visit.retry      scope, path, attempt, error, at: an attempt failed, another follows at that time
+    visit.waiting    scope, path: nobody to ask here and now (`ask`: what became of work with effects outside)
+    visit.answered   scope, path, answer
+    visit.completed  scope, node, path, output, set, next, loop, tokens, cost …
+    visit.skipped    scope, node, path, next
+    visit.failed     scope, node, path, error; caught and next where `on_error` took it
+    visit.cancelled  scope, path
+    round.started    scope, path, index
+    text             path, text: a chunk of streamed text; never in the journal (seq 0)
+
+`waited`, in the last event of a life, is how many of its seconds were spent on nothing but waiting for people.
 """
 
 from __future__ import annotations
@@ -73,7 +75,8 @@ def decode(line: bytes) -> Event:
 
 
 class Failure(NamedTuple):
-    """A node's failure as a value: `type` is one of the language's error types; `data` what the failed work left behind."""
+    """A node's failure as a value: `type` is one of the language's error types; `data` what the failed work
+    left behind."""
 
     type: str
     message: str
@@ -84,7 +87,12 @@ class Failure(NamedTuple):
     retry_after: float | None = None
 
     def as_json(self) -> dict[str, Any]:
-        shown: dict[str, Any] = {"type": self.type, "message": self.message, "node": self.node, "attempts": self.attempts}
+        shown: dict[str, Any] = {
+            "type": self.type,
+            "message": self.message,
+            "node": self.node,
+            "attempts": self.attempts,
+        }
         if self.data is not None:
             shown["data"] = self.data
         if self.hint:
@@ -94,7 +102,12 @@ class Failure(NamedTuple):
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Failure:
         return cls(
-            data["type"], data["message"], data.get("node", ""), data.get("attempts", 1), data.get("data"), data.get("hint")
+            data["type"],
+            data["message"],
+            data.get("node", ""),
+            data.get("attempts", 1),
+            data.get("data"),
+            data.get("hint"),
         )
 
 

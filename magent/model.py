@@ -1,7 +1,8 @@
 """The frozen model of a workflow: what `spec.build` makes of a checked document and what planner and engine read.
 
-A `Workflow` holds graphs by key (the root, subgraphs by name and by file). A `Graph` holds nodes by name and cuts them into
-regions: the nodes of one scope (the graph's own, each branch's, each body's). Nothing here changes after it was built.
+A `Workflow` holds graphs by key (the root, subgraphs by name and by file). A `Graph` holds nodes by name and cuts them
+into regions: the nodes of one scope (the graph's own, each branch's, each body's). Nothing here changes after
+it was built.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ ERROR_TYPES = ("timeout", "rate_limit", "agent", "tool", "exit", "output", "call
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A way out of a node. `max` bounds the uses of a loop_back; `index` is its place in `next` (loop_backs elsewhere: -1)."""
+    """A way out of a node. `max` bounds the uses of a loop_back; `index` is its place in `next` (elsewhere:
+    -1, 99 …)."""
 
     kind: EdgeKind
     target: str
@@ -246,7 +248,7 @@ class StateKey:
 
 @dataclass(frozen=True, slots=True)
 class AgentSpec:
-    """An agent as written. `settings` is the whole mapping, templates in it not yet rendered; `home` its file's directory."""
+    """An agent as written. `settings`: the whole mapping, templates not yet rendered; `home`: its file's directory."""
 
     name: str
     kind: Literal["model", "command", "call", "replies"]
@@ -264,7 +266,8 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """The nodes of one scope. `entry` is its first node; `owner` the composite node that opens it, None for the graph's own."""
+    """The nodes of one scope. `entry`: its first node; `owner`: the composite that opens it, None for the
+    graph's own."""
 
     entry: str
     owner: str | None
@@ -273,7 +276,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """One graph: the root, or a subgraph. `home` is the directory of its file; agents and tools are those it may name."""
+    """One graph: the root, or a subgraph. `home`: the directory of its file; agents and tools are those it may name."""
 
     key: str
     home: str

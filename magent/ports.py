@@ -64,7 +64,8 @@ class Reply:
 
 class Agent(Protocol):
     async def ask(self, request: Request, on_text: Callable[[str], None]) -> Reply:
-        """Answers; hands text on as it arrives. Raises WorkFailed: `agent`, `rate_limit` (with retry_after), `timeout`."""
+        """Answers; hands text on as it arrives. Raises WorkFailed: `agent`, `rate_limit` (with retry_after),
+        `timeout`."""
         ...
 
     async def close(self) -> None:
@@ -92,7 +93,8 @@ class Tool(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a person is asked: the `human_input` node rendered. `schema` is the JSON Schema of a whole answer (see `answers`)."""
+    """What a person is asked: the `human_input` node rendered. `schema` is the JSON Schema of a whole answer
+    (see `answers`)."""
 
     node: str
     path: str
@@ -128,13 +130,15 @@ class Question:
 
 class Human(Protocol):
     async def ask(self, question: Question) -> Mapping[str, Any] | None:
-        """A whole, validated answer (with `via`, `by`, `at`), or None: nobody here answers now. Cancelled when too late."""
+        """A whole, validated answer (with `via`, `by`, `at`), or None: nobody here answers now. Cancelled when
+        too late."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """A run as a listing shows it. `status` is as recorded, but `interrupted` where it says running and nobody holds it."""
+    """A run as a listing shows it. `status` is as recorded, but `interrupted` where it says running and nobody
+    holds it."""
 
     id: str
     workflow: str
@@ -171,7 +175,8 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A run as read: header (`run.json`), the frozen workflow, newest sound checkpoint (seq, fold) or None, events after it."""
+    """A run as read: header (`run.json`), the frozen workflow, newest sound checkpoint (seq, fold) or None,
+    events after it."""
 
     header: Mapping[str, Any]
     workflow: Mapping[str, Any]
@@ -183,15 +188,18 @@ class RunStore(Protocol):
     url: str
 
     async def create(self, run_id: str, header: Mapping[str, Any], workflow: Mapping[str, Any]) -> Journal:
-        """A new run, held by this process. Raises UsageError where the id exists or cannot be a name, StoreError else."""
+        """A new run, held by this process. Raises UsageError where the id exists or cannot be a name,
+        StoreError else."""
         ...
 
     async def open(self, run_id: str) -> tuple[Journal, Record]:
-        """Holds an existing run and reads it. A half-written last line is dropped. Raises UsageError (unknown id), RunLocked, RunDamaged."""
+        """Holds an existing run and reads it. A half-written last line is dropped. Raises UsageError (unknown
+        id), RunLocked, RunDamaged."""
         ...
 
     async def read(self, run_id: str, *, checkpoint: bool = True) -> Record:
-        """Reads without holding; `checkpoint=False` gives all events from the first. Raises as `open`, but never RunLocked."""
+        """Reads without holding; `checkpoint=False` gives all events from the first. Raises as `open`, but
+        never RunLocked."""
         ...
 
     async def list(self) -> Iterable[RunInfo]:
@@ -199,7 +207,8 @@ class RunStore(Protocol):
         ...
 
     async def resolve(self, text: str) -> str:
-        """The id that `text` means: `latest`, an id, a unique prefix or suffix. Raises UsageError with the nearest or the candidates."""
+        """The id that `text` means: `latest`, an id, a unique prefix or suffix. Raises UsageError with the
+        nearest or the candidates."""
         ...
 
     async def result(self, run_id: str) -> Mapping[str, Any] | None: ...

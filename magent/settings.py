@@ -1,4 +1,4 @@
-"""`.magent.yaml`: what a project prefers. Order of everything: flag, environment, workflow file, settings file, built in."""
+"""`.magent.yaml`: what a project prefers. The order: flag, environment, workflow file, settings file, built in."""
 
 from __future__ import annotations
 

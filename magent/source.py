@@ -1,6 +1,7 @@
 """Where things stand in files, and what is wrong there.
 
-`Map` and `Seq` are the dict and list that the loader makes: plain data, but each knows the place of every key and value.
+`Map` and `Seq` are the dict and list that the loader makes: plain data, but each knows the place of every key
+and value.
 A `Problem` is one sentence about one place; `render` draws it with the source line and a caret.
 """
 
@@ -27,7 +28,8 @@ class Position(NamedTuple):
 
 
 class Map(dict[str, Any]):
-    """A mapping read from a file. `position` is its own place; `key_positions`, `value_positions` those of its items."""
+    """A mapping read from a file. `position` is its own place; `key_positions`, `value_positions` those of its
+    items."""
 
     __slots__ = ("key_positions", "position", "value_positions")
 
@@ -59,14 +61,16 @@ class Seq(list[Any]):
 
 
 class Text(str):
-    """A text that remembers how it was written where that matters: `style` is plain, single, double, literal or folded."""
+    """A text that remembers how it was written where that matters: `style` is plain, single, double, literal
+    or folded."""
 
     __slots__ = ("style",)
     style: str
 
 
 def locate(root: Any, path: Path, *, key: bool = False, fallback: Position | None = None) -> Position:
-    """The place of the value at `path` in a loaded document (of its key with `key=True`), or of the nearest ancestor."""
+    """The place of the value at `path` in a loaded document (of its key with `key=True`), or of the nearest
+    ancestor."""
     place = getattr(root, "position", None) or fallback or Position("<data>", 1, 1)
     current = root
     for depth, step in enumerate(path):
@@ -154,7 +158,8 @@ def _visible(line: str) -> str:
 
 
 def render(problem: Problem, lines: Sequence[str] | None = None) -> str:
-    """The problem as `file:line:col: severity: message [code]`, its path, the source line with a caret, and the hint."""
+    """The problem as `file:line:col: severity: message [code]`, its path, the source line with a caret, and
+    the hint."""
     out = [f"{problem.position}: {problem.severity}: {_visible(problem.message)} [{problem.code}]"]
     if problem.path:
         out.append(f"  at {problem.path}")

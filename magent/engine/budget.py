@@ -15,7 +15,7 @@ Price = tuple[float, float]  # dollars a million tokens: input, output
 
 @dataclass(slots=True)
 class RunBudget:
-    """The budget of one run over all its lives. What calls at work have settled but not recorded yet is counted as `loose`."""
+    """The budget of one run over all its lives. `loose` is what calls have used that is not recorded yet."""
 
     run: Run
     price: Callable[[str], Price | None] = field(default=lambda _agent: None)

@@ -1,6 +1,6 @@
 """The loop that acts on what the planner says: plan → record → start → wait, until nothing is left to do.
 
-Every batch of finished work is recorded (and synced, by the durability chosen) before anything that depends on it starts.
+Every batch of finished work is recorded (and synced, by the durability chosen) before what depends on it starts.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from magent.engine import plan
 from magent.engine.attempt import Outcome, attempt_once, retry_at
 from magent.engine.fold import Run, Scope, Visit
 from magent.engine.nodes import Attempt, Services
+from magent.engine.plan import Fact
 from magent.engine.snapshot import to_json
 from magent.engine.uncertain import decide, doubt
 from magent.engine.view import names, visit_key
 from magent.errors import AnswerRefused
 from magent.events import Event, Failure, WorkFailed
-from magent.model import HumanInput, Task, Wait
+from magent.model import HumanInput, Node, Task, Wait
 from magent.ports import Human, Journal, Question, Sink
 
 BATCH = 512
@@ -404,7 +405,7 @@ class Driver:
         if self.run.seq - self.checkpoint_seq >= self.checkpoint_every // 10:
             await self.journal.checkpoint(self.run.seq, to_json(self.run))
 
-    def _last_event(self) -> plan.Fact:
+    def _last_event(self) -> Fact:
         if self.stop is not None:
             data: dict[str, Any] = {"reason": self.stop.reason, "waited": round(self.waited, 3)}
             if self.stop.error is not None:
@@ -429,6 +430,10 @@ class Driver:
             task.cancel()
         if tasks:
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def is_external(node: Node) -> bool:
+    return isinstance(node, Task) and node.external
 
 
 def asks(scope: Scope) -> bool:

@@ -1,7 +1,7 @@
-"""The fold: what the events of a run add up to. `Run.apply` is the only place that changes it, live and on resume alike.
+"""The fold: what the events of a run add up to. Only `Run.apply` changes it, live and on resume alike.
 
-A `Scope` is the run, a branch, an item, a round or a subgraph; a `Visit` is one node at work in it. Composite visits hold
-the scopes they opened. Nothing recurses: scopes know their owner, visits their scope.
+A `Scope` is the run, a branch, an item, a round or a subgraph; a `Visit` is one node at work in it. Composite visits
+hold the scopes they opened. Nothing recurses: scopes know their owner, visits their scope.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class Visit:
     """One node at work in one scope."""
 
     __slots__ = (
-        "answer", "attempt", "begun", "branches", "children", "cost", "deadline", "failed_first", "failure", "failures", "index",
+        "answer", "attempt", "begun", "branches", "children", "cost", "deadline", "failed_first", "failure",
+        "failures", "index",
         "items", "last", "limit", "need", "next_child", "node", "number", "path", "question", "released", "results",
         "scope", "started", "status", "successes", "timeout", "tokens", "width",
     )  # fmt: skip
@@ -65,7 +66,8 @@ class Scope:
     """One scope. `pending` is the node it will enter next; `current` the visit at work (kept where it failed)."""
 
     __slots__ = (
-        "ancestry", "begun", "counters", "current", "depth", "error", "facts", "failure", "graph", "id", "index", "inputs", "kind", "locals",
+        "ancestry", "begun", "counters", "current", "depth", "error", "facts", "failure", "graph", "id",
+        "index", "inputs", "kind", "locals",
         "names", "output", "outputs", "owner", "pending", "prefix", "queued", "released", "state", "status", "via",
     )  # fmt: skip
 
@@ -89,7 +91,7 @@ class Scope:
         self.outputs: Any = None  # of the `end` reached
         self.error: Mapping[str, Any] | None = None
         self.failure: Failure | None = None
-        self.depth = 0 if owner is None else owner.scope.depth + (kind == "graph")
+        self.depth: int = 0 if owner is None else owner.scope.depth + (kind == "graph")
         self.ancestry: tuple[int, ...] = () if owner is None else (*owner.scope.ancestry, owner.number)
         self.begun = False
         self.queued = False
@@ -150,9 +152,7 @@ class Run:
         self.created = 0.0
         self.life_started = 0.0
         self.spent = 0.0  # seconds of the lives before this one
-        self.asked: dict[
-            str, int
-        ] = {}  # how often each human node was asked, by name and by path (with a slash in front)
+        self.asked: dict[str, int] = {}  # how often each human node was asked, by name and by /path
         self.marks: dict[str, list[Any]] = {}  # by agent: what its answers left behind, for `recall`
         self.failure: Failure | None = None
         self.outputs: Any = None
@@ -565,7 +565,7 @@ def composite_output(visit: Visit) -> Any:
 
 
 def branch_errors(visit: Visit, timed_out: bool) -> dict[str, Any]:
-    """`nodes.fan.errors`: branch name or index → {type, message}, of the branches that failed or were not done in time."""
+    """`nodes.fan.errors`: branch name or index → {type, message}, of those that failed or were not done in time."""
     errors: dict[str, Any] = {}
     node = visit.node
     if isinstance(node, Parallel):

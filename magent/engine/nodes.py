@@ -7,6 +7,7 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
 from magent.engine.values import NotJson, plain
@@ -77,7 +78,7 @@ class Attempt:
 
 
 async def perform(attempt: Attempt) -> Any:
-    """Does the task's work once; the result is plain JSON and fits the task's `output`. Raises WorkFailed, EvaluationError."""
+    """Does the task's work once; the result is plain JSON that fits `output`. Raises WorkFailed, EvaluationError."""
     result = await WORK[type(attempt.node.work)](attempt, attempt.node.work)
     try:
         return plain(result)
@@ -282,8 +283,8 @@ def _no_constant(name: str) -> Any:
 async def call(attempt: Attempt, work: Call) -> Any:
     arguments = work.arguments.evaluate(attempt.seen) if work.arguments else {}
     try:
-        function = load_function(work.target, work.home)
-        if inspect.iscoroutinefunction(function):
+        function, is_async = _function(work.target, work.home)
+        if is_async:
             result = await function(**arguments)
         else:
             result = await asyncio.to_thread(function, **arguments)
@@ -297,6 +298,14 @@ async def call(attempt: Attempt, work: Call) -> Any:
         kind = type(error).__name__
         raise WorkFailed(Failure("call", f"{work.target} raised {kind}: {error}", data={"exception": kind})) from error
     return _fits_later(attempt, result)
+
+
+@lru_cache(maxsize=1000)
+def _function(target: str, home: str) -> tuple[Callable[..., Any], bool]:
+    """The function, and whether it is a coroutine function: looked up once, since a loop may call it thousands
+    of times."""
+    function = load_function(target, home)
+    return function, inspect.iscoroutinefunction(function)
 
 
 def _fits_later(attempt: Attempt, result: Any) -> Any:

@@ -87,7 +87,7 @@ def _enter(run: Run, scope: Scope, now: float) -> Decision:
         if isinstance(node, End):
             return Decision([_ended(run, scope, node)])
         if isinstance(node, Choice):
-            return Decision([_chosen(run, scope, node, now)])
+            return Decision([_chosen(run, scope, node)])
         arrival = arrive(run, scope, node, now)
     except (EvaluationError, BadWrite, NoRoute) as error:
         return Decision([failed(run, scope, node, error_of(error), now)])
@@ -147,9 +147,9 @@ def _ended(run: Run, scope: Scope, node: End) -> Fact:
     return "visit.completed", data
 
 
-def _chosen(run: Run, scope: Scope, node: Choice, now: float) -> Fact:
+def _chosen(run: Run, scope: Scope, node: Choice) -> Fact:
     data = head(scope, node)
-    route = follow(run, scope, node, names(run, scope))
+    route = follow(scope, node, names(run, scope))
     data["output"] = route["next"] or "end"
     return "visit.completed", data | route
 
@@ -198,7 +198,7 @@ def _conclude(run: Run, scope: Scope, node: Node, now: float, data: dict[str, An
     seen = names_after(run, scope, preview, output, facts)
     if node.set:
         data["set"] = _writes(scope, node, preview, seen)
-    data.update(follow(run, scope, node, seen))
+    data.update(follow(scope, node, seen))
 
 
 def _chooses(node: Node) -> bool:
@@ -258,7 +258,7 @@ def _caught(run: Run, scope: Scope, node: Node, failure: Failure, now: float) ->
     facts = {node.name: facts_after(scope, node, scope.current, "failed", now, {"error": failure.as_json()})}
     seen = names_after(run, scope, preview, None, facts, failure_facts(failure))
     edges = None if going_on or node.on_error.edge is None else (node.on_error.edge,)
-    return {"caught": node.on_error.action, **follow(run, scope, node, seen, edges)}
+    return {"caught": node.on_error.action, **follow(scope, node, seen, edges)}
 
 
 def cancel(visit: Visit) -> Iterator[Fact]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from magent.engine.fold import Run, Scope
+from magent.engine.fold import Scope
 from magent.expressions import Condition, EvaluationError
 from magent.model import DEFAULT_LOOP_BACK_MAX, Choice, Edge, Node
 
@@ -15,9 +15,7 @@ class NoRoute(Exception):
     """No edge of a node holds; the message says what each condition saw."""
 
 
-def follow(
-    run: Run, scope: Scope, node: Node, seen: Mapping[str, Any], edges: Sequence[Edge] | None = None
-) -> dict[str, Any]:
+def follow(scope: Scope, node: Node, seen: Mapping[str, Any], edges: Sequence[Edge] | None = None) -> dict[str, Any]:
     """`{"next": target}`, target None where the scope ends, with `"loop": counter` where a loop_back is taken.
 
     Raises NoRoute, and EvaluationError from the conditions.

@@ -101,7 +101,7 @@ def scope_of(run: Run, path: str) -> Scope:
 
 
 def visits(events: list[Event]) -> list[dict[str, Any]]:
-    """Every visit of a run as its events tell it: `{path, node, status, visit, attempts, started, ended, tokens, cost, error}`."""
+    """Every visit as the events tell it: `{path, node, status, attempts, started, ended, tokens, cost, error}`."""
     found: dict[str, dict[str, Any]] = {}
     done: list[dict[str, Any]] = []
     for event in events:

@@ -1,4 +1,4 @@
-"""The fold as JSON and back: what a checkpoint holds. Branches that have not begun are not in it; they follow from their node."""
+"""The fold as JSON and back: what a checkpoint holds. Branches that have not begun follow from their node."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _RUN = (
     "signal", "agents",
 )  # fmt: skip
 _SCOPE = (
-    "kind", "prefix", "index", "status", "pending", "via", "begun", "released", "counters", "output", "outputs", "error",
+    "kind", "prefix", "index", "status", "pending", "via", "begun", "released", "counters", "output", "outputs",
+    "error",
 )  # fmt: skip
 _VISIT = (
     "number", "status", "attempt", "started", "tokens", "cost", "deadline", "timeout", "question", "answer", "items",

@@ -1,4 +1,4 @@
-"""Random workflows for property tests, and an executor whose results depend on the visit alone, its timing on chance."""
+"""Random workflows for property tests, and an executor whose results depend on the visit, its timing on chance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Nodes = dict[str, Any]
 
 
 class Maker:
-    """Makes nested graphs from a random source: sequences of tasks, conditions, parallels, loops, loop_backs, subgraphs."""
+    """Makes nested graphs from a random source: tasks, conditions, parallels, loops, loop_backs, subgraphs."""
 
     def __init__(self, chance: random.Random, deepest: int = 3) -> None:
         self.chance = chance
@@ -46,7 +46,7 @@ class Maker:
     def sequence(self, depth: int, *, shared: bool) -> str:
         """A chain of elements; `shared` is False in branches, where only reducing keys may be set. Gives its entry."""
         names = [self.element(depth, shared=shared) for _ in range(self.chance.randint(1, 3))]
-        for at, (this, following) in enumerate(zip(names, names[1:], strict=False)):
+        for at, (this, following) in enumerate(itertools.pairwise(names)):
             self.connect(this, following, names[: at + 1])
         return names[0]
 

@@ -1,4 +1,5 @@
-"""Real processes, really killed: finished work is done once in the record, and the outcome is that of a run left alone."""
+"""Real processes, really killed: finished work is done once in the record, and the outcome is that of a run
+left alone."""
 
 from __future__ import annotations
 

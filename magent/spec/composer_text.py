@@ -72,7 +72,8 @@ class StandIns:
 
     def stand_in(self, char: str) -> str:
         if self.free is None:
-            self.free = iter(sorted(set(map(chr, range(0xE000, 0xF900))) - set(self.text)))
+            used = set(self.text)
+            self.free = (char for char in map(chr, range(0xE000, 0xF900)) if char not in used)
         self.given[char] = other = next(self.free, char)
         self.back[ord(other)] = char
         return other

@@ -308,6 +308,15 @@ async def test_cancelled_at_any_moment_from_the_start_on_it_leaves_nothing(group
     assert groups.alive() == []
 
 
+async def test_where_the_system_cannot_watch_a_process_a_thread_waits_for_it(
+    groups: Groups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "pidfd_open", raising=False)
+    assert await sh("echo a; exit 3") == ProcessResult(3, "a\n", "")
+    await cancelled("echo $$; exec sleep 60", groups)
+    assert groups.alive() == []
+
+
 async def test_many_at_once_end_each_with_its_own_output() -> None:
     results = await asyncio.gather(*(run("echo", str(number)) for number in range(60)))
     assert [result.stdout for result in results] == [f"{number}\n" for number in range(60)]

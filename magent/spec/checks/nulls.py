@@ -2,7 +2,7 @@
 
 A must-analysis over sets of facts, as bits of integers: a fact is the name of a node that has an output by then, of a
 key that was set, or `error` where an error was caught. Facts are only gained. Each scope is looked at for itself, inner
-ones first, then what holds at its opening is handed inwards; 4096 facts are followed at a time: the whole is linear.
+ones first, then what holds at its opening is handed inwards. As many facts are followed at a time as memory allows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ERROR = " error"  # the fact that an error was caught; no name looks like this
 _READ = re.compile(r"""output\b|state(\.\w+|\s*\[\s*['"]\w+['"]\s*\])""")
 _BEFORE = re.compile(r"(\b(if|elif|not|and|or)|[=!]=)\s*\(?\s*$")
 _AFTER = re.compile(r"\s*\)?\s*(and|or|if|else|is|not|in|==|!=)(?=\W)")
-_CHUNK = 4096
+_MEMORY = 500_000_000  # bits that all sets of facts together may take
 _PASSES = 20
 
 
@@ -103,8 +103,9 @@ def _doubt(use: Use, access: Access, message: str) -> Problem:
 
 def _doubtful(graph: GraphView, layout: Layout, reads: list[tuple[Use, Access, str]]) -> Iterator[Problem]:
     facts = list(dict.fromkeys(fact for _, _, fact in reads))
-    for start in range(0, len(facts), _CHUNK):
-        bits = {fact: 1 << number for number, fact in enumerate(facts[start : start + _CHUNK])}
+    size = max(256, _MEMORY // len(graph.names))
+    for start in range(0, len(facts), size):
+        bits = {fact: 1 << number for number, fact in enumerate(facts[start : start + size])}
         flow = _Flow(graph, layout, bits)
         flow.run()
         for use, access, fact in reads:

@@ -35,7 +35,7 @@ class Spot:
     `output`, `secrets`, `round` say whether these names may be used there.
     """
 
-    pattern: Path
+    pattern: tuple[str, ...]
     form: Form
     output: bool = False
     secrets: bool = False
@@ -102,7 +102,7 @@ class Use:
     """One text at its place.
 
     `section` names what it stands in, `node` the node, agent, role, tool or chain, `owner` its mapping; `graph` is None
-    outside of graphs. `key` is the key of the document whose names are known there.
+    outside of graphs.
     """
 
     place: Place
@@ -111,7 +111,6 @@ class Use:
     section: str
     graph: GraphView | None
     node: str | None
-    key: str
     owner: Mapping[str, Any]
     parsed: Parsed | ExpressionProblem
 
@@ -168,18 +167,18 @@ def collect(names: Names) -> list[Use]:
     """Every text of the bundle that is parsed, in the order of the documents."""
     reader = Reader()
     found: list[Use] = []
-    for place, data, spots, section, graph, node, key in _owners(names):
+    for place, data, spots, section, graph, node in _owners(names):
         for spot in spots:
             if spot.pattern[0] not in data:
                 continue
             for path, value in select(data, spot.pattern):
                 for leaf, text, form in _texts(value, spot.form):
                     parsed = reader.read(form, text)
-                    found.append(Use(place / (*path, *leaf), spot, text, section, graph, node, key, data, parsed))
+                    found.append(Use(place / (*path, *leaf), spot, text, section, graph, node, data, parsed))
     return found
 
 
-Owner = tuple[Place, Mapping[str, Any], tuple[Spot, ...], str, GraphView | None, str | None, str]
+Owner = tuple[Place, Mapping[str, Any], tuple[Spot, ...], str, GraphView | None, str | None]
 
 
 def _owners(names: Names) -> Iterator[Owner]:
@@ -187,25 +186,25 @@ def _owners(names: Names) -> Iterator[Owner]:
         for name, node in graph.nodes.items():
             spots = NODE_SPOTS.get(graph.type_of(name))
             if spots is not None:
-                yield graph.at(name), node, (*_ANY_NODE, *spots), "node", graph, name, graph.key
-        yield graph.place, graph.data, GRAPH_SPOTS, "outputs", graph, None, graph.key
-    for key, document in names.owners():
-        yield from _shared(key, Place(document, ()), mapping(document.data))
+                yield graph.at(name), node, (*_ANY_NODE, *spots), "node", graph, name
+        yield graph.place, graph.data, GRAPH_SPOTS, "outputs", graph, None
+    for _, document in names.all_documents():
+        yield from _shared(Place(document, ()), mapping(document.data))
 
 
-def _shared(key: str, place: Place, data: Mapping[str, Any]) -> Iterator[Owner]:
+def _shared(place: Place, data: Mapping[str, Any]) -> Iterator[Owner]:
     for section in ("agents", "roles", "tools"):
         for name, body in mapping(data.get(section)).items():
             if isinstance(body, Mapping):
-                yield place / (section, name), body, tuple(_settings(section, body)), section, None, name, key
+                yield place / (section, name), body, tuple(_settings(section, body)), section, None, name
     for name, body in mapping(data.get("chains")).items():
         if isinstance(body, Mapping):
-            yield place / ("chains", name), body, STEP_SPOTS, "chains", None, name, key
+            yield place / ("chains", name), body, STEP_SPOTS, "chains", None, name
     if isinstance(data.get("notify"), Mapping):
-        yield place / "notify", data["notify"], NOTIFY_SPOTS, "notify", None, None, key
+        yield place / "notify", data["notify"], NOTIFY_SPOTS, "notify", None, None
     if isinstance(data.get("defaults"), Mapping):
         spots = (Spot(("agent",), "template"), Spot(("timeout",), "value"))
-        yield place / "defaults", data["defaults"], spots, "defaults", None, None, key
+        yield place / "defaults", data["defaults"], spots, "defaults", None, None
 
 
 def _settings(section: str, body: Mapping[str, Any]) -> Iterator[Spot]:
@@ -218,21 +217,20 @@ def _settings(section: str, body: Mapping[str, Any]) -> Iterator[Spot]:
             yield Spot((key,), "value", secrets=section != "roles")
 
 
-def select(data: Any, pattern: Path) -> Iterator[tuple[Path, Any]]:
-    """The values that `pattern` leads to, with their paths."""
-    found: list[tuple[Path, Any]] = [((), data)]
-    for step in pattern:
+def select(data: Mapping[str, Any], pattern: tuple[str, ...]) -> Iterator[tuple[Path, Any]]:
+    """The values that `pattern` leads to, with their paths; its first key is there."""
+    first = pattern[0]
+    found: list[tuple[Path, Any]] = [((first,), data[first])]
+    for step in pattern[1:]:
         deeper: list[tuple[Path, Any]] = []
         for path, value in found:
             if step == "*" and isinstance(value, list):
                 deeper += [((*path, index), item) for index, item in enumerate(value)]
-            elif step == "*" and isinstance(value, Mapping):
+            elif step == "*" and isinstance(value, dict):
                 deeper += [((*path, key), item) for key, item in value.items()]
-            elif isinstance(value, Mapping) and step in value:
-                deeper.append(((*path, step), value[str(step)]))
+            elif isinstance(value, dict) and step in value:
+                deeper.append(((*path, step), value[step]))
         found = deeper
-        if not found:
-            break
     return iter(found)
 
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from magent.graph import Layout, Sketch, layout, sketch
 from magent.source import Path, Position, Problem, dotted, locate, nearest
@@ -26,8 +26,6 @@ PREDEFINED_ROLES = (
     "specialist",
 )
 WORKS = ("prompt", "run", "call", "tool", "chain")
-Section = Literal["agents", "roles", "tools", "chains"]
-SECTIONS: tuple[Section, ...] = ("agents", "roles", "tools", "chains")
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -41,11 +39,6 @@ def sequence(value: Any) -> list[Any]:
 
 def is_template(value: Any) -> bool:
     return isinstance(value, str) and ("{{" in value or "{%" in value)
-
-
-def reads_whole(value: Any) -> bool:
-    """Whether a text is one `{{ … }}`, checked when reached."""
-    return isinstance(value, str) and value.strip().startswith("{{") and value.strip().endswith("}}")
 
 
 @dataclass(frozen=True, slots=True)

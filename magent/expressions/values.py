@@ -315,6 +315,8 @@ def as_text(value: Any, evaluation: Evaluation) -> str:
     if value_kind is bool:
         return "true" if value else "false"
     if value_kind is int:
+        if value.bit_length() > 500:
+            evaluation.toil(value.bit_length() // 4)
         return str(finite(value))
     if isinstance(value, str):
         return str(value)

@@ -330,6 +330,7 @@ async def _live(run: Run, journal: Journal, outfit: Outfit, options: Options, li
         stop_after=options.stop_after,
         checkpoint_every=workflow.checkpoints.every,
         checkpoint_interval=workflow.checkpoints.interval,
+        checkpoint_keep=workflow.checkpoints.keep,
         mask=outfit.mask,
     )
     driver.checkpoint_time = clock.now()

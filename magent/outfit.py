@@ -25,6 +25,7 @@ from magent.source import did_you_mean
 
 KEPT_RAW = ("command", "replies", "system")  # rendered later, with what the task sees
 MASK = "***"
+SHORTEST = 4  # characters: what is shorter hides nothing, and would be found everywhere
 
 
 class Outfit:
@@ -196,7 +197,7 @@ def _not_yet(node: Task, key: str) -> UsageError:
 
 def masker(secrets: Any) -> Callable[[Any], Any] | None:
     """A function that puts `***` for every secret in the texts of JSON data; None where there is no secret."""
-    hidden = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+    hidden = sorted({secret for secret in secrets if len(secret) >= SHORTEST}, key=len, reverse=True)
     if not hidden:
         return None
 

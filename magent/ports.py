@@ -160,8 +160,8 @@ class Journal(Protocol):
         """Writes the events in order; with `sync` they are on the disk when this returns. Raises StoreError."""
         ...
 
-    async def checkpoint(self, seq: int, fold: Mapping[str, Any]) -> None:
-        """Keeps a fold of events 1..seq; may drop the oldest beyond what is kept."""
+    async def checkpoint(self, seq: int, fold: Mapping[str, Any], *, keep: int = 5) -> None:
+        """Keeps a fold of events 1..seq; drops the oldest beyond the newest `keep`."""
         ...
 
     async def finish(self, result: Mapping[str, Any]) -> None:

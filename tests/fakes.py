@@ -12,7 +12,6 @@ from typing import Any
 from magent.events import Event, Failure, WorkFailed
 from magent.ports import ProcessResult, Question
 
-
 PATIENCE = 50  # turns of the loop
 
 
@@ -113,7 +112,7 @@ class MemoryJournal:
         self.events.extend(events)
         self.batches.append((list(events), sync))
 
-    async def checkpoint(self, seq: int, fold: Mapping[str, Any]) -> None:
+    async def checkpoint(self, seq: int, fold: Mapping[str, Any], *, keep: int = 5) -> None:
         self.checkpoints.append((seq, fold))
 
     async def finish(self, result: Mapping[str, Any]) -> None:

@@ -28,6 +28,7 @@ from magent.model import HumanInput, Node, Task, Wait
 from magent.ports import Human, Journal, Question, Sink
 
 BATCH = 512
+PAYLOAD = ("output", "outputs", "error", "ask", "answer", "items", "marks", "reason")
 TIMERS = ("timeout", "wait", "retry", "deadline")
 
 
@@ -56,6 +57,7 @@ class Driver:
     stop_after: str | None = None
     checkpoint_every: int = 500
     checkpoint_interval: float = 60.0
+    checkpoint_keep: int = 5
     mask: Callable[[Any], Any] | None = None
     stop: Stop | None = None
     batch: list[Event] = field(default_factory=list)
@@ -144,7 +146,7 @@ class Driver:
 
     def record(self, kind: str, data: dict[str, Any], now: float | None = None) -> None:
         if self.mask is not None:
-            data = self.mask(data)
+            data = {name: self.masked(name, value) for name, value in data.items()}
         event = Event(self.run.seq + 1, self.clock.now() if now is None else now, kind, data)
         self.run.apply(event)
         self.batch.append(event)
@@ -153,6 +155,13 @@ class Driver:
         hook = _HOOKS.get(kind)
         if hook is not None:
             hook(self, data)
+
+    def masked(self, name: str, value: Any) -> Any:
+        """Secrets are kept out of what people and programs said, not out of the names that hold the record together."""
+        assert self.mask is not None
+        if name in ("set", "inputs", "env"):
+            return {key: self.mask(item) for key, item in value.items()}
+        return self.mask(value) if name in PAYLOAD else value
 
     def _visit_started(self, data: dict[str, Any]) -> None:
         if "timeout" in data:
@@ -217,7 +226,7 @@ class Driver:
             seq - self.checkpoint_seq >= self.checkpoint_every or now - self.checkpoint_time >= self.checkpoint_interval
         ):
             self.checkpoint_seq, self.checkpoint_time = seq, now
-            await self.journal.checkpoint(seq, to_json(self.run))
+            await self.journal.checkpoint(seq, to_json(self.run), keep=self.checkpoint_keep)
 
     # ---- starting
 
@@ -403,7 +412,7 @@ class Driver:
         self.must_sync = True
         await self.commit()
         if self.run.seq - self.checkpoint_seq >= self.checkpoint_every // 10:
-            await self.journal.checkpoint(self.run.seq, to_json(self.run))
+            await self.journal.checkpoint(self.run.seq, to_json(self.run), keep=self.checkpoint_keep)
 
     def _last_event(self) -> Fact:
         if self.stop is not None:

@@ -37,7 +37,7 @@ def build(bundle: Bundle) -> Workflow:
         description=str(data.get("description", "")),
         limits=_limits(data.get("limits", {})),
         secrets=tuple(data.get("secrets", ())),
-        env=tuple(data.get("env", ())),
+        env=tuple({name: None for each in bundle.documents.values() for name in each.data.get("env", ())}),
         workspace=data.get("workspace"),
         checkpoints=_checkpoints(data.get("checkpoints", {})),
         notify=data.get("notify"),

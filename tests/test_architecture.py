@@ -35,7 +35,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 # Inside a package a module imports only from those named before it.
 INSIDE: dict[str, tuple[str, ...]] = {
     "agents": (
-        "base", "grammar", "refusals", "command", "function", "replies", "download", "__init__", "local", "models",
+        "base", "refusals", "command", "function", "replies", "download", "__init__",
+        "models", "patterns", "grammar", "local",
     ),
     "answers": ("schema", "flags", "whole", "document", "__init__"),
     "cli": (
@@ -58,7 +59,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "__init__",
         "composer_text", "composer_result", "composer_scalars", "composer", "traps_lines", "traps_faults", "traps",
         "schema_rules", "schema_keywords", "schema_roots", "schema_say", "schema_library", "schema_sound",
-        "schema_words", "schema_values", "schema", "loader", "reference", "build", "checks",
+        "schema_words", "schema_values", "schema", "reference",
+        "loader_bundle", "loader_files", "loader_data", "loader", "build", "checks",
     ),
     "spec.checks": (
         "views", "texts", "context", "references", "nulls", "writes", "shapes", "scopes", "names", "values", "unused",

@@ -6,6 +6,7 @@ beyond it raises `Beyond`, and the caller turns to the `jsonschema` library. Pat
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -19,6 +20,10 @@ Schema = Mapping[str, Any] | bool
 
 class Beyond(Exception):
     """A keyword that this module does not know, or a reference that leads nowhere."""
+
+
+class Tired(Exception):
+    """The schema asks for more steps than the caller allowed."""
 
 
 class Fault(NamedTuple):
@@ -79,6 +84,9 @@ class Rule:
         checks = self._checks
         if checks is None:
             checks = self._checks = self._compile()
+        self.book.left -= 1
+        if self.book.left < 0:
+            raise Tired
         if self._is_typed is not None and not self._is_typed(value):
             walk.faults.append(Fault("type", path, value, self))
             return
@@ -95,13 +103,16 @@ class Rule:
         return walk.faults
 
     def accepts(self, value: Any) -> bool:
+        return self.first_fault(value) is None
+
+    def first_fault(self, value: Any) -> Fault | None:
         walk = Walk()
         walk.stack.append((self, value, ()))
         stack, faults = walk.stack, walk.faults
         while stack and not faults:
             rule, item, place = stack.pop()
             rule.apply(item, place, walk)
-        return not faults
+        return faults[0] if faults else None
 
     def _compile(self) -> tuple[Check, ...]:
         if self.schema is True:
@@ -128,7 +139,7 @@ class Book:
     """The rules of one schema document, each made once.
 
     `makers` make the check of a keyword, `search` the test of a pattern (RE2's by default); `more` adds checks, in
-    code, to definitions by name.
+    code, to definitions by name. `left` says how many more steps may be done.
     """
 
     def __init__(
@@ -140,6 +151,7 @@ class Book:
     ) -> None:
         self.makers = makers
         self.search = search or pattern
+        self.left = math.inf
         self.more = more or {}
         self.root = Rule(root, self)
         self._named: dict[str, Rule] = {}

@@ -11,6 +11,7 @@ from magent.spec.schema_say import show
 
 Found = tuple[Path, str, str]  # path in the schema, code, sentence
 
+_MOST_PARTS = 2000
 _TELLING = ("pattern", "$ref")
 _IN_PLACE = ("not", "if", "then", "else")  # look at the same value
 _IN_PLACE_LISTS = ("allOf", "anyOf", "oneOf")
@@ -29,19 +30,31 @@ def schema_faults(schema: Any) -> list[Found]:
     parts = dict(_parts(schema))
     for path, part in parts.items():
         found += _faults_of(part, path, schema)
-    if not found and (loop := _loop(parts, schema)) is not None:
-        found.append((loop, "bad-reference", "the schema refers to itself without end"))
-    return found
+    return found or list(_endless(parts, schema))
 
 
 def _parts(schema: Any) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    """Every schema object in `schema`, with its path."""
+    """Every schema object in `schema`, once, with its path; what is only referred to has the path of the reference."""
     stack: list[tuple[Any, Path]] = [(schema, ())]
+    seen: set[int] = set()
     while stack:
         part, path = stack.pop()
-        if isinstance(part, dict):
+        if isinstance(part, dict) and id(part) not in seen:
+            seen.add(id(part))
             yield path, part
+            stack.append((_referred(part, schema), (*path, "$ref")))
             stack += [(inner, (*path, *step)) for step, inner in (*_in_place(part), *_inside(part))]
+
+
+def _referred(part: Mapping[str, Any], root: Any) -> Any:
+    """What the `$ref` of a part leads to, or None."""
+    reference = part.get("$ref")
+    if not isinstance(reference, str) or not reference.startswith("#"):
+        return None
+    try:
+        return resolve(root, reference)
+    except Beyond:
+        return None
 
 
 def _in_place(part: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
@@ -80,51 +93,39 @@ def _faults_of(part: Mapping[str, Any], path: Path, root: Any) -> Iterator[Found
             pattern(text) if isinstance(text, str) else None
         except BadPattern as error:
             yield place, "bad-pattern", f"{show(text)} is not a pattern of RE2: {error}"
-    if isinstance(reference := part.get("$ref"), str):
-        yield from _reference_faults(reference, (*path, "$ref"), root)
+    reference = part.get("$ref")
+    local = isinstance(reference, str) and reference.startswith("#")  # another beginning is a matter of shape
+    if local and not isinstance(_referred(part, root), (dict, bool)):
+        sentence = f"{show(reference)} leads to no schema: it counts from the field's own (#/$defs/…)"
+        yield (*path, "$ref"), "bad-reference", sentence
     if "unevaluatedProperties" in part and "patternProperties" in part:
         sentence = "`unevaluatedProperties` does not go with `patternProperties`: write `additionalProperties`"
         yield (*path, "unevaluatedProperties"), "bad-value", sentence
 
 
-def _reference_faults(reference: str, path: Path, root: Any) -> Iterator[Found]:
-    if not reference.startswith("#"):
-        return  # a matter of shape
-    try:
-        target = resolve(root, reference)
-    except Beyond:
-        target = None
-    if not isinstance(target, (dict, bool)):
-        yield (
-            path,
-            "bad-reference",
-            f"{show(reference)} leads to no schema: it counts from the field's own (#/$defs/…)",
-        )
-
-
-def _loop(parts: Mapping[Path, Mapping[str, Any]], root: Any) -> Path | None:
-    """Where a schema comes back to itself without having looked into the value, or None."""
-    places = {id(part): path for path, part in parts.items()}
+def _endless(parts: Mapping[Path, Mapping[str, Any]], root: Any) -> Iterator[Found]:
+    """A schema that comes back to itself without having looked into the value, or unfolds into thousands of parts."""
+    paths = {id(part): path for path, part in parts.items()}
     after: dict[int, list[int]] = {}
     for part in parts.values():
-        inner = [one for _, one in _in_place(part)]
-        if isinstance(reference := part.get("$ref"), str) and reference.startswith("#"):
-            inner.append(resolve(root, reference))
+        inner = [*(one for _, one in _in_place(part)), _referred(part, root)]
         after[id(part)] = [id(one) for one in inner if isinstance(one, dict)]
-    state: dict[int, int] = {}  # 1: being visited, 2: done
+    sizes: dict[int, int] = {}
     for start in after:
         stack = [(start, 0)]
+        under_way: set[int] = set()
         while stack:
             node, done = stack.pop()
-            following = after.get(node, [])
-            state[node] = 1
-            if done == len(following):
-                state[node] = 2
+            under_way.add(node)
+            if node not in sizes and done < len(after[node]):
+                step = after[node][done]
+                if step in under_way:
+                    yield paths[node], "bad-reference", "the schema refers to itself without end"
+                    return
+                stack += [(node, done + 1), (step, 0)]
                 continue
-            stack.append((node, done + 1))
-            step = following[done]
-            if state.get(step) == 1:
-                return places.get(node, ())
-            if state.get(step) != 2:
-                stack.append((step, 0))
-    return None
+            sizes.setdefault(node, 1 + sum(sizes[step] for step in after[node]))
+            under_way.discard(node)
+    if max(sizes.values(), default=0) > _MOST_PARTS:
+        largest = next(paths[node] for node, size in sizes.items() if size > _MOST_PARTS)
+        yield largest, "bad-reference", f"the schema unfolds into more than {_MOST_PARTS:,} parts for one value"

@@ -14,10 +14,12 @@ from magent.source import Path, did_you_mean, dotted
 from magent.spec import schema_library
 from magent.spec.schema_keywords import book
 from magent.spec.schema_library import Unsound
-from magent.spec.schema_rules import Beyond, Schema
+from magent.spec.schema_rules import Beyond, Fault, Schema, Tired
 from magent.spec.schema_say import found, plural, show, types_in_words
+from magent.spec.schema_sound import schema_faults
 
 MOST_ERRORS = 20
+_MOST_STEPS = 4_000_000  # about two seconds
 _KEPT = 1000
 _WORDING = ("title", "description", "default")
 
@@ -122,23 +124,34 @@ class Checker:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
+        self.unsound = [_at(place, sentence) for place, _, sentence in schema_faults(schema)]
         self.rule = book(schema).root
         self.quick = True
         self._errors: Callable[[Any], Iterator[Any]] | None = None
 
-    def accepts(self, value: Any) -> bool:
-        """Whether the quick rules find that the value fits; False also where they cannot tell."""
+    def first_fault(self, value: Any) -> Fault | None:
+        """The first that the quick rules find. Raises Beyond where they cannot tell, Tired where it takes too long."""
         if not self.quick:
-            return False
+            raise Beyond
+        self.rule.book.left = _MOST_STEPS
         try:
-            return self.rule.accepts(value)
+            return self.rule.first_fault(value)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise Beyond from error  # a schema that is none: the library tells
+
+    def is_long(self, value: Any) -> bool:
+        """Whether telling every fault takes so many steps that the library, which is slower, would take minutes."""
+        self.rule.book.left = _MOST_STEPS // 20
+        try:
+            self.rule.faults(value)
+        except Tired:
+            return True
         except RecursionError:
             return False
-        except (Beyond, ValueError, TypeError, LookupError, AttributeError):
-            self.quick = False  # a keyword they do not know, or a schema that is none: the library tells
-            return False
+        return False
 
     def errors(self, value: Any) -> Iterator[Any]:
+        """The library's. Raises Unsound where the schema is none."""
         if self._errors is None:
             self._errors = schema_library.validator(self.schema)
         return self._errors(value)
@@ -153,8 +166,24 @@ def check_value(schema: Schema, value: Any) -> list[str]:
     The schema must not change between calls. One that is none, or loops, is itself what the sentence is about.
     """
     known = _checkers.get(schema, Checker)
-    if known.accepts(value):
-        return []
+    if known.unsound:
+        return [f"its schema cannot be used: {known.unsound[0]}"]
+    try:
+        fault = known.first_fault(value)
+        if fault is None:
+            return []
+        if known.is_long(value):
+            return [_told(fault)]
+    except Tired:
+        return ["it is too large to be checked against its schema"]
+    except Beyond:
+        known.quick = False
+    except RecursionError:
+        pass  # the library may still tell
+    return _all_sentences(known, value)
+
+
+def _all_sentences(known: Checker, value: Any) -> list[str]:
     sentences: dict[str, None] = {}
     try:
         for error in known.errors(value):
@@ -162,13 +191,24 @@ def check_value(schema: Schema, value: Any) -> list[str]:
             if len(sentences) >= MOST_ERRORS:
                 break
     except RecursionError:
-        return ["it is nested too deep to be checked, or its schema refers to itself without end"]
+        return ["it is nested too deep to be checked against its schema"]
     except Unsound as error:
         return [f"its schema cannot be used: {error}"]
     return list(sentences)[:MOST_ERRORS]
 
 
 # --- words
+
+
+def _told(fault: Fault) -> str:
+    """One fault of the quick rules, where the library is not asked."""
+    words = _PLAIN.get(fault.keyword)
+    if words is None:
+        place = fault.path if fault.detail is None else (*fault.path, fault.detail)
+        return _at(
+            place, "is missing" if fault.keyword == "required" else f"does not fit `{fault.keyword}` of its schema"
+        )
+    return _at(fault.path, words(fault.value, fault.rule.keywords.get(fault.keyword)))
 
 
 def _sentences(error: Any) -> Iterator[str]:

@@ -95,7 +95,8 @@ class _Teller:
             )
         known = list(fault.rule.keywords.get("properties", {}))
         if owners := self._owners(fault.rule.name, noun, key):
-            return Words("misplaced-key", f"{noun} takes no `{key}`; {owners}", path, True, _HABITS.get(key))
+            taker = noun.removesuffix(" node")
+            return Words("misplaced-key", f"{taker} takes no `{key}`; {owners}", path, True, _HABITS.get(key))
         hint = _HABITS.get(key) or self.near(key, known) or f"known here: {', '.join(known)}"
         return Words("unknown-key", f"unknown key `{_short(key)}` in {noun}", path, True, hint)
 

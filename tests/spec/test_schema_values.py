@@ -183,9 +183,39 @@ def test_a_schema_that_refers_to_itself_without_end_is_told(schema: dict[str, An
     assert [sentence.rpartition(": ")[2] for sentence in check_schema(schema)] == [
         "the schema refers to itself without end"
     ]
-    assert check_value(schema, "x") == [
-        "it is nested too deep to be checked, or its schema refers to itself without end"
-    ]
+    (told,) = check_value(schema, "x")
+    assert told.startswith("its schema cannot be used: ")
+    assert told.endswith("the schema refers to itself without end")
+
+
+def test_a_schema_that_unfolds_without_measure_is_told() -> None:
+    defs: dict[str, Any] = {f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(60)}
+    bomb = {"$ref": "#/$defs/a0", "$defs": {**defs, "a60": {"type": "string"}}}
+    assert check_schema(bomb)[0].endswith("the schema unfolds into more than 2,000 parts for one value")
+    assert len(check_value(bomb, 3)) == 1
+
+
+def test_a_value_that_unfolds_its_schema_without_measure_ends() -> None:
+    node = {"properties": {"a": {"allOf": [{"$ref": "#/$defs/n"}, {"$ref": "#/$defs/n"}]}}, "type": "object"}
+    schema = {"$ref": "#/$defs/n", "$defs": {"n": node}}
+    value: Any = {}
+    for _ in range(60):
+        value = {"a": value}
+    start = time.process_time()
+    assert len(check_value(schema, value)) == 1
+    assert time.process_time() - start < 60
+
+
+def test_a_large_value_is_checked() -> None:
+    schema = {"type": "array", "items": {"type": "integer"}}
+    assert check_value(schema, list(range(300_000))) == []
+    assert check_value(schema, [*range(300_000), "x"]) == ["[300000]: must be an integer, found text ('x')"]
+
+
+def test_what_is_only_referred_to_is_looked_at_too() -> None:
+    assert check_schema({"$ref": "#/own", "own": {"pattern": "(a"}})[0].startswith(
+        "$ref.pattern: '(a' is not a pattern"
+    )
 
 
 def test_a_schema_that_describes_a_tree_is_no_loop() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from magent.agents.patterns import bound_pattern
+
 TEXT = 80  # characters of a text that has no bound of its own
 ITEMS = 5  # elements of an array that has none
 NUMBER = 10**9  # how far a number without bounds goes
 _DEEP = 12  # levels; what goes deeper becomes text
 _FORMATS = ("date", "time", "date-time", "uuid")
-_CHOICES = ("anyOf", "oneOf", "allOf")
+_CHOICES = ("anyOf", "oneOf")
 
 _Form = dict[str, Any]
 _Inner = Callable[[Any], _Form]
@@ -32,6 +34,8 @@ def _bound(schema: Any, root: Mapping[str, Any], depth: int) -> _Form:
         return {"type": "string", "maxLength": TEXT}
     if "$ref" in schema:
         return inner(_resolve(str(schema["$ref"]), root))
+    if "allOf" in schema:
+        return _bound(_merged(schema, root), root, depth + 1)
     for key in ("enum", "const"):
         if key in schema:
             return {key: schema[key]}
@@ -41,6 +45,18 @@ def _bound(schema: Any, root: Mapping[str, Any], depth: int) -> _Form:
     kinds = schema.get("type", _guess(schema))
     forms = [_of_kind(kind, schema, inner) for kind in (kinds if isinstance(kinds, list) else [kinds])]
     return forms[0] if len(forms) == 1 else {"anyOf": forms}
+
+
+def _merged(schema: Mapping[str, Any], root: Mapping[str, Any]) -> _Form:
+    """One schema that asks what all parts of an `allOf` ask; where two say the same word, the later counts."""
+    merged: _Form = {key: value for key, value in schema.items() if key != "allOf"}
+    for part in schema["allOf"]:
+        part = _resolve(str(part["$ref"]), root) if isinstance(part, Mapping) and "$ref" in part else part
+        if isinstance(part, Mapping):
+            properties = {**merged.get("properties", {}), **part.get("properties", {})}
+            required = [*merged.get("required", []), *part.get("required", [])]
+            merged = {**merged, **part, "properties": properties, "required": required}
+    return {key: value for key, value in merged.items() if value or key not in ("properties", "required")}
 
 
 def _guess(schema: Mapping[str, Any]) -> str:
@@ -62,9 +78,10 @@ def _of_kind(kind: str, schema: Mapping[str, Any], inner: _Inner) -> _Form:
 
 
 def _text(schema: Mapping[str, Any]) -> _Form:
-    """A pattern or a known format says by itself where the text ends."""
-    if "pattern" in schema:
-        return {"type": "string", "pattern": schema["pattern"]}
+    """A bounded pattern, or a known format, says by itself where the text ends."""
+    pattern = bound_pattern(schema["pattern"]) if "pattern" in schema else None
+    if pattern is not None:
+        return {"type": "string", "pattern": pattern}
     if schema.get("format") in _FORMATS:
         return {"type": "string", "format": schema["format"]}
     least = schema.get("minLength", 0)

@@ -395,8 +395,9 @@ def chain(count: int) -> dict[str, Any]:
 
 
 def nest(count: int) -> dict[str, Any]:
+    level = {"type": "parallel", "for_each": [1], "when": "round.first | default(true) and i0 is defined"}
     return {
-        f"n{number}": {"type": "parallel", "for_each": [1], "as": f"i{number}", "body": f"n{number + 1}"}
+        f"n{number}": {**level, "as": f"i{number}", "body": f"n{number + 1}", **({} if number else {"when": True})}
         for number in range(count)
     } | {f"n{count}": {"run": ["echo", "{{ i0 }}"]}}
 

@@ -22,7 +22,7 @@ FACTS: Mapping[str, tuple[str, ...]] = {
 NODE_FACTS = ("status", "visits", "attempts", "duration", "tokens", "cost", "error", "errors")
 ALWAYS = ("inputs", "state", "nodes", "error", "run", "env")
 OUTSIDE: Mapping[str, tuple[str, ...]] = {
-    "agents": (*ALWAYS, "prompt"),
+    "agents": ("inputs", "env", "run", "prompt", "system"),  # an agent is made once a run; its `system` at each prompt
     "roles": (*ALWAYS, "round"),
     "tools": (*ALWAYS,),
     "chains": ("inputs", "previous", "steps", "run", "env"),
@@ -104,7 +104,8 @@ def _always(section: str, output: bool, secrets: bool, around: bool) -> frozense
 
 
 def _base(use: Use) -> frozenset[str]:
-    return _always(use.section, use.spot.output, use.spot.secrets, use.spot.round)
+    section = "node" if use.section == "agents" and use.spot.pattern == ("system",) else use.section
+    return _always(section, use.spot.output, use.spot.secrets, use.spot.round)
 
 
 def _knows(use: Use, name: str) -> bool:
@@ -112,20 +113,30 @@ def _knows(use: Use, name: str) -> bool:
         return True
     if use.section == "tools":
         return name in mapping(use.owner.get("parameters"))
-    return use.graph is not None and use.node is not None and name in _items_at(use.graph, use.node, name)
+    return use.graph is not None and use.node is not None and _sees(use.graph, use.node, name)
 
 
-def _items_at(graph: GraphView, node: str, wanted: str | None = None) -> set[str]:
-    """`round` and the names that `as` gives around a node, up to the one wanted; all where it is in no scope."""
+def _sees(graph: GraphView, node: str, name: str) -> bool:
+    """Whether `name` is `round` or an item's name in a scope around the node; asked once a scope and name."""
     layout = graph.layout
-    region = layout.regions.get(layout.region_of.get(node, "")) if layout else None
-    if layout is None or region is None:
-        return {"round", *graph.items}
-    found: set[str] = set()
-    while region is not None and region.owner is not None and wanted not in found:
-        found |= _own_items(graph.nodes.get(region.owner, {}))
-        region = layout.regions.get(layout.region_of.get(region.owner, ""))
+    entry = layout.region_of.get(node) if layout else None
+    if layout is None or entry is None:
+        return name == "round" or name in graph.items  # that nothing reaches the node is told
+    trail: list[str] = []
+    while (found := graph.sees.get((entry, name))) is None:
+        trail.append(entry)
+        owner = layout.regions[entry].owner
+        if owner is None or name in _own_items(graph.nodes.get(owner, {})):
+            found = owner is not None
+            break
+        entry = layout.region_of[owner]
+    graph.sees.update(((passed, name), found) for passed in trail)
     return found
+
+
+def _items_at(graph: GraphView, node: str) -> set[str]:
+    """All the names that `_sees` knows at a node, for hints."""
+    return {name for name in ("round", *itertools.islice(graph.items, 100)) if _sees(graph, node, name)}
 
 
 def _own_items(node: Mapping[str, object]) -> frozenset[str]:
@@ -157,6 +168,9 @@ def _unknown_name(context: Context, use: Use, access: Access) -> Iterator[Proble
         message, hint = "`round` is only there in a loop or in the body of a `for_each`", None
     elif head in ("previous", "steps") and use.section != "chains" and not _state_hint(use, access):
         message = f"`{head}` is only there in a chain's steps"
+    elif head in ALWAYS:
+        message = f"`{head}` is not there in `{use.section}`"
+        hint = "hand the value over as one of the chain's `inputs`" if use.section == "chains" else None
     else:
         hint = _state_hint(use, access) or _scope_hint(context, use, head)
     yield use.error(access.line, access.column, "unknown-name", message, hint)
@@ -189,8 +203,6 @@ def _scope_hint(context: Context, use: Use, head: str) -> str | None:
             return f"did you mean `{near}`?"
         if near := context.near(head, use.graph.state_names):
             return f"did you mean `state.{near}`?"
-    if use.section == "chains" and head == "state":
-        return "hand the value over as one of the chain's `inputs`"
     near = context.near(head, known)
     return f"did you mean `{near}`?" if near else f"known here: {', '.join(known)}"
 

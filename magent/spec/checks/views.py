@@ -85,6 +85,7 @@ class GraphView:
     key: str = ""
     names: dict[str, None] = field(init=False)
     nodes: dict[str, Mapping[str, Any]] = field(init=False)
+    sees: dict[tuple[str, str], bool] = field(default_factory=dict)  # kept by `names`
 
     def __post_init__(self) -> None:
         table = mapping(self.data.get("nodes"))

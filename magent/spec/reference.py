@@ -95,6 +95,7 @@ def _object(schema: Mapping[str, Any]) -> Iterator[str]:
         meaning = inner.get("description", target.get("description", ""))
         yield f"| `{key}` | {_cell(_value(inner))} | {_cell(shown)} | {_cell(meaning)} |"
     yield ""
+    yield from _definitions(properties, [key for key, inner in properties.items() if inner.get("properties")])
 
 
 def _target(schema: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -131,7 +132,8 @@ def _link(schema: Mapping[str, Any]) -> str:
     title = str(schema["title"])
     inner = schema.get("additionalProperties")
     shown = _target(inner) if isinstance(inner, Mapping) else schema
-    if not shown.get("properties") or "title" not in shown:
+    values = [read_schema("workflow")["definitions"][name]["title"] for name in _VALUES]  # told in a list, not a table
+    if not shown.get("properties") or shown.get("title") in (None, *values):
         return title
     slug = "".join(char for char in _heading(shown).lower() if char.isalnum() or char in " _-").replace(" ", "-")
     return f"[{title}](#{slug})"

@@ -53,9 +53,10 @@ def found(value: Any) -> str:
 
 
 def types_in_words(argument: Any) -> str:
-    """The argument of `type`: "text or null"."""
+    """The argument of `type`: "text, a number or null"."""
     names = [argument] if isinstance(argument, str) else list(argument)
-    return " or ".join(TYPE_WORDS.get(name, str(name)) for name in names)
+    words = [TYPE_WORDS.get(name, str(name)) for name in names]
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def plural(number: int, thing: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -85,6 +86,14 @@ def test_each_node_type_is_one_closed_object() -> None:
 
 def test_the_reference_is_fresh() -> None:
     assert FILE.read_text("utf-8") == reference(), "run: python -m magent.spec.reference"
+
+
+def test_every_link_of_the_reference_leads_to_a_heading() -> None:
+    lines = reference().splitlines()
+    headings = [
+        re.sub(r"[^a-z0-9 _-]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in lines if line[:1] == "#"
+    ]
+    assert set(re.findall(r"\]\(#([^)]+)\)", reference())) - set(headings) == set()
 
 
 # --- our checks and the library agree on what is valid

@@ -222,9 +222,12 @@ class Driver:
 
     async def checkpoint_if_due(self) -> None:
         seq, now = self.run.seq, self.clock.now()
-        if not self.held and (
-            seq - self.checkpoint_seq >= self.checkpoint_every or now - self.checkpoint_time >= self.checkpoint_interval
-        ):
+        news = seq - self.checkpoint_seq
+        if self.held or not news:
+            return
+        # a fold of many open branches costs more than a few events are worth: the cost stays in proportion
+        many = max(self.checkpoint_every, len(self.run.scopes))
+        if news >= many or now - self.checkpoint_time >= self.checkpoint_interval:
             self.checkpoint_seq, self.checkpoint_time = seq, now
             await self.journal.checkpoint(seq, to_json(self.run), keep=self.checkpoint_keep)
 
@@ -411,7 +414,8 @@ class Driver:
             self.record(*self._last_event())
         self.must_sync = True
         await self.commit()
-        if self.run.seq - self.checkpoint_seq >= self.checkpoint_every // 10:
+        over = self.run.status in ("completed", "cancelled")
+        if not over and self.run.seq - self.checkpoint_seq >= self.checkpoint_every // 10:
             await self.journal.checkpoint(self.run.seq, to_json(self.run), keep=self.checkpoint_keep)
 
     def _last_event(self) -> Fact:

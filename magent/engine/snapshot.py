@@ -52,7 +52,10 @@ def from_json(workflow: Workflow, data: Mapping[str, Any]) -> Run:
 
 
 def _copy(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, list) else value
+    kind = type(value)
+    if kind is dict:
+        return dict(value)
+    return list(value) if kind is list else value
 
 
 def _failure(failure: Failure | None) -> dict[str, Any] | None:

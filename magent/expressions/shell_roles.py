@@ -156,17 +156,20 @@ class Roles:
             before = word
 
     def _interpreters(self, words: Sequence[Word]) -> None:
+        """The program itself, or one that it is given with its options: `docker exec c sh -c …`."""
         for index, word in enumerate(words):
             name = basename(word)
             if word.text in _EXECUTE and words[index + 1 : index + 2] and words[index + 1].holes:
                 raise Refused(words[index + 1].holes[0], *_COMMAND)
             if index == 0 and name in _RUN_ALL:
                 self._warn_all(words[1:], name)
-            elif name in _INTERPRETERS or name in _RUN_FIRST:
-                self._interpreter(name, words[index + 1 :])
+            elif (name in _INTERPRETERS or name in _RUN_FIRST) and self._interpreter(
+                name, words[index + 1 :], index == 0
+            ):
+                return
 
-    def _interpreter(self, name: str, rest: Sequence[Word]) -> None:
-        """Warns of data in what stands behind an option like `-c`, in such an option, or is the program itself."""
+    def _interpreter(self, name: str, rest: Sequence[Word], itself: bool) -> bool:
+        """Warns of data behind or in an option like `-c`, or as the program. Whether what follows is data."""
         option = re.compile(f"(?:{_INTERPRETERS.get(name, '(?!)')})")
         taking, index, given = _TAKING.get(name, ()), 0, False
         while index < len(rest):
@@ -176,18 +179,19 @@ class Roles:
                 self._warn_all(rest[index + 1 : index + 2], name)
                 given, index = True, index + 1
                 if name in _SHELLS:
-                    return
+                    return True
             elif word.holes and word.prefix.startswith("-") and option.match(word.prefix):
                 self._warn_all([word], name)
             elif text in taking:
                 given = given or text in _RUN_FIRST.get(name, ())
                 index += 1
             elif not text.startswith(("-", "+")) or word.led:
-                if word.led or name in _SHELLS or (name in _RUN_FIRST and not given):
+                if itself and not given and (word.led or name in _SHELLS or name in _RUN_FIRST):
                     self._warn_all([word], name)
                 if name != "sqlite3":
-                    return
+                    return itself or given
             index += 1
+        return itself or given
 
     def _warn_all(self, words: Sequence[Word], name: str) -> None:
         for word in words:

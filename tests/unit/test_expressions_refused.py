@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -189,10 +190,87 @@ def test_a_condition_that_is_no_boolean_and_no_text_is_refused(literal: Any) -> 
 
 NAMES: dict[str, Any] = {"a": 1, "b": [1, 2], "c": {"d": "e"}, "x": "text", "state": {"y": None}}
 PIECES = st.sampled_from(
-    ["a", "b", "c.d", "x", "state.y", "1", "'s'", "[", "]", "(", ")", "{", "}", ":", ",", "|", "+", "-", "*", "**", "//", "/", "%",
-     "~", "==", "<", "in", "not", "and", "or", "if", "else", "is", "defined", "upper", "default", "join", "map", "range", ".", "[0]",
-     "10", "items", "{{", "}}", "{%", "%}", "for", "endfor", "endif", "set", "=", "loop", "\n", "{#", "#}", "'", '"', "\\", "&&", "!"]
-)  # fmt: skip
+    [
+        "a",
+        "b",
+        "c.d",
+        "x",
+        "state.y",
+        "1",
+        "'s'",
+        "[",
+        "]",
+        "(",
+        ")",
+        "{",
+        "}",
+        ":",
+        ",",
+        "|",
+        "+",
+        "-",
+        "*",
+        "**",
+        "//",
+        "/",
+        "%",
+        "~",
+        "==",
+        "<",
+        "in",
+        "not",
+        "and",
+        "or",
+        "if",
+        "else",
+        "is",
+        "defined",
+        "upper",
+        "default",
+        "join",
+        "map",
+        "range",
+        ".",
+        "[0]",
+        "10",
+        "items",
+        "{{",
+        "}}",
+        "{%",
+        "%}",
+        "for",
+        "endfor",
+        "endif",
+        "set",
+        "=",
+        "loop",
+        "\n",
+        "{#",
+        "#}",
+        "'",
+        '"',
+        "\\",
+        "&&",
+        "!",
+    ]
+)
+
+
+def _judged(make: Callable[[str], Any], source: str) -> Any:
+    """What is made of a text, or the problem with it."""
+    try:
+        return make(source)
+    except ExpressionProblem as problem:
+        return problem
+
+
+def _evaluated(thing: Expression | Template | ShellText) -> Any:
+    try:
+        if isinstance(thing, ShellText):
+            return thing.render(NAMES)
+        return thing.evaluate(NAMES) if isinstance(thing, Expression) else thing.value(NAMES)
+    except EvaluationError as error:
+        return error
 
 
 @given(st.lists(PIECES, max_size=14), st.sampled_from([" ", ""]))
@@ -200,15 +278,9 @@ def test_any_text_is_refused_evaluated_or_an_evaluation_error(pieces: list[str],
     text = space.join(pieces)
     for make in (Expression, Template, ShellText):
         for source in (text, f"{{{{ {text} }}}}", f"{{% {text} %}}"):
-            try:
-                thing = make(source)
-            except ExpressionProblem as error:
-                assert 1 <= error.line <= source.count("\n") + 1
-                assert 1 <= error.column <= len(source) + 1
-                continue
-            try:
-                thing.evaluate(NAMES) if isinstance(thing, Expression) else (
-                    thing.render(NAMES) if isinstance(thing, ShellText) else thing.value(NAMES)
-                )
-            except EvaluationError as error:
-                assert error.message
+            thing = _judged(make, source)
+            if isinstance(thing, ExpressionProblem):
+                assert 1 <= thing.line <= source.count("\n") + 1
+                assert 1 <= thing.column <= len(source) + 1
+            else:
+                _evaluated(thing)

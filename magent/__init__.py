@@ -10,7 +10,7 @@ The shape, floor by floor (a module imports only from floors below its own; `tes
     5 engine/       fold · route · view · arrive · plan (pure) · values · nodes · attempt · drive (the loop) · run
     6 plumbing      process
       adapters      stores/ · human/ · agents/ · tools/
-    7 assembly      settings · outfit · forecast · app (the only place that knows every adapter)
+    7 assembly      settings · outfit · forecast · outcome · records · app (it and outfit alone know every adapter) · api
     8 doors         cli/ · this module · __main__
 
 A run is its list of events; the fold of the events is its state; the planner decides purely, the loop acts thinly.
@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from magent.api import load, resume, run, runs
-    from magent.app import LoadedWorkflow, Options, Result
+    from magent.app import LoadedWorkflow, Options
     from magent.errors import AnswerRefused, InvalidWorkflow, MagentError, RunDamaged, RunLocked, StoreError, UsageError
     from magent.events import Event
+    from magent.outcome import Result
 
 __all__ = [
     "AnswerRefused",
@@ -48,7 +49,8 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(("load", "resume", "run", "runs"), "magent.api"),
-    **dict.fromkeys(("LoadedWorkflow", "Options", "Result"), "magent.app"),
+    **dict.fromkeys(("LoadedWorkflow", "Options"), "magent.app"),
+    "Result": "magent.outcome",
     "Event": "magent.events",
 }
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from magent import app
-from magent.app import LoadedWorkflow, Options, Result
+from magent.app import LoadedWorkflow, Options
+from magent.outcome import Result
 from magent.ports import RunInfo, RunStore, Sink
 
 

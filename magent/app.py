@@ -18,20 +18,22 @@ from typing import TYPE_CHECKING, Any
 from magent import durations, stores
 from magent import graph as graphs
 from magent import settings as settings_file
-from magent.answers import answer_schema, check_document, command, normalise, unused
-from magent.clock import SystemClock, iso
+from magent.answers import check_document, unused
+from magent.clock import SystemClock
 from magent.engine import run as lives
 from magent.engine.drive import Driver, Stop
 from magent.engine.fold import Run
-from magent.errors import AnswerRefused, InvalidWorkflow, UsageError
+from magent.errors import InvalidWorkflow, UsageError
 from magent.events import Event
 from magent.forecast import forecast
 from magent.human.chain import Chain, Defaults
 from magent.human.file import AnswersFile
 from magent.human.terminal import Terminal
 from magent.model import Workflow
+from magent.outcome import Result, result_of
 from magent.outfit import Outfit
-from magent.ports import Human, Journal, Question, Record, RunStore, Sink
+from magent.ports import Human, Journal, RunStore, Sink
+from magent.records import workflow_of
 from magent.source import Problem, did_you_mean, sort_key
 from magent.spec.build import build
 from magent.spec.checks import check as check_bundle
@@ -46,10 +48,6 @@ if TYPE_CHECKING:
 DURABILITIES = ("sync", "async", "exit")
 LIMITS = ("steps", "tokens", "usd", "timeout")
 FINAL = ("completed", "cancelled")
-SHOWN = (
-    "run_id", "workflow", "status", "exit_code", "outputs", "path", "waiting", "error", "steps", "duration", "tokens",
-    "cost_usd", "dir",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,43 +69,6 @@ class Options:
     color: bool = True
     on_terminal: Callable[[Terminal], None] | None = None  # is handed the terminal's prompts before the run begins
     on_download: Callable[[str, int, int], None] | None = None  # what, bytes done, bytes in all
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a life of a run came to. `exit_code` is the command line's; `note` says where nothing had to be done."""
-
-    run_id: str
-    workflow: str
-    status: str
-    exit_code: int
-    outputs: Any
-    state: Mapping[str, Any]
-    path: list[str]
-    waiting: list[dict[str, Any]]
-    error: dict[str, Any] | None
-    steps: int
-    duration: float
-    tokens: dict[str, int]
-    cost_usd: float | None
-    dir: str
-    note: str | None = None
-    warnings: tuple[Problem, ...] = ()  # entries of the answers file that answered nothing
-
-    def as_json(self) -> dict[str, Any]:
-        names = (
-            "run_id",
-            "workflow",
-            "status",
-            "exit_code",
-            "outputs",
-            "path",
-            "waiting",
-            "error",
-            "steps",
-            "duration",
-        )
-        return {name: getattr(self, name) for name in (*names, "tokens", "cost_usd", "dir")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,69 +343,7 @@ def _signals(driver: Driver) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def result_of(run: Run, directory: str, *, note: str | None = None) -> Result:
-    """What the run has come to so far."""
-    root = run.root
-    return Result(
-        run_id=run.id,
-        workflow=run.workflow.name,
-        status=run.status,
-        exit_code=exit_code(run),
-        outputs=run.outputs,
-        state=root.state.as_dict(),
-        path=list(run.path),
-        waiting=[_waiting(run, question) for question in lives.open_questions(run)] if run.status == "waiting" else [],
-        error=_error(run),
-        steps=run.steps,
-        duration=round(run.spent, 3),
-        tokens={"input": run.tokens[0], "output": run.tokens[1]},
-        cost_usd=None if run.cost_unknown else round(run.cost, 6),
-        dir=directory,
-        note=note,
-    )
-
-
-def exit_code(run: Run) -> int:
-    """The exit code that the language page gives to how a run stands."""
-    if run.status == "interrupted":
-        if run.failure is not None and run.failure.type == "limit":
-            return 4
-        return 128 + run.signal if run.signal else 0
-    return {"completed": 0, "failed": 1, "cancelled": 1, "waiting": 3}.get(run.status, 130)
-
-
-def _error(run: Run) -> dict[str, Any] | None:
-    if run.failure is None:
-        return None
-    data = {"type": run.failure.type, "message": run.failure.message, "node": run.failure.node or None}
-    return {**data, "hint": run.failure.hint}
-
-
-def _waiting(run: Run, question: Question) -> dict[str, Any]:
-    return {
-        "node": question.node,
-        "path": question.path,
-        "visit": question.visit,
-        "input": question.input,
-        "prompt": question.prompt,
-        "context": question.context,
-        "schema": answer_schema(question),
-        "command": command(question, run.id, named(run, question)),
-    }
-
-
-def named(run: Run, question: Question) -> str:
-    """The node's name where it is plain which question is meant, else its address."""
-    same = [each for each in lives.open_questions(run) if each.node == question.node]
-    return question.node if len(same) == 1 else question.path
-
-
 # ---- resuming
-
-
-def workflow_of(record: Record) -> Workflow:
-    """The workflow that the run started with. Raises RunDamaged."""
-    return build(Bundle.from_json(record.workflow))
 
 
 async def resume(store: RunStore, run_id: str, options: Options) -> Result:
@@ -482,85 +381,6 @@ def _check_raised(run: Run, options: Options) -> None:
         if limit is not None and used >= limit and run.status == "interrupted":
             shown = durations.show(used) if name == "timeout" else f"{used:g}"
             raise UsageError(f"--limit {name}={limit:g} is used up already: the run has used {shown}", "give more")
-
-
-# ---- people
-
-
-async def questions(store: RunStore, run_id: str) -> list[Question]:
-    """What a run waits for."""
-    record = await store.read(run_id)
-    return lives.open_questions(lives.refold(workflow_of(record), record))
-
-
-async def respond(
-    store: RunStore,
-    run_id: str,
-    node: str | None,
-    answer: Any,
-    *,
-    by: str | None = None,
-    comment: str | None = None,
-    via: str = "command",
-) -> Question:
-    """Records a person's answer. Raises AnswerRefused (nothing is lost), UsageError, StoreError (RunLocked)."""
-    journal, record = await store.open(run_id)
-    try:
-        run = lives.refold(workflow_of(record), record)
-        question = pick(run, node)
-        now = SystemClock().now()
-        if question.deadline is not None and now > question.deadline:
-            reason = f"its time was up at {iso(question.deadline)}"
-            raise AnswerRefused(question.node, [reason], f"`magent resume {run.id}` goes on without an answer")
-        given = {name: value for name, value in (("by", by), ("comment", comment)) if value is not None}
-        whole = {**normalise(question, answer), **given, "at": iso(now), "via": via}
-        data = {"scope": lives.scope_of(run, question.path).id, "path": question.path, "answer": whole}
-        await journal.append([Event(run.seq + 1, now, "visit.answered", data)], sync=True)
-        return question
-    finally:
-        await journal.close()
-
-
-def pick(run: Run, node: str | None) -> Question:
-    """The open question that a node's name or an address means; with None, the only one. Raises UsageError."""
-    waiting = lives.open_questions(run)
-    if not waiting:
-        raise UsageError(f"run {run.id} waits for nobody (it is {run.status})", f"magent runs show {run.id}")
-    found = [each for each in waiting if node in (None, each.path)] or [each for each in waiting if node == each.node]
-    paths = [each.path for each in waiting]
-    if len(found) == 1:
-        return found[0]
-    listed = ", ".join(paths[:10])
-    if not found:
-        raise UsageError(
-            f"run {run.id} does not wait for '{node}'; it waits for {listed}", did_you_mean(str(node), paths)
-        )
-    raise UsageError(f"run {run.id} waits for {len(found)} answers: name one of {listed}")
-
-
-# ---- looking
-
-
-async def show(store: RunStore, run_id: str) -> dict[str, Any]:
-    """What a run has come to (the result's object), its header and its visits."""
-    record = await store.read(run_id, checkpoint=False)
-    run = lives.refold(workflow_of(record), record)
-    info = next((each for each in await store.list() if each.id == run_id), None)
-    directory = run.facts.get("dir", "")
-    shown = result_of(run, str(directory)).as_json()
-    if info is not None and run.status == "running":
-        shown["status"] = info.status
-    types = {name: node.type for graph in run.workflow.graphs.values() for name, node in graph.nodes.items()}
-    visits = [_visit(each, types) for each in lives.visits(list(record.events))]
-    kept = ("file", "digest", "inputs", "created", "versions", "parent", "cwd")
-    return {**shown, **{name: record.header.get(name) for name in kept}, "visits": visits}
-
-
-def _visit(data: dict[str, Any], types: Mapping[str, str]) -> dict[str, Any]:
-    ended = data.pop("ended")
-    began = data.pop("started")
-    duration = None if ended is None else round(ended - began, 3)
-    return {**data, "type": types.get(data["node"], "task"), "started": iso(began), "duration": duration}
 
 
 def plan(loaded: LoadedWorkflow, options: Options) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from magent import app
 from magent.cli import files, flags, results
 from magent.cli.console import Console
 from magent.cli.progress import Progress
 from magent.model import Workflow
+from magent.outcome import Result
 from magent.ports import Sink
 
 
@@ -51,7 +51,7 @@ class Conditions:
 def carry_out(
     console: Console,
     watch: Watch,
-    start: Callable[[dict[str, Any]], Coroutine[Any, Any, app.Result]],
+    start: Callable[[dict[str, Any]], Coroutine[Any, Any, Result]],
     workflow: Workflow | None = None,
 ) -> int:
     """Runs to the end of this life, telling what happens, and tells the result. Returns the run's exit code.

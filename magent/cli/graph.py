@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from magent import app, draw
+from magent import app, draw, records
 from magent.cli.console import Console, dump
 from magent.cli.run import load
 from magent.errors import MagentError, UsageError
@@ -62,7 +62,7 @@ async def _frozen(console: Console, name: str) -> Workflow:
         run_id = await store.resolve(name)
     except UsageError as error:
         raise UsageError(f"there is neither a file nor a run '{name}'", error.hint) from error
-    return app.workflow_of(await store.read(run_id))
+    return records.workflow_of(await store.read(run_id))
 
 
 def _form(given: list[str], output: str | None) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from magent import app
+from magent import app, records
 from magent.answers import command, describe, from_flags
 from magent.cli import flags, plain, results
 from magent.cli.console import Console, dump, one_line
@@ -92,12 +92,12 @@ def respond(
 async def _answer(
     console: Console, store: RunStore, run_id: str, node: str | None, given: dict[str, Any], by: str
 ) -> None:
-    questions = await app.questions(store, run_id)
+    questions = await records.questions(store, run_id)
     question = pick(questions, run_id, node)
     answer = from_flags(question, given)
     if answer is None:
         raise UsageError(f"no answer to '{question.path}' was given", describe(question))
-    await app.respond(store, run_id, question.path, answer, by=by, comment=given["comment"])
+    await records.respond(store, run_id, question.path, answer, by=by, comment=given["comment"])
     console.say(f"✔ {question.path} of run {run_id} is answered", "green")
     others = [other.path for other in questions if other is not question]
     if others:
@@ -125,7 +125,7 @@ def pick(questions: Sequence[Question], run_id: str, node: str | None) -> Questi
 
 
 async def _show(console: Console, store: RunStore, run_id: str, node: str | None, output: str) -> int:
-    questions = await app.questions(store, run_id)
+    questions = await records.questions(store, run_id)
     if node is not None:
         questions = [pick(questions, run_id, node)]
     if output == "json":
@@ -142,7 +142,7 @@ async def _list(console: Console, store: RunStore, output: str) -> int:
     for info in await store.list():
         if info.status == "waiting":
             try:
-                found += [(info, question) for question in await app.questions(store, info.id)]
+                found += [(info, question) for question in await records.questions(store, info.id)]
             except StoreError as error:  # one damaged record hides no other
                 console.hint(f"magent: {error.message}")
     if output == "json":

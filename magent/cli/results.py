@@ -12,7 +12,7 @@ from magent.errors import MagentError
 from magent.events import Event
 
 if TYPE_CHECKING:
-    from magent.app import Result
+    from magent.outcome import Result
 
 OUTPUTS = ("text", "json", "jsonl")
 _SIGNS = {"completed": ("✔", "green"), "waiting": ("⏸", "yellow"), "interrupted": ("■", "yellow")}

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from magent import app, durations
+from magent import app, durations, records
 from magent.cli import flags, plain, progress, results
 from magent.cli.console import Console, dump, one_line
 from magent.clock import iso
@@ -106,7 +106,7 @@ def show_run(
 
 async def _show(console: Console, id: str) -> dict[str, Any]:
     store = app.open_store(console.settings.store)
-    return await app.show(store, await store.resolve(id))
+    return await records.show(store, await store.resolve(id))
 
 
 def _told(shown: Mapping[str, Any]) -> str:

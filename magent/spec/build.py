@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from magent import durations, model
 from magent.expressions import Condition, Expression, ShellText, Template, Value
@@ -202,7 +202,8 @@ class _House:
         )
 
     def loop(self, data: Mapping[str, Any], common: dict[str, Any]) -> Node:
-        kind = next(key for key in ("while", "until", "for_each") if key in data)
+        kinds: tuple[Literal["while", "until", "for_each"], ...] = ("while", "until", "for_each")
+        kind = next(key for key in kinds if key in data)
         return model.Loop(
             **common,
             body=str(data["body"]),

@@ -1,0 +1,112 @@
+"""What a run has come to, as callers see it: the result's object, its exit code, what it waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from magent.answers import answer_schema, command
+from magent.engine import run as lives
+from magent.engine.fold import Run
+from magent.ports import Question
+from magent.source import Problem
+
+SHOWN = (
+    "run_id", "workflow", "status", "exit_code", "outputs", "path", "waiting", "error", "steps", "duration", "tokens",
+    "cost_usd", "dir",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a life of a run came to. `exit_code` is the command line's; `note` says where nothing had to be done."""
+
+    run_id: str
+    workflow: str
+    status: str
+    exit_code: int
+    outputs: Any
+    state: Mapping[str, Any]
+    path: list[str]
+    waiting: list[dict[str, Any]]
+    error: dict[str, Any] | None
+    steps: int
+    duration: float
+    tokens: dict[str, int]
+    cost_usd: float | None
+    dir: str
+    note: str | None = None
+    warnings: tuple[Problem, ...] = ()  # entries of the answers file that answered nothing
+
+    def as_json(self) -> dict[str, Any]:
+        names = (
+            "run_id",
+            "workflow",
+            "status",
+            "exit_code",
+            "outputs",
+            "path",
+            "waiting",
+            "error",
+            "steps",
+            "duration",
+        )
+        return {name: getattr(self, name) for name in (*names, "tokens", "cost_usd", "dir")}
+
+
+def result_of(run: Run, directory: str, *, note: str | None = None) -> Result:
+    """What the run has come to so far."""
+    root = run.root
+    return Result(
+        run_id=run.id,
+        workflow=run.workflow.name,
+        status=run.status,
+        exit_code=exit_code(run),
+        outputs=run.outputs,
+        state=root.state.as_dict(),
+        path=list(run.path),
+        waiting=[_waiting(run, question) for question in lives.open_questions(run)] if run.status == "waiting" else [],
+        error=_error(run),
+        steps=run.steps,
+        duration=round(run.spent, 3),
+        tokens={"input": run.tokens[0], "output": run.tokens[1]},
+        cost_usd=None if run.cost_unknown else round(run.cost, 6),
+        dir=directory,
+        note=note,
+    )
+
+
+def exit_code(run: Run) -> int:
+    """The exit code that the language page gives to how a run stands."""
+    if run.status == "interrupted":
+        if run.failure is not None and run.failure.type == "limit":
+            return 4
+        return 128 + run.signal if run.signal else 0
+    return {"completed": 0, "failed": 1, "cancelled": 1, "waiting": 3}.get(run.status, 130)
+
+
+def _error(run: Run) -> dict[str, Any] | None:
+    if run.failure is None:
+        return None
+    data = {"type": run.failure.type, "message": run.failure.message, "node": run.failure.node or None}
+    return {**data, "hint": run.failure.hint}
+
+
+def _waiting(run: Run, question: Question) -> dict[str, Any]:
+    return {
+        "node": question.node,
+        "path": question.path,
+        "visit": question.visit,
+        "input": question.input,
+        "prompt": question.prompt,
+        "context": question.context,
+        "schema": answer_schema(question),
+        "command": command(question, run.id, named(run, question)),
+    }
+
+
+def named(run: Run, question: Question) -> str:
+    """The node's name where it is plain which question is meant, else its address."""
+    same = [each for each in lives.open_questions(run) if each.node == question.node]
+    return question.node if len(same) == 1 else question.path

@@ -1,0 +1,97 @@
+"""Recorded runs, looked at and answered without being driven: what they wait for, what they have come to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from magent.answers import normalise
+from magent.clock import SystemClock, iso
+from magent.engine import run as lives
+from magent.engine.fold import Run
+from magent.errors import AnswerRefused, UsageError
+from magent.events import Event
+from magent.model import Workflow
+from magent.outcome import result_of
+from magent.ports import Question, Record, RunStore
+from magent.source import did_you_mean
+from magent.spec.build import build
+from magent.spec.loader import Bundle
+
+
+def workflow_of(record: Record) -> Workflow:
+    """The workflow that the run started with. Raises RunDamaged."""
+    return build(Bundle.from_json(record.workflow))
+
+
+async def questions(store: RunStore, run_id: str) -> list[Question]:
+    """What a run waits for."""
+    record = await store.read(run_id)
+    return lives.open_questions(lives.refold(workflow_of(record), record))
+
+
+async def respond(
+    store: RunStore,
+    run_id: str,
+    node: str | None,
+    answer: Any,
+    *,
+    by: str | None = None,
+    comment: str | None = None,
+    via: str = "command",
+) -> Question:
+    """Records a person's answer. Raises AnswerRefused (nothing is lost), UsageError, StoreError (RunLocked)."""
+    journal, record = await store.open(run_id)
+    try:
+        run = lives.refold(workflow_of(record), record)
+        question = pick(run, node)
+        now = SystemClock().now()
+        if question.deadline is not None and now > question.deadline:
+            reason = f"its time was up at {iso(question.deadline)}"
+            raise AnswerRefused(question.node, [reason], f"`magent resume {run.id}` goes on without an answer")
+        given = {name: value for name, value in (("by", by), ("comment", comment)) if value is not None}
+        whole = {**normalise(question, answer), **given, "at": iso(now), "via": via}
+        data = {"scope": lives.scope_of(run, question.path).id, "path": question.path, "answer": whole}
+        await journal.append([Event(run.seq + 1, now, "visit.answered", data)], sync=True)
+        return question
+    finally:
+        await journal.close()
+
+
+def pick(run: Run, node: str | None) -> Question:
+    """The open question that a node's name or an address means; with None, the only one. Raises UsageError."""
+    waiting = lives.open_questions(run)
+    if not waiting:
+        raise UsageError(f"run {run.id} waits for nobody (it is {run.status})", f"magent runs show {run.id}")
+    found = [each for each in waiting if node in (None, each.path)] or [each for each in waiting if node == each.node]
+    paths = [each.path for each in waiting]
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(paths[:10])
+    if not found:
+        raise UsageError(
+            f"run {run.id} does not wait for '{node}'; it waits for {listed}", did_you_mean(str(node), paths)
+        )
+    raise UsageError(f"run {run.id} waits for {len(found)} answers: name one of {listed}")
+
+
+async def show(store: RunStore, run_id: str) -> dict[str, Any]:
+    """What a run has come to (the result's object), its header and its visits."""
+    record = await store.read(run_id, checkpoint=False)
+    run = lives.refold(workflow_of(record), record)
+    info = next((each for each in await store.list() if each.id == run_id), None)
+    directory = run.facts.get("dir", "")
+    shown = result_of(run, str(directory)).as_json()
+    if info is not None and run.status == "running":
+        shown["status"] = info.status
+    types = {name: node.type for graph in run.workflow.graphs.values() for name, node in graph.nodes.items()}
+    visits = [_visit(each, types) for each in lives.visits(record.events)]
+    kept = ("file", "digest", "inputs", "created", "versions", "parent", "cwd")
+    return {**shown, **{name: record.header.get(name) for name in kept}, "visits": visits}
+
+
+def _visit(data: dict[str, Any], types: Mapping[str, str]) -> dict[str, Any]:
+    ended = data.pop("ended")
+    began = data.pop("started")
+    duration = None if ended is None else round(ended - began, 3)
+    return {**data, "type": types.get(data["node"], "task"), "started": iso(began), "duration": duration}

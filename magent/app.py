@@ -12,7 +12,6 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from magent import durations, stores
@@ -41,6 +40,7 @@ from magent.spec.loader import Bundle, load_data
 from magent.spec.loader import load as load_bundle
 from magent.spec.schema import check_value, field_schema, fill
 from magent.stores.ids import new_id
+from magent.version import VERSION
 
 if TYPE_CHECKING:
     import networkx
@@ -243,7 +243,7 @@ def _header(
         "digest": hashlib.sha256(frozen).hexdigest(),
         "inputs": outfit.mask(dict(inputs)) if outfit.mask else dict(inputs),
         "created": created,
-        "versions": {"magent": version(), "python": platform.python_version()},
+        "versions": {"magent": VERSION, "python": platform.python_version()},
         "parent": None,
         "cwd": outfit.cwd,
         "host": socket.gethostname(),
@@ -254,14 +254,6 @@ def _workspace(workflow: Workflow, journal: Journal) -> str:
     """Where file tools may go: the directory that the workflow names (from its file), else the run's own."""
     path = (workflow.workspace or {}).get("path")
     return os.path.normpath(os.path.join(workflow.home, path)) if path else str(journal.workspace)
-
-
-def version() -> str:
-    """magent's own, or `unknown` where it runs from a tree that was not installed."""
-    try:
-        return metadata.version("magent-cli")
-    except metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def _limits(workflow: Workflow, options: Options) -> dict[str, Any]:

@@ -3,5 +3,6 @@
 Modules, in order: verbs, console, parser, main; then what several verbs share, then the verbs.
 """
 
-VERSION = "0.1.0"  # as in pyproject.toml: reading the installed metadata takes longer than all the rest of --version
+from magent.version import VERSION
+
 VERSION_LINE = f"magent {VERSION}"

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from magent.cli import VERSION
 from magent.cli.console import dump
 from magent.source import Problem, render
+from magent.version import VERSION
 
 Sources = Mapping[str, Sequence[str]]
 Form = Callable[[Sequence[Problem], Sources], str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from magent.engine.drive import Driver
@@ -100,7 +100,7 @@ def scope_of(run: Run, path: str) -> Scope:
     raise KeyError(path)
 
 
-def visits(events: list[Event]) -> list[dict[str, Any]]:
+def visits(events: Iterable[Event]) -> list[dict[str, Any]]:
     """Every visit as the events tell it: `{path, node, status, attempts, started, ended, tokens, cost, error}`."""
     found: dict[str, dict[str, Any]] = {}
     done: list[dict[str, Any]] = []

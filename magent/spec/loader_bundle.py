@@ -32,7 +32,7 @@ class Bundle:
     """All the documents of a workflow.
 
     `documents` (the root first) and `libraries` are keyed by absolute path. `includes` gives, for the key of a document
-    or library, the keys of the libraries it sees, in order, transitively. `targets` gives, by key and the text of `uses`,
+    or library, the keys of the libraries it sees, in order, transitively. `targets` gives, by key and text of `uses`,
     the key of the document that is called; one that could not be read is absent, and its problem is in `problems`.
     """
 

@@ -256,6 +256,8 @@ def open_bracket(scene: Scene) -> Trap | None:
     closing = {"{": "}", "[": "]"}.get(bracket)
     if closing is None:
         return None
+    if scene.char == ":" and scene.text[: scene.column - 1].rstrip()[-1:] in ("{", ",", "["):
+        return scene.syntax("the key is missing before ':'")
     if scene.line_number > opened[0]:
         hint = f"close it with '{closing}'; or is a comma missing before what follows?"
         return scene.syntax(f"the '{bracket}' that opens here is not closed", hint, opened, scene.fault.at)

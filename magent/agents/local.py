@@ -17,7 +17,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from magent.agents.base import AgentEnvironment, BaseAgent, OnText, failed, reply_from_text
 from magent.agents.download import Cancelled, model_file
@@ -40,7 +40,7 @@ class LocalAgent(BaseAgent):
     def __init__(self, spec: AgentSpec, settings: Mapping[str, Any], environment: AgentEnvironment) -> None:
         super().__init__(spec, settings, environment)
         self._own = dict(settings.get("settings") or {})
-        self._context = int(self._own.pop("n_ctx", CONTEXT))
+        self._size = Size(int(self._own.pop("n_ctx", CONTEXT)), int(self._own.pop("n_threads", 0)) or _threads())
 
     async def prepare(self) -> None:
         """Fetches and loads the model, where that was not done yet, so that no task's time is spent on it."""
@@ -66,7 +66,7 @@ class LocalAgent(BaseAgent):
 
     def _serve(self, called_off: threading.Event) -> _Server:
         try:
-            return serve(self._path(called_off), self._context)
+            return serve(self._path(called_off), self._size)
         except Cancelled as error:
             raise failed("the local model was not fetched: called off") from error
 
@@ -98,9 +98,10 @@ class LocalAgent(BaseAgent):
     def _refused(self, error: Mapping[str, Any]) -> WorkFailed:
         if error.get("type") == "exceed_context_size_error":
             tokens = error.get("n_prompt_tokens", "too many")
+            most = self._size.context
             return failed(
-                f"the prompt is too long for agent '{self.name}': {tokens} tokens, and {self._context} are possible",
-                f"shorten it, raise `settings: {{n_ctx: {2 * self._context}}}` on the agent, or name a larger model",
+                f"the prompt is too long for agent '{self.name}': {tokens} tokens, and {most} are possible",
+                f"shorten it, raise `settings: {{n_ctx: {2 * most}}}` on the agent, or name a larger model",
             )
         return failed(f"agent '{self.name}': {error.get('message', error)}")
 
@@ -141,13 +142,25 @@ class _Answer:
         return Usage(self._used.get("prompt_tokens", 0), self._used.get("completion_tokens", 0), 0.0, 1)
 
 
+class Size(NamedTuple):
+    """Of a server: tokens of one conversation, threads of the processor."""
+
+    context: int
+    threads: int
+
+
+def _threads() -> int:
+    """Half the processors: threads that wait for one another crawl where others work, too."""
+    return max(1, min(8, (os.cpu_count() or 2) // 2))
+
+
 class _Server:
     """A loaded model. `pool` has one thread a slot: what waits there waits in order, and can be called off."""
 
-    def __init__(self, path: Path, context: int) -> None:
+    def __init__(self, path: Path, size: Size) -> None:
         self.name = f"local:{path.stem}"
         self.pool = ThreadPoolExecutor(SLOTS, thread_name_prefix="magent-local")
-        self._native = _load(path, context)
+        self._native = _load(path, size)
 
     def chat(self, body: Mapping[str, Any], answer: _Answer) -> None:
         if answer.over:
@@ -158,14 +171,14 @@ class _Server:
             answer.error = {"message": f"the local model cannot be held to this form: {error}"}
 
 
-_SERVERS: dict[tuple[str, int], Future[_Server]] = {}
+_SERVERS: dict[tuple[str, Size], Future[_Server]] = {}
 _LOCK = threading.Lock()
 
 
-def serve(path: Path, context: int) -> _Server:
+def serve(path: Path, size: Size) -> _Server:
     """The server of a GGUF file, loaded once a process. Blocks. Raises WorkFailed."""
     path = Path(os.path.realpath(path))
-    key = (str(path), context)
+    key = (str(path), size)
     with _LOCK:
         future = _SERVERS.get(key)
         mine = future is None
@@ -173,7 +186,7 @@ def serve(path: Path, context: int) -> _Server:
             future = _SERVERS[key] = Future()
     if mine:
         try:
-            future.set_result(_Server(path, context))
+            future.set_result(_Server(path, size))
         except BaseException as error:
             del _SERVERS[key]
             future.set_exception(error)
@@ -181,14 +194,14 @@ def serve(path: Path, context: int) -> _Server:
     return future.result()
 
 
-def _load(path: Path, context: int) -> Any:
+def _load(path: Path, size: Size) -> Any:
     _look_at(path)
     if importlib.util.find_spec("xllamacpp") is None:
         raise failed("the local model needs xllamacpp, which is not installed", "pip install 'magent-cli[local]'")
     import xllamacpp
 
     try:
-        server = xllamacpp.Server(_parameters(xllamacpp.CommonParams(), path, context))
+        server = xllamacpp.Server(_parameters(xllamacpp.CommonParams(), path, size))
     except (RuntimeError, ValueError) as error:
         hint = "fetch it again, or name a model that llama.cpp can serve"
         raise failed(f"{path} cannot be loaded: it is damaged, or of an unknown kind", hint) from error
@@ -198,10 +211,11 @@ def _load(path: Path, context: int) -> Any:
     return server
 
 
-def _parameters(parameters: Any, path: Path, context: int) -> Any:
+def _parameters(parameters: Any, path: Path, size: Size) -> Any:
     parameters.model.path = str(path)
     parameters.n_parallel = SLOTS
-    parameters.n_ctx = SLOTS * context
+    parameters.n_ctx = SLOTS * size.context
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = size.threads
     parameters.n_batch = parameters.n_ubatch = _BATCH
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0

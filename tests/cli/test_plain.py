@@ -20,7 +20,7 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.di
 
 @given(st.dictionaries(KEYS, VALUES, min_size=1, max_size=3) | st.lists(VALUES, min_size=1, max_size=3))
 def test_what_is_shown_reads_back_as_the_value(value: Any) -> None:
-    data, problems, _ = load_yaml(show(value).encode("utf-8", "surrogatepass"), "x.yaml")
+    data, problems, _ = load_yaml(f"{show(value)}\n".encode("utf-8", "surrogatepass"), "x.yaml")
     assert problems == []
     assert data == value
 

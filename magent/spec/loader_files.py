@@ -57,12 +57,16 @@ def _content(handle: int) -> bytes:
 
 
 def _similar(path: str) -> str | None:
+    """A file beside with a like name, or with the same name and another suffix."""
     folder, name = os.path.split(path)
+    stem, suffix = os.path.splitext(name)
     try:
-        near = nearest(name, sorted(os.listdir(folder or "."))[:1000])
+        names = [os.path.splitext(each) for each in sorted(os.listdir(folder or "."))[:1000]]
     except (OSError, ValueError):
         return None
-    return os.path.join(folder, near) if near else None
+    near = nearest(stem, [each for each, other in names if other == suffix])
+    found = [each + other for each, other in names if (each == near and other == suffix) or (not near and each == stem)]
+    return os.path.join(folder, found[0]) if found else None
 
 
 def shown(path: str) -> str:

@@ -41,7 +41,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "answers": ("schema", "flags", "whole", "document", "__init__"),
     "cli": (
         "__init__", "verbs", "console", "parser", "main",
-        "flags", "files", "inputs", "plain", "progress", "results", "reports", "execution",
+        "flags", "files", "inputs", "plain", "progress", "download", "results", "reports", "execution",
         "run", "resume", "respond", "validate", "graph", "runs", "schema",
     ),
     "engine": (

@@ -9,6 +9,7 @@ from typing import Any
 
 from magent.cli import files, flags, results
 from magent.cli.console import Console
+from magent.cli.download import Download
 from magent.cli.progress import Progress
 from magent.model import Workflow
 from magent.outcome import Result
@@ -65,7 +66,7 @@ def carry_out(
         stream = watch.stream if watch.stream is not None else console.terminal or console.settings.verbose
         progress = Progress(console, console.raw, stream=stream, workflow=workflow)
         sinks.append(progress)
-        watching["on_terminal"] = progress.attach
+        watching |= {"on_terminal": progress.attach, "on_download": Download(console)}
     watching["sinks"] = tuple(sinks)
     result = asyncio.run(start(watching))
     code = results.tell(console, result, watch.output)

@@ -41,6 +41,7 @@ def tell(console: Console, result: Result, output: str) -> int:
         console.result(dump(result.as_json()))
     elif output == "text" and result.outputs is not None:
         console.result(plain.show(result.outputs))
+    console.problems(result.warnings, {})
     summarise(console, result)
     return result.exit_code
 

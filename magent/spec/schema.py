@@ -7,7 +7,6 @@ in itself) is added here, by the name of the definition it belongs to.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path as FilePath
 from typing import Any, Literal, get_args
@@ -113,13 +112,13 @@ def _sound_if_literal(rule: Rule) -> Check:
 def has_template(value: Any) -> bool:
     """Whether a text with `{{` stands anywhere in `value`."""
     stack = [value]
+    seen: set[int] = set()
     while stack:
         item = stack.pop()
         if isinstance(item, str):
             if "{{" in item:
                 return True
-        elif isinstance(item, Mapping):
-            stack += item.values()
-        elif isinstance(item, list):
-            stack += item
+        elif isinstance(item, (dict, list)) and id(item) not in seen:
+            seen.add(id(item))
+            stack += item.values() if isinstance(item, dict) else item
     return False

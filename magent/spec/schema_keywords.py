@@ -9,6 +9,8 @@ from typing import Any
 from magent.source import Path
 from magent.spec.schema_rules import Beyond, Book, Check, Fault, Maker, Rule, Schema, Walk, is_number, of_type, same
 
+MAX_DEPTH = 200  # of documents: the language's
+
 
 def book(root: Schema) -> Book:
     """The rules of a schema that a user wrote."""
@@ -17,7 +19,9 @@ def book(root: Schema) -> Book:
 
 def own_book(root: Schema, more: Mapping[str, Callable[[Rule], Check]]) -> Book:
     """The rules of a file in `schemas/`. Its patterns can be trusted, so Python's own, quicker, engine runs them."""
-    return Book(root, MAKERS, more, _plain_search)
+    made = Book(root, MAKERS, more, _plain_search)
+    made.deepest = MAX_DEPTH
+    return made
 
 
 def _plain_search(text: str) -> Callable[[str], bool]:
@@ -28,7 +32,7 @@ def _plain_search(text: str) -> Callable[[str], bool]:
 def _one_of(keyword: str, rule: Rule, known: Sequence[Any]) -> Check:
     def check(value: Any, path: Path, walk: Walk) -> None:
         for one in known:
-            if one == value and same(one, value):
+            if same(one, value):
                 return
         walk.faults.append(Fault(keyword, path, value, rule))
 

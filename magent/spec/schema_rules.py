@@ -99,7 +99,10 @@ class Rule:
         stack = walk.stack
         while stack:
             rule, item, place = stack.pop()
-            rule.apply(item, place, walk)
+            if len(place) > self.book.deepest:
+                walk.faults.append(Fault("depth", place, item, rule))
+            else:
+                rule.apply(item, place, walk)
         return walk.faults
 
     def accepts(self, value: Any) -> bool:
@@ -139,7 +142,7 @@ class Book:
     """The rules of one schema document, each made once.
 
     `makers` make the check of a keyword, `search` the test of a pattern (RE2's by default); `more` adds checks, in
-    code, to definitions by name. `left` says how many more steps may be done.
+    code, to definitions by name. `left` says how many more steps may be done, `deepest` how long a path may be.
     """
 
     def __init__(
@@ -152,6 +155,7 @@ class Book:
         self.makers = makers
         self.search = search or pattern
         self.left = math.inf
+        self.deepest = math.inf
         self.more = more or {}
         self.root = Rule(root, self)
         self._named: dict[str, Rule] = {}
@@ -227,21 +231,22 @@ def of_type(argument: Any) -> Callable[[Any], bool]:
 
 def same(one: Any, other: Any) -> bool:
     """Equality as JSON has it: 1 is 1.0, but true is not 1, at any depth."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        if one.keys() != other.keys():
-            return False
-        for key in one:  # noqa: SIM110 - a generator would cost a second frame a level
-            if not same(one[key], other[key]):
+    if not isinstance(one, (dict, list)):  # nearly always
+        return bool(one == other) and (type(one) is bool) is (type(other) is bool)
+    stack = [(one, other)]
+    while stack:
+        left, right = stack.pop()
+        if isinstance(left, dict) and isinstance(right, dict):
+            if left.keys() != right.keys():
                 return False
-        return True
-    if isinstance(one, list) and isinstance(other, list):
-        if len(one) != len(other):
-            return False
-        for left, right in zip(one, other, strict=True):  # noqa: SIM110
-            if not same(left, right):
+            stack += [(left[key], right[key]) for key in left]
+        elif isinstance(left, list) and isinstance(right, list):
+            if len(left) != len(right):
                 return False
-        return True
-    return bool(one == other) and (type(one) is bool) is (type(other) is bool)
+            stack += zip(left, right, strict=True)
+        elif left != right or (type(left) is bool) is not (type(right) is bool):
+            return False
+    return True
 
 
 _OPTIONS = re2.Options()

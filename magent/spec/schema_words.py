@@ -223,6 +223,9 @@ class _Teller:
         said = fault.rule.keywords.get("errorMessage") or f"{_subject(fault.path)} lacks an item that is needed"
         return Words("missing-key", said, fault.path)
 
+    def too_deep(self, fault: Fault) -> Words:
+        return Words("bad-value", f"nested deeper than {len(fault.path) - 1} levels", fault.path[:-1])
+
     def told(self, fault: Fault) -> Words:
         """The fault brings its own code and sentence."""
         code, sentence = fault.detail
@@ -299,6 +302,7 @@ _TELLERS: dict[str, Callable[[_Teller, Fault], Words]] = {
     "uniqueItems": _Teller.twice,
     "contains": _Teller.lacking,
     "told": _Teller.told,
+    "depth": _Teller.too_deep,
     **dict.fromkeys(("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"), _Teller.size),
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _Teller.bound),
 }

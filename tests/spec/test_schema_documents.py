@@ -142,6 +142,19 @@ def test_deep_documents_are_told_of_without_recursion(key: str) -> None:
     assert validate(document, "workflow")
 
 
+def test_python_data_that_contains_itself_ends() -> None:
+    endless: dict[str, Any] = {"type": "object"}
+    endless["properties"] = {"a": endless}
+    human: dict[str, Any] = {
+        "type": "human_input",
+        "input": "choice",
+        "options": [{"value": 1}],
+        "form": {"a": endless},
+    }
+    document = {"magent": 1, "name": "x", "inputs": {"a": endless}, "nodes": {"b": human}}
+    assert {problem.message for problem in validate(document, "workflow")} == {"nested deeper than 200 levels"}
+
+
 def test_a_deep_sound_schema_is_accepted() -> None:
     deep: Any = {"type": "string"}
     for _ in range(90):  # two levels of the document each

@@ -175,7 +175,7 @@ def test_a_document_changed_at_random_is_judged_as_the_library_judges_it(data: s
     others = [place for place in places() if place[:2] == path[:2]] or [path]
     for _ in range(data.draw(st.integers(1, 3))):
         action = data.draw(st.sampled_from(["replace", "delete", "add"]))
-        _change(document, path, action, data.draw(st.sampled_from(keys())), data.draw(VALUES))
+        _change(document, path, action, data.draw(st.sampled_from(keys())), copy.deepcopy(data.draw(VALUES)))
         path = data.draw(st.sampled_from(others))
     library, own = judges()
     assert own.accepts(document) == library.is_valid(document)

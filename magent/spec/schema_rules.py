@@ -244,7 +244,7 @@ def same(one: Any, other: Any) -> bool:
             if len(left) != len(right):
                 return False
             stack += zip(left, right, strict=True)
-        elif left != right or (type(left) is bool) is not (type(right) is bool):
+        elif left != right or isinstance(left, bool) is not isinstance(right, bool):
             return False
     return True
 

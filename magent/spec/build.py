@@ -18,7 +18,12 @@ _FACETS = ("default", "reduce", "description")
 
 
 def build(bundle: Bundle) -> Workflow:
-    """The frozen model of a checked bundle."""
+    """The frozen model of a checked bundle.
+
+    It is built from the frozen JSON, so that a resumed run has the very same model, and plain data in its state.
+    """
+    frozen = bundle.to_json()
+    bundle = Bundle.from_json(frozen)
     graphs: dict[str, Graph] = {}
     for key, document in bundle.documents.items():
         house = _House(bundle, key, document)
@@ -33,7 +38,7 @@ def build(bundle: Bundle) -> Workflow:
         home=root.home,
         root=bundle.root,
         graphs=graphs,
-        frozen=bundle.to_json(),
+        frozen=frozen,
         description=str(data.get("description", "")),
         limits=_limits(data.get("limits", {})),
         secrets=tuple(data.get("secrets", ())),

@@ -516,3 +516,16 @@ async def test_the_time_limit_counts_work_and_stops_the_run_at_once() -> None:
 async def test_a_condition_that_is_no_boolean_is_an_error_of_type_condition() -> None:
     found = await failure("nodes: {a: {set: {x: 3}, next: [{to: b, when: state.x}, {to: b}]}, b: {wait: 0}}")
     assert found.type == "condition"
+
+
+async def test_literal_data_reaches_state_and_questions_as_plain_data() -> None:
+    text = """
+    nodes:
+      a: {set: {x: {deep: [1, {two: 2}]}}, next: ask}
+      ask: {type: human_input, input: review, context: {who: ana}, content: {a: [1]}}
+    """
+    people = ScriptedPeople({})
+    run = await ran(text, human=people)
+    assert type(run.root.state.get("x")) is dict
+    assert people.asked[0].context == {"who": "ana"}
+    assert people.asked[0].content == {"a": [1]}

@@ -112,7 +112,7 @@ def _warnings(source: str, placeholders: list[Placeholder], reader: CommandReade
         if each.raw
     ]
     hint = "use the list form, or give it as an argument: sh -c '… \"$1\"' sh {{ … }}"
-    found += [(each.offset, message, hint) for each, message in reader.roles.warnings]
+    found += [(each.offset, message, hint) for each, message in reader.warnings]
     return [problem(source, *each) for each in sorted(dict.fromkeys(found))]
 
 

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from magent.expressions.shell_roles import Roles
-from magent.expressions.shell_words import BLANKS, ELSE, HOLE, LIST, Placeholder, Unsure, Word, WordLexer, is_name
+from magent.expressions.shell_words import (
+    BLANKS,
+    DIFFERENT,
+    ELSE,
+    HOLE,
+    LIST,
+    Placeholder,
+    Unsure,
+    Word,
+    WordLexer,
+    is_name,
+)
 
 _OPENERS = frozenset(("if", "while", "until", "{"))
 _GOING_ON = {"then": "if", "elif": "if", "else": "if", "do": "while until for", "!": ""}
 _CLOSERS = {"fi": "if", "done": "while until for", "esac": "case", "}": "{"}
 _FOREIGN = frozenset(("function", "select", "coproc"))
 _REDIRECTIONS = ("<<<", "<<-", "<<", "<&", "<>", "<", ">>", ">&", ">|", ">")
+_COMPUTING = frozenset(("-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v", "-R"))
 _DUPLICATES = ("<&", ">&")
 _COMMENT = ("cannot stand in a comment", "take it out of the comment")
 _HERE = ("cannot stand in a here-document", "use stdin, or printf '%s\\n' {{ … }}")
@@ -21,15 +33,24 @@ class CommandReader(WordLexer):
     def __init__(self, script: str, holes: list[Placeholder]) -> None:
         super().__init__(script, holes)
         self.roles = Roles()
+        self.complete = 0  # where the last whole command of the script ended
+        self.warnings: list[tuple[Placeholder, str]] = []
 
     def read(self) -> None:
+        rest = ""
         try:
             self.commands(None)
         except (Unsure, RecursionError):
+            rest = self.script[self.complete :]
             for hole in self.holes[self.seen :]:
                 if not hole.raw:
-                    why = "stands behind something that shells may read differently"
-                    self.refuse(hole, why, f"{LIST}, or {ELSE}")
+                    self.refuse(hole, *DIFFERENT)
+        if self.computed:
+            word = Word(names=self.computed)
+            self.roles.flow.runs(
+                word, "goes into a variable that arithmetic reads", "compute it: {{ a + b }}, or use env"
+            )
+        self.warnings = self.roles.flow.judged(rest)
 
     def substitution(self) -> None:
         self.pos += 1
@@ -89,10 +110,20 @@ class _Commands:
         self.open: list[str] = []
         self.words: list[Word] = []
         self.redirected = False
+        self.piped = False
         self.closed = False  # behind `fi`, `done`, `)` …: no word may follow
         self.tests = False  # inside of `[[ … ]]`
 
     def read(self) -> None:
+        try:
+            self.commands()
+        except Unsure:
+            complete = self.lexer.complete
+            self.end()  # what was read of this command counts
+            self.lexer.complete = complete
+            raise
+
+    def commands(self) -> None:
         lexer = self.lexer
         while True:
             lexer.blanks()
@@ -122,9 +153,11 @@ class _Commands:
     def end(self) -> None:
         """A command is complete."""
         if self.words and not self.tests:
-            self.lexer.roles.command(self.words)
+            self.lexer.roles.command(self.words, self.lexer.holes[: self.lexer.seen] if self.piped else ())
         self.words = []
-        self.redirected = self.closed = False
+        self.redirected = self.closed = self.piped = False
+        if self.closer is None:
+            self.lexer.complete = self.lexer.pos
 
     def operator(self, char: str) -> None:
         lexer = self.lexer
@@ -141,6 +174,7 @@ class _Commands:
             return
         if lexer.at(";&") or lexer.at("|&") or empty:
             raise Unsure
+        self.piped = char == "|" and not lexer.at("||")
         lexer.pos += 2 if lexer.at(char * 2) else 1
 
     def parenthesis(self) -> None:
@@ -158,6 +192,7 @@ class _Commands:
             if not lexer.at(")"):
                 raise Unsure
             lexer.pos += 1
+            lexer.roles.flow.functions.add(self.words[0].text or "")
             self.words = []  # `name()`: its body is a command
             lexer.gap()
         else:
@@ -242,10 +277,17 @@ class _Commands:
             self.words.append(word)
 
     def in_tests(self, word: Word) -> None:
+        lexer = self.lexer
         if word.holes:
-            self.lexer.refuse(word.holes[0], "cannot stand in `[[ … ]]`", "write [ … ], which every shell has")
+            lexer.refuse(word.holes[0], "cannot stand in `[[ … ]]`", "write [ … ], which every shell has")
         if word.bare and word.text == "]]":
             self.tests, self.closed = False, True
+            if any(each.text in _COMPUTING for each in self.words):
+                for each in self.words:
+                    lexer.computed |= each.names
+            self.words = []
+        else:
+            self.words.append(word)
 
     def reserved(self, text: str) -> bool:
         """Whether the word is a reserved one, which then has its effect."""
@@ -305,7 +347,7 @@ class _Commands:
                 return
             if lexer.char() in "&|<>()":
                 raise Unsure
-            lexer.word()
+            lexer.roles.flow.assigns(name.text or "", lexer.word())
 
     def case(self) -> None:
         lexer = self.lexer

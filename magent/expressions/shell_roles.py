@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from magent.expressions.shell_flow import Flow
 from magent.expressions.shell_words import ELSE, LIST, Placeholder, Refused, Word
 
 # Programs that run another: their options that take a word, and how many operands come before the other's name.
@@ -64,17 +65,17 @@ _COMMAND = ("cannot be the command itself", LIST)
 
 
 class Roles:
-    """Judges command after command. `warnings` are (placeholder, message) pairs."""
+    """Judges command after command; what reaches an interpreter by detours is for its `flow` to find."""
 
     def __init__(self) -> None:
-        self.warnings: list[tuple[Placeholder, str]] = []
+        self.flow = Flow()
         self.behind = ""  # a command that changes what later ones mean
 
-    def command(self, words: Sequence[Word]) -> None:
-        """Raises Refused."""
+    def command(self, words: Sequence[Word], piped: Sequence[Placeholder] = ()) -> None:
+        """A command; `piped` are the placeholders before it if it reads from a pipe. Raises Refused."""
         at = 0
         while at < len(words) and words[at].assigns:
-            words[at].single("it is in an assignment")
+            self._assignment(words[at])
             at += 1
         if self.behind:
             self._refuse_all(words, f"cannot stand behind `{self.behind}`, which changes what commands mean", ELSE)
@@ -83,7 +84,9 @@ class Roles:
             return
         name, rest = basename(words[at]), words[at + 1 :]
         self._builtin(name, rest)
+        self.flow.calls(name, rest)
         self._interpreters(words[at:])
+        self._reads_program(name, rest, piped)
         if name in _CHANGING or (name == "local" and any(word.prefix.startswith("-") for word in rest)):
             self.behind = name
 
@@ -93,6 +96,7 @@ class Roles:
             word = words[at]
             if word.holes:
                 raise Refused(word.holes[0], *_COMMAND)
+            self.flow.runs(word, *_COMMAND)
             name = basename(word)
             if name not in _RUNNERS or (name == "command" and self._asks(words[at + 1 :])):
                 return at
@@ -119,7 +123,7 @@ class Roles:
             elif word.prefix.startswith("-"):
                 pass
             elif word.assigns:
-                word.single("it is in an assignment")
+                self._assignment(word)
             elif operands and not word.led:
                 operands -= 1
             else:
@@ -130,9 +134,11 @@ class Roles:
     def _builtin(self, name: str, rest: Sequence[Word]) -> None:
         if name in _TAKE_NAMES:
             self._refuse_all(rest, f"cannot be an argument of `{name}`, which takes names of variables", ELSE)
+            for word in rest:
+                self.flow.runs(word, f"comes to be an argument of `{name}`, which takes names of variables", ELSE)
         elif name in _DECLARE:
             for word in rest:
-                word.single("it is in an assignment")
+                self._assignment(word)
                 if word.holes and not word.assigns:
                     raise Refused(
                         word.holes[0], f"cannot be the name that `{name}` takes", f"write {name} NAME={{{{ … }}}}"
@@ -159,8 +165,8 @@ class Roles:
         """The program itself, or one that it is given with its options: `docker exec c sh -c …`."""
         for index, word in enumerate(words):
             name = basename(word)
-            if word.text in _EXECUTE and words[index + 1 : index + 2] and words[index + 1].holes:
-                raise Refused(words[index + 1].holes[0], *_COMMAND)
+            if word.text in _EXECUTE and words[index + 1 : index + 2]:
+                self.flow.runs(words[index + 1], *_COMMAND)
             if index == 0 and name in _RUN_ALL:
                 self._warn_all(words[1:], name)
             elif (name in _INTERPRETERS or name in _RUN_FIRST) and self._interpreter(
@@ -193,10 +199,19 @@ class Roles:
             index += 1
         return itself or given
 
+    def _assignment(self, word: Word) -> None:
+        word.single("it is in an assignment")
+        if word.assigns:
+            self.flow.assigns(word.prefix.partition("=")[0], word)
+
+    def _reads_program(self, name: str, rest: Sequence[Word], piped: Sequence[Placeholder]) -> None:
+        """An interpreter without a program of its own takes what comes through the pipe for one."""
+        if name in _INTERPRETERS and name not in _RUN_FIRST and all((word.text or "x")[:1] in "-+" for word in rest):
+            self._warn_all([Word(holes=list(piped))], name)
+
     def _warn_all(self, words: Sequence[Word], name: str) -> None:
         for word in words:
-            for hole in word.holes:
-                self.warnings.append((hole, f"`{name}` may run what this gives: data can become a command there"))
+            self.flow.warns(word, f"`{name}` may run what this gives: data can become a command there")
 
     def _refuse_all(self, words: Sequence[Word], why: str, hint: str) -> None:
         for word in words:

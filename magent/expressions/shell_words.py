@@ -25,6 +25,10 @@ _MAX_NESTING = 15
 
 QUOTES = "leave the quotes out, magent quotes"
 ELSE = "use env or stdin"
+DIFFERENT = (
+    "stands in or behind something that shells may read differently",
+    "use the list form, or " + ELSE,
+)
 LIST = "use the list form: run: [program, argument, …]"
 
 
@@ -65,6 +69,8 @@ class Word:
     bare: bool = True
     brackets: bool = False
     holes: list[Placeholder] = field(default_factory=list)
+    inner: list[Placeholder] = field(default_factory=list)  # those in its `$( … )`
+    names: set[str] = field(default_factory=set)  # of the variables in it
 
     def add(self, text: str, *, bare: bool) -> None:
         if bare and self.bare:
@@ -103,6 +109,7 @@ class WordLexer:
         self.seen = 0
         self.within: list[tuple[str, str]] = []
         self.nesting = 0
+        self.computed: set[str] = set()  # the variables that arithmetic reads: bash runs `$( … )` in their values
         self.here: list[tuple[str, bool]] = []  # delimiters of here-documents that begin on the next line
 
     def substitution(self) -> None:
@@ -137,8 +144,14 @@ class WordLexer:
         self.pos = end
 
     def word(self) -> Word:
-        start, waiting = self.pos, bool(self.here)
-        word = self._word()
+        start, seen, waiting = self.pos, self.seen, bool(self.here)
+        try:
+            word = self._word()
+        except Unsure:
+            for hole in self.holes[seen : self.seen]:
+                if not hole.raw:
+                    self.refuse(hole, *DIFFERENT)
+            raise
         if waiting and "\n" in self.script[start : self.pos]:
             raise Unsure  # whether a here-document begins behind this line end differs
         return word
@@ -261,16 +274,21 @@ class WordLexer:
             self.arithmetic()
             word.open()
         elif self.at("("):
+            seen = self.seen
             self.nested(self.substitution)
+            word.inner += self.holes[seen : self.seen]
             word.open()
         elif self.at("{"):
             self.pos += 1
+            start = self.pos
             self.nested(self.braced)
+            word.names |= named(self.script[start : self.pos])
             word.open()
         elif self.at("'") and not self.within:
             self.dollar_quotes(word)
         elif match := _PARAMETER.match(self.script, self.pos):
             self.pos = match.end()
+            word.names |= named(match[0])
             word.open()
         else:
             word.add("$", bare=False)
@@ -296,7 +314,7 @@ class WordLexer:
     def arithmetic(self) -> None:
         """`$(( … ))`, behind the `$`."""
         self.pos += 2
-        depth = 2
+        start, depth = self.pos, 2
         while depth:
             char = self.char()
             if char == HOLE:
@@ -305,6 +323,7 @@ class WordLexer:
             if char == ")" and depth == 2:
                 if not self.at("))"):
                     raise Unsure  # bash would read `$((a) | (b))` as commands
+                self.computed |= named(self.script[start : self.pos])
                 self.pos += 2
                 return
             depth += (char == "(") - (char == ")")
@@ -336,6 +355,12 @@ class WordLexer:
             if found < closed:
                 self.refuse(self.holes[self.seen], why, hint)
         raise Unsure
+
+
+def named(text: str) -> set[str]:
+    """The variables that expansions or arithmetic name; `@` for the arguments."""
+    names = set(_NAME.findall(text))
+    return names | {"@"} if re.search(r"[1-9@*]", text) else names
 
 
 def is_name(text: str | None) -> bool:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
 from typing import Any, cast
 
 from magent.agents.base import AgentEnvironment, Unusable, failed
@@ -45,6 +44,8 @@ def make(spec: AgentSpec, settings: Mapping[str, Any], environment: AgentEnviron
 
 
 def _maker(spec: AgentSpec, settings: Mapping[str, Any]) -> Maker:
+    from importlib.metadata import entry_points
+
     if spec.kind != "model":
         return _load(_KINDS[spec.kind])
     name = settings.get("model")

@@ -109,6 +109,12 @@ def reply_from_text(text: str, schema: Mapping[str, Any] | None, usage: Usage, m
     return Reply(text, data, found, usage, model)
 
 
+def cut_off(agent: str, tokens: int) -> WorkFailed:
+    """JSON that ends in the middle: asking for a repair under the same bound would end there, too."""
+    message = f"the answer of agent '{agent}' was cut off after {tokens} tokens, in the middle of its JSON"
+    return failed(message, "raise `max_tokens` on the agent, or ask for less", kind="output")
+
+
 def find_json(text: str) -> tuple[Any, bool]:
     """The first JSON object in `text` (else array, or lone value), past fences and prose; and whether there is one."""
     with suppress(ValueError, RecursionError):

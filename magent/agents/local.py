@@ -19,7 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from magent.agents.base import AgentEnvironment, BaseAgent, OnText, failed, reply_from_text
+from magent.agents.base import AgentEnvironment, BaseAgent, OnText, cut_off, failed, reply_from_text
 from magent.agents.download import Cancelled, model_file
 from magent.agents.grammar import bound
 from magent.events import WorkFailed
@@ -33,7 +33,14 @@ DATA_TOKENS = 1024  # of one under a grammar, which ends by itself
 _BATCH = 128  # tokens of a prompt between two chances to call an answer off
 _SAME = {"temperature": 0.0, "seed": 1, "cache_prompt": False}  # the same question gets the same answer
 _MAGIC = b"GGUF"
-_LEAN = {"endpoint_slots": False, "ui": False, "warmup": False, "cache_ram_mib": 0, "n_ctx_checkpoints": 0}
+_LEAN = {
+    "hostnames": ["127.0.0.1"],
+    "endpoint_slots": False,
+    "ui": False,
+    "warmup": False,
+    "cache_ram_mib": 0,
+    "n_ctx_checkpoints": 0,
+}
 
 
 class LocalAgent(BaseAgent):
@@ -55,7 +62,10 @@ class LocalAgent(BaseAgent):
             answer.over = True
         if answer.error is not None:
             raise self._refused(answer.error)
-        return reply_from_text("".join(answer.parts), request.schema, answer.usage(), server.name)
+        reply = reply_from_text("".join(answer.parts), request.schema, answer.usage(), server.name)
+        if answer.cut and request.schema is not None and not reply.has_data:
+            raise cut_off(self.name, reply.usage.output)
+        return reply
 
     async def _server(self) -> _Server:
         called_off = threading.Event()
@@ -111,6 +121,7 @@ class _Answer:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_text: OnText) -> None:
         self.over = False
+        self.cut = False
         self.parts: list[str] = []
         self.error: Mapping[str, Any] | None = None
         self._used: Mapping[str, Any] = {}
@@ -123,6 +134,7 @@ class _Answer:
             self.error = chunk["error"]
         self._used = chunk.get("usage") or self._used
         for choice in chunk.get("choices", ()):
+            self.cut = self.cut or choice.get("finish_reason") == "length"
             if not self.over and (text := choice.get("delta", {}).get("content")):
                 self.parts.append(text)
                 self._hand_on(text)
@@ -217,7 +229,6 @@ def _parameters(parameters: Any, path: Path, size: Size) -> Any:
     parameters.n_ctx = SLOTS * size.context
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = size.threads
     parameters.n_batch = parameters.n_ubatch = _BATCH
-    parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0
     parameters.api_keys = [secrets.token_urlsafe(32)]
     parameters.verbosity = -1

@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from magent.agents.base import AgentEnvironment, BaseAgent, OnText, failed, reply_from_text
+from magent.agents.base import AgentEnvironment, BaseAgent, OnText, cut_off, failed, reply_from_text
 from magent.agents.refusals import explain
 from magent.events import WorkFailed
 from magent.model import AgentSpec
@@ -151,9 +151,11 @@ class ModelAgent(BaseAgent):
         usage = Usage(response.usage.input_tokens, response.usage.output_tokens, self._cost(response), 1)
         name = f"{self.model_id.partition(':')[0]}:{response.model_name or self.model_id.partition(':')[2]}"
         for call in getattr(response, "tool_calls", ()):
-            arguments = call.args_as_dict()
-            return Reply(call.args_as_json_str(), arguments, True, usage, name)
-        return reply_from_text(_text(response), request.schema, usage, name)
+            return reply_from_text(call.args_as_json_str(), request.schema, usage, name)
+        reply = reply_from_text(_text(response), request.schema, usage, name)
+        if response.finish_reason == "length" and request.schema is not None and not reply.has_data:
+            raise cut_off(self.name, usage.output)
+        return reply
 
     def _cost(self, response: Any) -> float | None:
         price, usage = self.settings.get("price"), response.usage

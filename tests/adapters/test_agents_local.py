@@ -1,4 +1,4 @@
-"""The model inside the process, really run: its mechanism, not its wisdom. Its file is fetched with pip, as users do."""
+"""The model inside the process, really run: its mechanism, not its wisdom. Its file is fetched as users fetch it."""
 
 from __future__ import annotations
 
@@ -68,6 +68,12 @@ async def test_a_schema_gets_json_that_fits_it(model: Path) -> None:
     assert json.loads(reply.text) == reply.data
 
 
+async def test_json_that_is_cut_off_by_max_tokens_says_so(model: Path) -> None:
+    with pytest.raises(WorkFailed, match="cut off after 5 tokens, in the middle of its JSON") as caught:
+        await local(max_tokens=5).ask(request("Rate it.", schema=SCHEMA), lambda _: None)
+    assert caught.value.failure.type == "output"
+
+
 async def test_the_same_question_gets_the_same_answer_alone_or_beside_others(model: Path) -> None:
     agent = local(max_tokens=12)
     prompts = ["Name a colour.", "Name a city.", "Name a colour."]
@@ -116,7 +122,7 @@ async def test_a_form_that_no_grammar_can_hold_is_an_error(model: Path) -> None:
 
 
 async def test_nothing_is_printed_by_the_native_code(model: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    await local(settings={"n_ctx": 512}).ask(request("Hi", schema=SCHEMA, max_tokens=5), lambda _: None)
+    await local(settings={"n_ctx": 512}).ask(request("Hi", schema=SCHEMA), lambda _: None)
     assert capfd.readouterr() == ("", "")
 
 

@@ -25,13 +25,13 @@ from magent.engine.fold import Run
 from magent.errors import InvalidWorkflow, UsageError
 from magent.events import Event
 from magent.forecast import forecast
-from magent.human.chain import Chain, Defaults
+from magent.human.chain import Chain, Defaults, handler
 from magent.human.file import AnswersFile
 from magent.human.terminal import Terminal
 from magent.model import Workflow
 from magent.outcome import Result, result_of
 from magent.outfit import Outfit
-from magent.ports import Human, Journal, RunStore, Sink
+from magent.ports import Agent, Human, Journal, Question, RunStore, Sink
 from magent.records import workflow_of
 from magent.source import Problem, did_you_mean, sort_key
 from magent.spec.build import build
@@ -52,20 +52,24 @@ FINAL = ("completed", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a life of a run is led. `limits`: steps, tokens, usd, timeout (seconds); `agents`: name → model or agent."""
+    """How a life of a run is led.
+
+    `limits`: steps, tokens, usd, timeout (seconds); `agents`: name → a model, another agent's name, or an agent;
+    `human`: who answers instead of answers file, terminal and default, a Human or a function of the question.
+    """
 
     inputs: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[str, Any] = field(default_factory=dict)
     interactive: bool = False
     use_defaults: bool = False
-    agents: Mapping[str, str] = field(default_factory=dict)
+    agents: Mapping[str, str | Agent] = field(default_factory=dict)
     run_id: str | None = None
     max_concurrency: int | None = None
     durability: str | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
     stop_after: str | None = None
     sinks: tuple[Sink, ...] = ()
-    human: Human | None = None
+    human: Human | Callable[[Question], Any] | None = None
     color: bool = True
     on_terminal: Callable[[Terminal], None] | None = None  # is handed the terminal's prompts before the run begins
     on_download: Callable[[str, int, int], None] | None = None  # what, bytes done, bytes in all
@@ -169,7 +173,7 @@ async def start(loaded: LoadedWorkflow, store: RunStore, options: Options) -> Re
         "inputs": inputs,
         "env": {name: os.environ.get(name) for name in workflow.env},
         "limits": _limits(workflow, options),
-        "agents": dict(options.agents),
+        "agents": _by_name(options.agents),
         "run": {**names, "workspace": _workspace(workflow, journal)},
         "cwd": outfit.cwd,
         "pid": os.getpid(),
@@ -232,6 +236,11 @@ def check_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]
     return fill(fields, dict(given))
 
 
+def _by_name(agents: Mapping[str, str | Agent]) -> dict[str, str]:
+    """What a record can hold of replaced agents: their names. An agent handed over is handed over again on resume."""
+    return {name: agent for name, agent in agents.items() if isinstance(agent, str)}
+
+
 def _header(
     workflow: Workflow, run_id: str, inputs: Mapping[str, Any], created: float, outfit: Outfit
 ) -> dict[str, Any]:
@@ -288,7 +297,7 @@ async def _live(run: Run, journal: Journal, outfit: Outfit, options: Options, li
     )
     driver.checkpoint_time = clock.now()
     answers = AnswersFile(options.answers, clock) if options.answers else None
-    driver.human = options.human or _people(driver, outfit, options, answers)
+    driver.human = _people(driver, outfit, options, answers)
     outfit.on_text = driver.text
     try:
         with _signals(driver):
@@ -305,6 +314,8 @@ async def _live(run: Run, journal: Journal, outfit: Outfit, options: Options, li
 
 def _people(driver: Driver, outfit: Outfit, options: Options, answers: AnswersFile | None) -> Human:
     humans: list[Human] = [] if answers is None else [answers]
+    if options.human is not None:
+        return handler(options.human, outfit.clock)
     if options.interactive:
         stop = Stop("interrupted", signal=signal.SIGINT)
         terminal = Terminal(outfit.clock, lambda: driver.halt(stop), color=options.color)
@@ -350,7 +361,7 @@ async def resume(store: RunStore, run_id: str, options: Options) -> Result:
         _check_raised(run, options)
         outfit = _prepared(run.workflow, replace(options, agents=agents), record.header.get("cwd"))
         run.facts = {**run.facts, "dir": str(journal.directory), "workspace": _workspace(run.workflow, journal)}
-        data = {"limits": dict(options.limits), "agents": agents, "pid": os.getpid()}
+        data = {"limits": dict(options.limits), "agents": _by_name(agents), "pid": os.getpid()}
         return await _live(run, journal, outfit, options, lambda driver: lives.resume(driver, data))
     finally:
         await journal.close()

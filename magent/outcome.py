@@ -39,6 +39,11 @@ class Result:
     note: str | None = None
     warnings: tuple[Problem, ...] = ()  # entries of the answers file that answered nothing
 
+    @property
+    def usage(self) -> dict[str, Any]:
+        """`{"tokens": {"input", "output"}, "cost_usd"}`; a cost of None is unknown, not free."""
+        return {"tokens": self.tokens, "cost_usd": self.cost_usd}
+
     def as_json(self) -> dict[str, Any]:
         names = (
             "run_id",

@@ -34,7 +34,7 @@ class Outfit:
     def __init__(
         self,
         workflow: Workflow,
-        overrides: Mapping[str, str],
+        overrides: Mapping[str, str | Agent],
         cwd: str,
         on_progress: Callable[[str, int, int], None] | None = None,
     ) -> None:
@@ -131,7 +131,7 @@ class Outfit:
             hint = near or f"there are: {', '.join(graph.agents) or 'none'}"
             raise WorkFailed(Failure("agent", f"no agent is named '{name}'", hint=hint))
         wanted = self.overrides.get(name)
-        if wanted is None:
+        if not isinstance(wanted, str):
             return spec
         if wanted in graph.agents:
             return replace(graph.agents[wanted], name=name)
@@ -140,6 +140,9 @@ class Outfit:
 
     def _agent(self, graph: Graph, name: str) -> Agent:
         spec = self._spec(graph, name)
+        given = self.overrides.get(name)
+        if given is not None and not isinstance(given, str):
+            return given
         key = (spec.home, name)
         agent = self._agents.get(key)
         if agent is None:

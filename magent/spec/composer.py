@@ -159,7 +159,7 @@ class _Composer(Scalars):
     def open(self, event: Any, node: Any, place: Position, kind: str) -> None:
         if len(self.stack) >= MAX_DEPTH:
             raise self.refuse("too-deep", f"this is nested deeper than {MAX_DEPTH} levels", place)
-        if event.tag and event.tag not in ("!", CORE + kind):
+        if event.tag and event.tag != CORE + kind:
             self.bad_tag(event.tag, place)
         if event.anchor:
             self.anchors[event.anchor] = None
@@ -175,7 +175,7 @@ class _Composer(Scalars):
         self.frame = above = self.stack[-1] if self.stack else None
         if above is not None:
             above.height = max(above.height, frame.height + 1)
-            if frame.braces:
+            if frame.braces and (not above.is_map or above.key_place is not None):
                 key = above.key if above.is_map else len(above.node)
                 end = _line_and_column(event.end_mark)
                 self.composed.braces.append(Braces(above.node, key, frame.place, end, self.path()))

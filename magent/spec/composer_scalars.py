@@ -119,6 +119,9 @@ class Scalars(Reader):
                     found = bad.stand_in
                 if found is not None:
                     return found
+            text = Text(written)
+            text.style = "plain"
+            return text
         return self.text(written, style, place)
 
     def text(self, written: str, style: str | None = None, place: Position | None = None) -> Text:
@@ -135,7 +138,7 @@ class Scalars(Reader):
         return text
 
     def tagged(self, written: str, style: str | None, tag: str, place: Position) -> Any:
-        if tag == "!" or tag == CORE + "str":
+        if tag == CORE + "str":
             return self.text(written, style, place)
         name = tag.removeprefix(CORE)
         if name not in CORE_SCALARS or tag == name:

@@ -17,7 +17,7 @@ from magent.spec.composer import compose
 from magent.spec.composer_result import MAX_PROBLEMS, Composed
 from magent.spec.composer_scalars import quoted
 from magent.spec.composer_text import Refused, decode, split_lines
-from magent.spec.traps_faults import explain
+from magent.spec.traps_faults import BANG, explain
 from magent.spec.traps_lines import EXPRESSION_KEYS, Field, balanced, field_at, flow_end, in_quotes
 
 MAX_MENDED = 20  # so often a text is composed anew as if a line were mended
@@ -35,21 +35,27 @@ def read(data: bytes, file: str) -> tuple[Any, list[Problem], list[str]]:
     lines = split_lines(text)
     faults: list[Problem] = []
     budget = MAX_MENDED_CHARS
-    mended: set[int] = set()
+    mended: list[int] = []  # the numbers of the lines
     while True:
         composed = compose(text, file)
         if composed.fault is None:
             break
         trap = explain(composed, composed.fault)
-        if trap.problem.position.line not in mended:
-            faults.append(trap.problem)
+        faults.append(_shifted(trap.problem, mended))
         budget -= len(text)
-        if trap.mended is None or trap.mended[0] in mended or len(mended) >= MAX_MENDED or budget < 0:
+        if trap.mended is None or len(mended) >= MAX_MENDED or budget < 0:
             break
         number, line = trap.mended
-        mended.add(number)
+        mended.append(number)
         text = "\n".join([*composed.lines[: number - 1], line, *composed.lines[number:]])
     return composed.data, faults + settle(composed), lines
+
+
+def _shifted(problem: Problem, mended: list[int]) -> Problem:
+    """The problem where it stands in the file: each mending before has put two quotes into its line."""
+    place = problem.position
+    shift = 2 * mended.count(place.line)
+    return replace(problem, position=place._replace(column=max(1, place.column - shift))) if shift else problem
 
 
 def settle(composed: Composed) -> list[Problem]:
@@ -93,9 +99,8 @@ def _sign(problem: Problem, lines: list[str]) -> Problem:
     if not field.value.startswith("!"):
         return problem
     if field.is_expression:
-        message = "'!' at the start is YAML's sign for a tag; in an expression write 'not'"
         line = f"{field.text[: field.start]}not {field.value[1:].lstrip()}{field.text[field.end :]}".strip()
-        return replace(problem, code="yaml-trap", message=message, hint=f"write: {line}"[:140])
+        return replace(problem, code="yaml-trap", message=BANG, hint=f"write: {line}"[:140])
     return replace(problem, hint=f"leave it out; or, if it is text, {field.hint()}")
 
 
@@ -105,12 +110,11 @@ def _templates(composed: Composed, problems: list[Problem]) -> list[Problem]:
         place, end = braces.place, braces.end
         problems = [problem for problem in problems if not _inside(problem.position, place, end)]
         text = composed.lines[place.line - 1]
-        field = field_at(text, place.column - 1, flow=False)
         hint = "put the whole text in quotes"
         if end[0] == place.line:
+            key = braces.key if isinstance(braces.key, str) else ""
+            hint = Field(text, key, place.column - 1, end[1] - 1).hint()
             text = text[place.column - 1 : end[1] - 1]
-            if field is not None and field.start == place.column - 1:
-                hint = replace(field, end=end[1] - 1).hint()
         else:
             text = " ".join([text[place.column - 1 :], *composed.lines[place.line : end[0] - 1]]).strip()
         message = "a text that begins with '{{' must be in quotes: without them YAML reads a mapping"

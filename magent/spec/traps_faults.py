@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from magent.source import Path, Position, Problem, dotted
 from magent.spec.composer_result import Composed, Fault
 from magent.spec.composer_scalars import quoted
-from magent.spec.traps_lines import TEMPLATE_STARTS, Field, block_end, field_at, flow_end, flow_path
+from magent.spec.traps_lines import BLOCK_FIELD, TEMPLATE_STARTS, Field, block_end, field_at, flow_end, flow_path
 
 OPERATORS = re.compile(r"\s*(?:==|!=|<|>|\||~|\+|-|\*|/|%|&&|\.|\[|(?:in|not|is|and|or|if)\b)")
 
 SIGNS = frozenset("*&!@`%")
+BANG = "'!' at the start is YAML's sign for a tag; in an expression write 'not'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Scene:
         """The field whose value begins exactly at `start`."""
         field = self.field
         key = field.key if field is not None and field.start == start else ""
+        if not self.text[:start].strip(" -") and (colon := self.text.find(":", start)) > 0:
+            return Field(self.text, key, start, colon)  # a key
         flow = self.flow or bool(flow_path(self.text, start))
         return Field(self.text, key, start, (flow_end if flow else block_end)(self.text, start))
 
@@ -189,10 +192,23 @@ def first_char(scene: Scene) -> Trap | None:
         field = scene.field_from(scene.column - 1)
     elif field is None or field.value[:1] not in SIGNS:
         return None
-    message = f"a text cannot begin with '{field.value[:1]}': put it in quotes"
     if field.is_expression and field.value.startswith("!"):
-        message = "an expression cannot begin with '!': write 'not', or put it in quotes"
-    return scene.mend(message, field)
+        return scene.mend(BANG, field, value=f"not {field.value[1:].lstrip()}")
+    return scene.mend(f"a text cannot begin with '{field.value[:1]}': put it in quotes", field)
+
+
+def after_bracket(scene: Scene) -> Trap | None:
+    """`for_each: [1, 2] + state.more`"""
+    block = BLOCK_FIELD.match(scene.text)
+    if block is None or not block[1] or scene.flow or not scene.says("did not find expected key"):
+        return None
+    start, opening = block.end(), scene.text[block.end() : block.end() + 1]
+    if opening not in ("[", "{") or start >= scene.column - 1:
+        return None
+    field = Field(scene.text, block[1].strip("'\""), start, block_end(scene.text, start))
+    return scene.mend(
+        f"the value that begins with '{opening}' has ended, but more follows: put quotes around all", field
+    )
 
 
 def block_text(scene: Scene) -> Trap | None:
@@ -299,27 +315,21 @@ def escape(scene: Scene) -> Trap | None:
     return scene.syntax(message, "write the backslash twice, or put the text in single quotes")
 
 
-def misplaced(scene: Scene) -> Trap | None:
-    if scene.says("block sequence entries are not allowed"):
-        return scene.syntax("a list cannot begin here", "begin it on a line of its own; put text in quotes")
-    if scene.says("mapping keys are not allowed"):
-        return scene.syntax("a text cannot begin with '? '", "put it in quotes")
-    if scene.says("found unexpected ':'"):
-        return scene.syntax("a space is missing after ':'", "write ': '")
-    return None
+# What needs no second look: libyaml's words, ours, and what to do.
+PLAIN = (
+    ("block sequence entries are not", "a list cannot begin here", "begin it on a line of its own; put text in quotes"),
+    ("mapping keys are not allowed", "a text cannot begin with '? '", "put it in quotes"),
+    ("found unexpected ':'", "a space is missing after ':'", "write ': '"),
+    ("<document start>", "more text follows after the end of the document", "is the text before it indented too far?"),
+    ("incompatible YAML", "the file asks for another version of YAML", "remove the line that begins with '%YAML'"),
+    ("directive", "lines that begin with '%' are for YAML's own use", "put text in quotes"),
+)
 
 
-def after_the_end(scene: Scene) -> Trap | None:
-    if not scene.says("<document start>"):
-        return None
-    return scene.syntax("more text follows after the end of the document", "is the text before it indented too far?")
-
-
-def directive(scene: Scene) -> Trap | None:
-    if scene.says("incompatible YAML document"):
-        return scene.syntax("the file asks for another version of YAML", "remove the line that begins with '%YAML'")
-    if "directive" in scene.fault.context or scene.says("directive"):
-        return scene.syntax("lines that begin with '%' are for YAML's own use", "put text in quotes")
+def plain(scene: Scene) -> Trap | None:
+    for words, message, hint in PLAIN:
+        if scene.says(words) or words in scene.fault.context:
+            return scene.syntax(message, hint)
     return None
 
 
@@ -329,6 +339,7 @@ FINDERS: tuple[Callable[[Scene], Trap | None], ...] = (
     after_quote,
     in_braces,
     first_char,
+    after_bracket,
     block_text,
     colon,
     no_colon,
@@ -337,7 +348,5 @@ FINDERS: tuple[Callable[[Scene], Trap | None], ...] = (
     expected_key,
     nothing_there,
     escape,
-    misplaced,
-    after_the_end,
-    directive,
+    plain,
 )

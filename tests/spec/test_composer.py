@@ -102,8 +102,8 @@ def test_an_integer_with_thousands_of_digits_is_an_error() -> None:
 
 
 def test_tags_of_the_core_schema_are_understood() -> None:
-    assert good("{a: !!str 1, b: !!int '2', c: !!float 3, d: !!bool true, e: !!null '', f: ! 4}") == {
-        "a": "1", "b": 2, "c": 3.0, "d": True, "e": None, "f": "4"
+    assert good("{a: !!str 1, b: !!int '2', c: !!float 3, d: !!bool true, e: !!null ''}") == {
+        "a": "1", "b": 2, "c": 3.0, "d": True, "e": None
     }  # fmt: skip
     assert good("a: !!map {}\nb: !!seq []") == {"a": {}, "b": []}
 
@@ -266,6 +266,7 @@ COMMA = "inside { } a comma ends an unquoted expression: put the expression in q
 BRACKET = "inside { } and [ ] a comma or a bracket ends an unquoted expression: put the expression in quotes"
 AFTER = "the text ends at its closing quote, but more follows: put quotes around the whole"
 COLON = "': ' inside an unquoted text begins a new value: put the text in quotes"
+BANG = "'!' at the start is YAML's sign for a tag; in an expression write 'not'"
 TRAPS = [
     ("- {to: a, when: x in [1, 2]}", f'1:17 [[0].when] {BRACKET} | write: - {{to: a, when: "x in [1, 2]"}}'),
     ("- {when: a == {}, to: b}", f'1:10 [[0].when] {BRACKET} | write: - {{when: "a == {{}}", to: b}}'),
@@ -292,6 +293,11 @@ TRAPS = [
     ("a: & b", "1:4 [a] a text cannot begin with '&': put it in quotes | write: a: \"& b\""),
     ("a: &x", "1:4 [a] '&' at the start names an anchor, and the value is empty: put text that begins with '&' in quotes | write: a: \"&x\""),
     ("when: !state.done and y", "1:7 [when] '!' at the start is YAML's sign for a tag; in an expression write 'not' | write: when: not state.done and y"),
+    ("when: ! state.done", f"1:7 [when] {BANG} | write: when: not state.done"),
+    ("- {to: a, when: !state.x}", f'1:17 [[0].when] {BANG} | write: - {{to: a, when: "not state.x"}}'),
+    ("for_each: [1, 2] + x", "1:11 [for_each] the value that begins with '[' has ended, but more follows: put quotes around all | write: for_each: \"[1, 2] + x\""),
+    ("run: [echo, {{ x }}]", f'1:13 [run[1]] {BRACES} | write: run: [echo, "{{{{ x }}}}"]'),
+    ('- {to: x, when: a == "b, c"}', f"1:17 [[0].when] {COMMA} | write: - {{to: x, when: 'a == \"b, c\"'}}"),
     ("prompt: Note: do it", f'1:9 [prompt] {COLON} | write: prompt: "Note: do it"'),
     ("a: {prompt: Note: do it}", f'1:13 [a.prompt] {COLON} | write: a: {{prompt: "Note: do it"}}'),
     ("when: > 5", "1:7 [when] an expression that begins with '>' must be in quotes | write: when: \"> 5\""),
@@ -324,6 +330,11 @@ def test_the_line_to_write_is_free_of_traps(text: str) -> None:
 )
 def test_reading_goes_on_behind_a_trap_as_if_it_were_mended(text: str, data: Any) -> None:
     assert read(text)[0] == data
+
+
+def test_traps_on_one_line_are_told_each_where_it_stands() -> None:
+    text = "next: [{to: a, when: x in [1]}, {to: b, when: y in [2]}]"
+    assert [problem.position.column for problem in read(text)[1]] == [22, 47]
 
 
 def test_all_the_traps_of_a_file_are_told_in_one_go() -> None:

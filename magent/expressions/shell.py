@@ -16,7 +16,7 @@ from jinja2 import nodes
 from magent.expressions.lexer import lex_code
 from magent.expressions.problems import Access, EvaluationError, ExpressionProblem, problem
 from magent.expressions.shell_commands import CommandReader
-from magent.expressions.shell_words import HOLE, Placeholder, Refused
+from magent.expressions.shell_cursor import HOLE, Placeholder, Refused
 from magent.expressions.syntax import parse_expression
 from magent.expressions.templates import Parsed
 from magent.expressions.values import Evaluation, as_text

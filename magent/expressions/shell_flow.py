@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from magent.expressions.shell_words import Placeholder, Refused, Word
+from magent.expressions.shell_cursor import Placeholder, Refused, Word
 
 POSITIONAL = "@"  # stands for $1, $2, …, $@ and $*
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from magent.expressions.shell_cursor import ELSE, LIST, Placeholder, Refused, Word
 from magent.expressions.shell_flow import Flow
-from magent.expressions.shell_words import ELSE, LIST, Placeholder, Refused, Word
 
 # Programs that run another: their options that take a word, and how many operands come before the other's name.
 _RUNNERS: dict[str, tuple[tuple[str, ...], int]] = {
@@ -220,6 +220,6 @@ class Roles:
 
 
 def basename(word: Word) -> str:
-    """The name of the program a word stands for: `/usr/bin/env` is `env`, `python3.11` is `python3`."""
-    name = (word.text or "").rpartition("/")[2]
+    """The name of the program, as far as it is known: `/usr/bin/env` is `env`, `python3.11` is `python3`."""
+    name = (word.prefix if word.text is None else word.text).rpartition("/")[2]
     return re.sub(r"(?<=\d)\.\d+$", "", name)

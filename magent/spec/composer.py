@@ -8,6 +8,7 @@ nothing recurses; ruamel's pure parser stands in where the C extension is missin
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -33,6 +34,8 @@ def compose(text: str, file: str) -> Composed:
     """Reads one YAML document. Never raises for what stands in it: see `problems` and `fault`."""
     composed = Composed(file, split_lines(text))
     stand_ins = StandIns(text)
+    collecting = gc.isenabled()
+    gc.disable()  # nothing here forms a cycle, and the collector would look at every value again and again
     try:
         if BREAKS_OF_1_1.search(text):
             text = stand_ins.replace(BREAKS_OF_1_1, text)
@@ -44,6 +47,9 @@ def compose(text: str, file: str) -> Composed:
     except Refused as refused:
         composed.problems.append(refused.problem)
         composed.data = None
+    finally:
+        if collecting:
+            gc.enable()
     return composed
 
 

@@ -301,9 +301,8 @@ def expected_key(scene: Scene) -> Trap | None:
 def nothing_there(scene: Scene) -> Trap | None:
     if not scene.says("did not find expected node content"):
         return None
-    if scene.char:
-        return scene.syntax(f"a value is expected here, found '{scene.char}'", "put text in quotes")
-    return scene.syntax("the file ends where a value is expected")
+    found = f"'{scene.char}'" if scene.char else "the end of the line"
+    return scene.syntax(f"a value is expected here, found {found}", "put text in quotes")
 
 
 def escape(scene: Scene) -> Trap | None:

@@ -152,7 +152,7 @@ class _Flow:
                 self.base[entry] = 0
             else:
                 outer = self.base[self.layout.region_of[owner]]
-                self.base[entry] = outer | self.before.get(owner, 0)
+                self.base[entry] = outer | self.before.get(owner, (1 << len(self.bits)) - 1)
 
     def holds_at(self, use: Use) -> int:
         """The facts that hold where a text is evaluated."""

@@ -125,6 +125,8 @@ def _explained(source: str, parser: Parser, error: TemplateSyntaxError) -> Excep
     hint = {"assign": "`==` compares", "colon": "write it in brackets, or quote it"}.get(token.type)
     if token.type in ("name", "string", "integer", "float"):
         hint = "an operator, a comma or a quote is missing before it"
+    if token.type == "name" and shown.lower() in _WORDS and shown not in _WORDS:
+        hint = f"write `{shown.lower()}`"
     if token.type == "comma":
         hint = "several values are written [a, b]; in YAML quote an expression that holds a comma"
     return problem(source, offset, f"`{shown}` is not expected here", hint)

@@ -84,6 +84,8 @@ class Undefined:
             if len(names) == 200:
                 break
         missing = self.path.rpartition(".")[2].lower()
+        if missing == "length" and not names:
+            return f"write `{_parent(self.path)} | length`"
         near = min(names, key=lambda name: _distance(missing, name.lower()), default="")
         if near and _distance(missing, near.lower()) <= (len(missing) > 2) + (len(missing) > 4):
             return f"did you mean `{near}`?"

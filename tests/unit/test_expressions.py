@@ -321,6 +321,7 @@ ERRORS = [
     ("state.n.a", "`state.n.a` is undefined: `state.n` is a number, which has no keys", "default"),
     ("state.list[7]", "`state.list[7]` is undefined: `state.list` has 3 items", "default"),
     ("state.list['a']", "is undefined", ""),
+    ("state.list.length", "`state.list.length` is undefined", "write `state.list | length`"),
     ("state[inputs.x]", "`inputs.x` is undefined", ""),
     ("1 + state.x", "`state.x` is undefined", ""),
     ("state.x | upper", "`state.x` is undefined", ""),

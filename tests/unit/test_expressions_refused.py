@@ -76,6 +76,7 @@ EXPRESSIONS = [
     ("'abc", 1, 1, "is not closed", "close the quote"),
     ('a == "b', 1, 6, "is not closed", "close the quote"),
     ("a b", 1, 3, "`b` is not expected here", "missing"),
+    ("a AND b", 1, 3, "`AND` is not expected here", "write `and`"),
     ("a = 1", 1, 3, "`=` is not expected here", "`==` compares"),
     ("a, b", 1, 2, "`,` is not expected here", "[a, b]"),
     ("a +", 1, 4, "ends too early", ""),

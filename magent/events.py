@@ -34,6 +34,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from magent.clock import from_iso, iso
+from magent.errors import MagentError
 
 
 class Event(NamedTuple):
@@ -55,8 +56,14 @@ _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=F
 
 
 def encode(event: Event) -> bytes:
-    """One line with its line feed. The last member, `sum`, is the CRC-32 of all before it."""
-    body = _dumps(event.as_json())[:-1].encode("utf-8", "surrogatepass")
+    """One line with its line feed. The last member, `sum`, is the CRC-32 of all before it. Raises MagentError."""
+    try:
+        body = _dumps(event.as_json())[:-1].encode("utf-8", "surrogatepass")
+    except RecursionError as error:
+        message = (
+            f"the data of {event.type} at '{event.data.get('path', 'the run')}' is nested too deeply to be written"
+        )
+        raise MagentError(message, "give the workflow `outputs` that are less deep") from error
     return b'%b,"sum":"%08x"}\n' % (body, zlib.crc32(body))
 
 

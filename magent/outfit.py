@@ -18,7 +18,7 @@ from magent.errors import UsageError
 from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError, Value
 from magent.model import AgentSpec, Chain, Graph, Prompt, Task, Tool, Workflow
-from magent.ports import Agent
+from magent.ports import Agent, Remembers
 from magent.ports import Tool as ToolPort
 from magent.process import ProcessExecutor, clean_environment
 from magent.source import did_you_mean
@@ -107,8 +107,8 @@ class Outfit:
             for graph in run.workflow.graphs.values():
                 if name in graph.agents:
                     agent = self._agent(graph, name)
-                    for mark in marks:
-                        agent.recall(mark)  # type: ignore[attr-defined]
+                    for mark in marks if isinstance(agent, Remembers) else ():
+                        agent.recall(mark)
                     break
         return Services(
             executor=self.executor,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from magent.events import Event
 
@@ -73,6 +73,16 @@ class Agent(Protocol):
         ...
 
 
+@runtime_checkable
+class Prepares(Protocol):
+    """An agent that must fetch or load something before its first answer."""
+
+    async def prepare(self) -> None:
+        """Idempotent; raises WorkFailed as `ask` does."""
+        ...
+
+
+@runtime_checkable
 class Remembers(Protocol):
     """An agent whose answers depend on those it gave before (scripted replies)."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from magent import durations
-from magent.engine.nodes import Attempt, perform
+from magent.engine.nodes import Attempt, perform, prepare
 from magent.engine.plan import error_of
 from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError
@@ -27,6 +27,7 @@ class Outcome:
 async def attempt_once(attempt: Attempt) -> Outcome:
     """Never raises but for cancellation: a node's failure is a value."""
     try:
+        await prepare(attempt)
         return Outcome(await _bounded(attempt), None, attempt.used)
     except WorkFailed as error:
         return Outcome(None, error.failure, attempt.used)

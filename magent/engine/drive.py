@@ -75,9 +75,10 @@ class Driver:
     checkpoint_seq: int = 0
     checkpoint_time: float = 0.0
     waited: float = 0.0  # seconds of this life in which only people were awaited
+    fault: BaseException | None = None  # a bug of an adapter: this life ends in good order, then it is raised
 
     async def drive(self) -> None:
-        """Raises StoreError where the record cannot be written; everything else is in the record."""
+        """Raises StoreError where the record cannot be written, and what an adapter raised against its contract."""
         try:
             while not self.over():
                 self.plan()
@@ -94,6 +95,8 @@ class Driver:
             await self.leave()
         finally:
             await self.quiet()
+        if self.fault is not None:
+            raise self.fault
 
     async def pause(self) -> None:
         """Waits until something comes back. While only people are awaited, the run's time limit stands still."""
@@ -277,7 +280,8 @@ class Driver:
         for scope in self.starting:
             visit = scope.current
             if visit is not None and scope.status == "open" and self.stop is None:
-                self.tasks[scope] = asyncio.get_running_loop().create_task(self.work(scope, visit))
+                task = self.tasks[scope] = asyncio.get_running_loop().create_task(self.work(scope, visit))
+                task.add_done_callback(self.watch)
         self.starting = []
 
     async def work(self, scope: Scope, visit: Visit) -> None:
@@ -288,6 +292,12 @@ class Driver:
         self.inbox.append(lambda: self.finished(scope, visit, outcome))
         self.tasks.pop(scope, None)
         self.wake.set()
+
+    def watch(self, task: asyncio.Task[None]) -> None:
+        """What an adapter raises against its contract ends this life, in good order, and is then raised."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.fault = self.fault or error
+            self.halt(Stop("internal error"))
 
     # ---- people
 
@@ -303,7 +313,8 @@ class Driver:
             return
         if question.deadline is not None:
             self.at(scope, "deadline", question.deadline, lambda: self.too_late(scope, visit, question))
-        self.asking[scope] = asyncio.get_running_loop().create_task(self.question(scope, visit, question))
+        task = self.asking[scope] = asyncio.get_running_loop().create_task(self.question(scope, visit, question))
+        task.add_done_callback(self.watch)
 
     async def question(self, scope: Scope, visit: Visit, question: Question) -> None:
         try:
@@ -319,7 +330,7 @@ class Driver:
         if not self.at_work(scope, visit):
             return
         if answer is None:
-            if visit.status == "running":
+            if visit.status in ("running", "again"):
                 self.record("visit.waiting", {"scope": scope.id, "path": visit.path})
         elif isinstance(visit.node, HumanInput):
             self.finished(scope, visit, Outcome(dict(answer), None, {}))

@@ -23,7 +23,7 @@ class Visit:
     """One node at work in one scope."""
 
     __slots__ = (
-        "answer", "attempt", "begun", "branches", "children", "cost", "deadline", "failed_first", "failure",
+        "answer", "attempt", "begun", "branches", "children", "cost", "deadline", "early", "failed_first", "failure",
         "failures", "index",
         "items", "last", "limit", "need", "next_child", "node", "number", "path", "question", "released", "results",
         "scope", "started", "status", "successes", "timeout", "tokens", "width",
@@ -36,6 +36,7 @@ class Visit:
         self.path = scope.prefix + node.name
         self.status = "running"  # running | retrying | waiting | uncertain | again
         self.attempt = 1
+        self.early = False  # failed before it began: at its `when`, at what it works out when it is reached
         self.started = started
         self.tokens = [0, 0]
         self.cost: float | None = 0.0
@@ -272,28 +273,57 @@ class Run:
         self.failure = None
         self.clear_ready()
         if failed:
-            self._reopen()
+            self._reopen(time)
 
-    def _reopen(self) -> None:
+    def _reopen(self, time: float) -> None:
         """Opens again what made the run fail: the failed scopes up to the root, and what was cancelled with them."""
         work = [self.root]
         while work:
             scope = work.pop()
-            if scope.status == "completed":
+            if scope.status == "completed" or is_final(scope):
                 continue
-            owner = scope.owner
-            if owner is not None and isinstance(owner.node, Parallel) and scope.status == "failed":
-                owner.failures -= 1
-                owner.failed_first = None
+            if scope.owner is not None and isinstance(scope.owner.node, Parallel) and scope.status == "failed":
+                scope.owner.failures -= 1
             scope.status, scope.failure = "open", None
-            visit = scope.current
-            if visit is None:
-                continue
-            if visit.failure is not None:
-                visit.attempt, visit.failure, visit.status = 1, None, "again"
-            if isinstance(visit.node, Parallel) and visit.node.collect:
-                continue
-            work.extend(visit.children)
+            if scope.current is not None:
+                work.extend(self._try_again(scope, scope.current, time))
+
+    def _try_again(self, scope: Scope, visit: Visit, time: float) -> list[Scope]:
+        """A failed visit is tried anew. Gives the scopes under it that are to be opened again."""
+        node, itself = visit.node, visit.failure is not None
+        if visit.early:
+            scope.current, scope.pending = None, node.name
+            scope.facts.own[node.name] = {**scope.facts[node.name], "visits": visit.number - 1}
+            return []
+        if itself:
+            visit.attempt, visit.failure, visit.status = 1, None, "again"
+        if isinstance(node, Parallel):
+            visit.failed_first = None
+            if node.collect and not itself:  # what it collected stays so: it goes on with what was cancelled
+                return [child for child in visit.children if child.status == "cancelled"]
+        elif isinstance(node, HumanInput) and itself:
+            self._ask_again(visit, time)
+        elif itself and visit.items is None and all(child.status == "completed" for child in visit.children):
+            self._start_over(visit)
+        return visit.children
+
+    @staticmethod
+    def _ask_again(visit: Visit, time: float) -> None:
+        """The same question, with as much time as it had."""
+        visit.answer = None
+        if visit.deadline is not None:
+            visit.deadline = time + (visit.deadline - visit.started)
+            visit.question = {**(visit.question or {}), "deadline": visit.deadline}
+        visit.started = time
+
+    def _start_over(self, visit: Visit) -> None:
+        """A loop or a subgraph that failed by itself (it was exhausted, had no route) begins anew."""
+        before, visit.children = visit.children, []
+        for child in before:
+            self.scopes.pop(child.id, None)
+        visit.index, visit.last = -1, None
+        if isinstance(visit.node, Subgraph):
+            self._open_inner(visit, visit.node, before[0].inputs)
 
     def _life_over(self, time: float, data: Mapping[str, Any], status: str) -> None:
         self.status = status
@@ -341,14 +371,17 @@ class Run:
         elif isinstance(node, Loop):
             visit.items, visit.limit = data.get("items"), data.get("max")
         elif isinstance(node, Subgraph):
-            graph = self.workflow.graphs[node.uses]
-            child = self.open_scope("graph", graph, f"{visit.path}/", visit)
-            child.inputs = data["inputs"]
-            visit.children.append(child)
-            self.enter(child, graph.entry)
+            self._open_inner(visit, node, data["inputs"])
         else:
             return
         self.queue(scope)
+
+    def _open_inner(self, visit: Visit, node: Subgraph, inputs: Mapping[str, Any]) -> None:
+        graph = self.workflow.graphs[node.uses]
+        child = self.open_scope("graph", graph, f"{visit.path}/", visit)
+        child.inputs = inputs
+        visit.children.append(child)
+        self.enter(child, graph.entry)
 
     def open_branch(self, visit: Visit, node: Parallel, index: int) -> None:
         scope = visit.scope
@@ -511,7 +544,7 @@ class Run:
             self.release(scope, False)
         if visit is None:  # failed before it began, at its `when` for instance
             visit = scope.current = Visit(scope, node, scope.facts[node.name]["visits"] + 1, time)
-            scope.pending = None
+            scope.pending, visit.early = None, True
             self.steps += node.type not in ("start", "end")
         failure = Failure.from_json(data["error"])
         visit.failure = failure
@@ -531,6 +564,11 @@ class Run:
         if scope is not None and scope.current is not None:
             node = scope.current.node
             scope.facts.own[node.name] = {**scope.facts[node.name], "status": "cancelled"}
+
+
+def is_final(scope: Scope) -> bool:
+    """Whether the scope ended at an `end` with `failed`: that is never tried anew."""
+    return scope.failure is not None and scope.failure.type == "end"
 
 
 def round_facts(index: int) -> dict[str, Any]:

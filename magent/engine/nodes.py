@@ -15,7 +15,7 @@ from magent.events import Failure, WorkFailed
 from magent.expressions import Value
 from magent.functions import FunctionNotFound, load_function
 from magent.model import Call, Chain, Graph, Prompt, Run, Task, Tool
-from magent.ports import Agent, Executor, Message, Reply, Request, Usage
+from magent.ports import Agent, Executor, Message, Prepares, Reply, Request, Usage
 from magent.ports import Tool as ToolPort
 from magent.spec.schema import check_value, field_schema, fill
 
@@ -122,6 +122,15 @@ async def ask(attempt: Attempt, work: Prompt) -> Any:
         request = _repair(request, answer, faults)
     message = f"the answer of agent '{name}' does not fit `output`, also after {REPAIRS} repairs: {faults[0]}"
     raise WorkFailed(Failure("output", message, data={"answer": answer}))
+
+
+async def prepare(attempt: Attempt) -> None:
+    """What an agent must fetch or load first (the local model) is not counted against the task's time."""
+    work = attempt.node.work
+    if isinstance(work, Prompt) and work.role is None and work.route is None:
+        agent = attempt.services.agent(attempt.graph, _agent_name(attempt, work))
+        if isinstance(agent, Prepares):
+            await agent.prepare()
 
 
 def _agent_name(attempt: Attempt, work: Prompt) -> str:

@@ -26,7 +26,20 @@ from magent.engine.route import NoRoute, follow, skip_edge
 from magent.engine.view import names, names_after
 from magent.events import Failure
 from magent.expressions import EvaluationError, NotBoolean
-from magent.model import Choice, End, Graph, HumanInput, Loop, Node, Parallel, SetOnly, Start, Subgraph, Task, Wait
+from magent.model import (
+    Choice,
+    End,
+    HumanInput,
+    Loop,
+    Node,
+    Parallel,
+    SetOnly,
+    Start,
+    StateKey,
+    Subgraph,
+    Task,
+    Wait,
+)
 from magent.spec.schema import check_value
 from magent.state import BadWrite, State
 
@@ -188,7 +201,7 @@ def _conclude(run: Run, scope: Scope, node: Node, now: float, data: dict[str, An
     preview = State(scope.state.keys, scope.state)
     facts: dict[str, Any] = {}
     if visit is not None and visit.children:
-        merge_children(visit, preview)
+        _merged(visit, preview)
         for child in visit.children:
             if child.kind == "branch":
                 facts.update(child.facts.own)
@@ -211,25 +224,39 @@ def _writes(scope: Scope, node: Node, preview: State, seen: Mapping[str, Any]) -
     for name, value in writes.items():
         before = preview.get(name)
         preview.write(name, value)
-        _check_key(scope.graph, name, before, value, preview.get(name))
+        key = scope.graph.state.get(name)
+        if key is not None:
+            _check_key(key, preview.get(name), _added(key, before, value))
     return writes
 
 
-def _check_key(graph: Graph, name: str, before: Any, written: Any, after: Any) -> None:
-    key = graph.state.get(name)
-    if key is None or after is None or not key.schema:
+def _added(key: StateKey, before: Any, written: Any) -> list[Any] | None:
+    """The new items of a list that grew: the others were looked at before, or a growing list would cost its square."""
+    if key.reduce not in ("append", "extend") or not before:
+        return None
+    return [] if written is None else [written] if key.reduce == "append" else list(written)
+
+
+def _check_key(key: StateKey, value: Any, added: list[Any] | None) -> None:
+    """Raises BadWrite where the value does not fit its declared type; of a list only what was `added` (None: all)."""
+    if value is None or not key.schema:
         return
-    schema = dict(key.schema)
-    faults: list[str] = []
-    if key.reduce in ("append", "extend") and "items" in schema and before:
-        # only what is new is looked at, or a growing list would cost its square
+    schema, faults = dict(key.schema), []
+    if added is not None and isinstance(schema.get("items"), Mapping):
         items = schema.pop("items")
-        if not isinstance(items, list):
-            for value in [written] if key.reduce == "append" else written or []:
-                faults += check_value(items, value)
-    faults += check_value(schema, after)
+        faults = [fault for each in added for fault in check_value(items, each)]
+    faults += check_value(schema, value)
     if faults:
-        raise BadWrite(f"state.{name} does not fit its type: {faults[0]}")
+        raise BadWrite(f"state.{key.name} does not fit its type: {faults[0]}")
+
+
+def _merged(visit: Visit, preview: State) -> None:
+    """The writes of the branches, as writes. What fitted in each branch may not fit together: raises BadWrite."""
+    merge_children(visit, preview)
+    for name, value in preview.own.items():
+        key = visit.scope.graph.state.get(name)
+        if key is not None:
+            _check_key(key, value, [] if key.reduce in ("append", "extend") else None)
 
 
 def failed(
@@ -285,9 +312,9 @@ def _settle_parallel(run: Run, visit: Visit, now: float) -> Decision:
     if (node.collect and ended == total) or (not node.collect and visit.successes >= visit.need):
         return finish_parallel(run, visit, now)
     if not node.collect and total - visit.failures < visit.need:
-        failure = visit.failed_first or Failure(
-            "value", f"wait_for asks for {visit.need} branches, but only {total} are taken", node.name
-        )
+        first = visit.failed_first or next((child.failure for child in visit.children if child.failure), None)
+        too_few = f"wait_for asks for {visit.need} branches, but only {total} are taken"
+        failure = first or Failure("value", too_few, node.name)
         return Decision([*cancel(visit), failed(run, scope, node, failure, now)])
     _begin_branches(run, visit)
     return Decision()

@@ -10,7 +10,7 @@ from magent.engine.fold import Run, Scope
 from magent.engine.snapshot import from_json
 from magent.errors import RunDamaged
 from magent.events import Event
-from magent.model import Parallel, Workflow
+from magent.model import Loop, Parallel, Subgraph, Workflow
 from magent.ports import Question, Record
 
 
@@ -70,7 +70,7 @@ def rouse(driver: Driver) -> None:
         if scope.status != "open":
             continue
         visit = scope.current
-        if visit is not None and (visit.children or isinstance(visit.node, Parallel)):
+        if visit is not None and isinstance(visit.node, (Parallel, Loop, Subgraph)):
             visit.next_child = 0
             composites.append(scope)
             driver.time_limit(scope)

@@ -20,8 +20,9 @@ _SCOPE = (
     "error",
 )  # fmt: skip
 _VISIT = (
-    "number", "status", "attempt", "started", "tokens", "cost", "deadline", "timeout", "question", "answer", "items",
-    "branches", "width", "begun", "released", "need", "successes", "failures", "index", "limit", "last", "results",
+    "number", "status", "attempt", "started", "tokens", "cost", "deadline", "timeout", "question", "answer", "early",
+    "items", "branches", "width", "begun", "released", "need", "successes", "failures", "index", "limit", "last",
+    "results",
 )  # fmt: skip
 
 

@@ -103,13 +103,12 @@ class Outfit:
 
     def services(self, run: Run) -> Services:
         self._run = run
-        for name, marks in run.marks.items():
-            for graph in run.workflow.graphs.values():
-                if name in graph.agents:
-                    agent = self._agent(graph, name)
-                    for mark in marks if isinstance(agent, Remembers) else ():
-                        agent.recall(mark)
-                    break
+        for place, marks in run.marks.items():
+            key, _, name = place.rpartition("|")
+            agent = self._agent(run.workflow.graphs[key], name)
+            if isinstance(agent, Remembers):
+                for mark in marks:
+                    agent.recall(mark)
         return Services(
             executor=self.executor,
             agent=self._agent,

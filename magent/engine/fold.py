@@ -154,7 +154,7 @@ class Run:
         self.life_started = 0.0
         self.spent = 0.0  # seconds of the lives before this one
         self.asked: dict[str, int] = {}  # how often each human node was asked, by name and by /path
-        self.marks: dict[str, list[Any]] = {}  # by agent: what its answers left behind, for `recall`
+        self.marks: dict[str, list[Any]] = {}  # by graph|agent: what its answers left behind, for `recall`
         self.failure: Failure | None = None
         self.outputs: Any = None
         self.signal = 0  # the number of the signal that ended the last life
@@ -476,8 +476,9 @@ class Run:
         self._spend(visit, data)
 
     def _spend(self, visit: Visit | None, data: Mapping[str, Any]) -> None:
-        if "marks" in data:
-            self.marks[data["agent"]] = [*self.marks.get(data["agent"], []), *data["marks"]]
+        if "marks" in data and visit is not None:
+            place = f"{visit.scope.graph.key}|{data['agent']}"
+            self.marks[place] = [*self.marks.get(place, []), *data["marks"]]
         tokens = data.get("tokens")
         if not tokens:
             return

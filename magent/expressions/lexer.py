@@ -141,7 +141,8 @@ def lex_code(source: str, offset: int, end: str | None, opened: int = 0) -> tupl
     start, length = offset, len(source)
     limit = start + MAX_CODE + 1  # nothing beyond is looked at: patterns take memory for what they match
     while offset < length:
-        if end is not None and (not stack or stack[-1][0] != "{") and _at_end(source, offset, end):
+        ending = end is not None and source[offset] in "}%-+" and (not stack or stack[-1][0] != "{")
+        if end is not None and ending and _at_end(source, offset, end):
             if stack:
                 raise unclosed(source, stack)
             return tokens, offset

@@ -37,11 +37,7 @@ class Function:
 
     def misused(self, count: int, names: Iterable[str]) -> str | None:
         """Why a call with so many arguments and these named ones is wrong, or None."""
-        try:
-            _signature(self.act).bind(None, None, *[None] * count, **dict.fromkeys(names))
-        except TypeError as error:
-            return str(error)
-        return None
+        return _misused(self.act, count, tuple(names))
 
     def parameters(self) -> str:
         """Its arguments as they are written, for messages."""
@@ -52,6 +48,15 @@ class Function:
 def _default(text: str) -> str:
     _, equals, value = text.partition("=")
     return f"={value.strip()}" if equals else ""
+
+
+@functools.lru_cache(maxsize=1024)
+def _misused(act: Callable[..., Any], count: int, names: tuple[str, ...]) -> str | None:
+    try:
+        _signature(act).bind(None, None, *[None] * count, **dict.fromkeys(names))
+    except TypeError as error:
+        return str(error)
+    return None
 
 
 @functools.lru_cache(maxsize=256)

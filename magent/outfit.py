@@ -142,7 +142,7 @@ class Outfit:
         given = self.overrides.get(name)
         if given is not None and not isinstance(given, str):
             return given
-        key = (spec.home, name)
+        key = (graph.key.partition("#")[0], name)  # each file has its own agents; its subgraphs share them
         agent = self._agents.get(key)
         if agent is None:
             environment = AgentEnvironment(

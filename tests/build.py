@@ -16,7 +16,7 @@ from magent.model import Workflow
 from magent.ports import Executor, Human, Record
 from magent.spec.build import build
 from magent.spec.loader import load
-from tests.fakes import FakeExecutor, ManualClock, MemoryJournal, NoBudget, Nobody, missing
+from tests.fakes import FakeExecutor, ManualClock, MemoryJournal, Nobody, NoBudget, missing
 
 
 def workflow(text: str, file: str = "workflow.yaml") -> Workflow:
@@ -55,10 +55,16 @@ class Lab:
         )
         return Driver(run, self.journal, services, self.human, self.clock, **self.options)
 
-    async def start(self, inputs: Mapping[str, Any] | None = None, limits: Mapping[str, Any] | None = None) -> Run:
+    async def start(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        limits: Mapping[str, Any] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Run:
         run = Run(self.workflow)
         names = {"id": "test", "name": self.workflow.name, "dir": "", "workspace": "", "home": ""}
-        data = {"run_id": "test", "inputs": dict(inputs or {}), "env": {}, "limits": dict(limits or {}), "run": names}
+        read = {"inputs": dict(inputs or {}), "env": dict(env or {}), "limits": dict(limits or {})}
+        data = {"run_id": "test", **read, "run": names}
         await lives.start(self.driver(run), data)
         return run
 

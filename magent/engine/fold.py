@@ -294,6 +294,7 @@ class Run:
         if visit.early:
             scope.current, scope.pending = None, node.name
             scope.facts.own[node.name] = {**scope.facts[node.name], "visits": visit.number - 1}
+            self.steps -= node.type not in ("start", "end")  # the same visit counts once
             return []
         if itself:
             visit.attempt, visit.failure, visit.status = 1, None, "again"

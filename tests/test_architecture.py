@@ -52,7 +52,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "problems", "values", "registry", "operators", "functions", "predicates", "regexes",
         "filters_data", "filters_numbers", "filters_text",
         "lexer", "syntax", "accesses", "compile_expressions", "compile", "templates",
-        "shell_words", "shell_roles", "shell_commands", "shell", "__init__",
+        "shell_cursor", "shell_words", "shell_flow", "shell_roles", "shell_script", "shell_compounds", "shell_commands",
+        "shell", "__init__",
     ),
     "human": ("__init__", "chain", "file", "prompts", "terminal"),
     "spec": (

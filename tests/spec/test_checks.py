@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import inspect
 import json
 import random
@@ -368,9 +369,9 @@ def test_malformed_parts_are_problems_and_never_exceptions(file: Path, monkeypat
         for _ in range(chance.choice((1, 1, 2, 5))):
             owner, key = chance.choice(spots(data))
             if isinstance(owner, dict) and chance.random() < 0.2:
-                owner[chance.choice(KEYS)] = chance.choice(JUNK)
+                owner[chance.choice(KEYS)] = copy.deepcopy(chance.choice(JUNK))
             else:
-                owner[key] = chance.choice(JUNK)
+                owner[key] = copy.deepcopy(chance.choice(JUNK))
         found = check(load_data(json.loads(json.dumps(data)), str(file.parent)))
         assert found == sorted(dict.fromkeys(found), key=sort_key)
 

@@ -24,13 +24,15 @@ class FakeTimer:
 
 
 class ManualClock:
-    """Time stands still until `advance`. With `auto`, it jumps to the next timer when nothing else happens."""
+    """Time stands still until `advance`. With `auto`, it jumps to the next timer when nothing else happens: one timer
+    at a time, with patience for what follows from each."""
 
     def __init__(self, start: float = 1_000_000.0, *, auto: bool = False) -> None:
         self.time = start
         self.auto = auto
         self._timers: list[tuple[float, int, FakeTimer]] = []
         self._count = itertools.count()
+        self._waits = 0
 
     def now(self) -> float:
         return self.time
@@ -39,15 +41,24 @@ class ManualClock:
         timer = FakeTimer(callback)
         heapq.heappush(self._timers, (when, next(self._count), timer))
         if self.auto:
-            asyncio.get_running_loop().call_soon(self._jump, PATIENCE)
+            self._wait_for_quiet()
         return timer
 
-    def _jump(self, turns: int) -> None:
-        """Lets the loop turn a while, so that work which needs no time is done first."""
+    def _wait_for_quiet(self) -> None:
+        self._waits += 1
+        asyncio.get_running_loop().call_soon(self._jump, PATIENCE, self._waits)
+
+    def _jump(self, turns: int, wait: int) -> None:
+        """Lets the loop turn a while, so that work which needs no time is done first. A newer wait replaces it."""
+        if wait != self._waits:
+            return
+        while self._timers and self._timers[0][2].callback is None:
+            heapq.heappop(self._timers)
         if turns:
-            asyncio.get_running_loop().call_soon(self._jump, turns - 1)
+            asyncio.get_running_loop().call_soon(self._jump, turns - 1, wait)
         elif self._timers:
             self.advance(max(0.0, self._timers[0][0] - self.time))
+            self._wait_for_quiet()
 
     def advance(self, seconds: float) -> None:
         self.time += seconds

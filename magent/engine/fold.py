@@ -441,7 +441,7 @@ class Run:
             self.release(scope, False)
         if visit is not None and visit.children:
             merge_children(visit, scope.state)
-            self._keep_facts(visit)
+            scope.facts.own.update(branch_facts(visit))
         self._write(scope, node, data)
         self._facts_of(scope, node, visit, "completed", time, data)
         if node.type not in ("start", "end"):
@@ -493,12 +493,6 @@ class Run:
         if visit is not None:
             visit.tokens = [visit.tokens[0] + tokens["input"], visit.tokens[1] + tokens["output"]]
             visit.cost = None if cost is None or visit.cost is None else visit.cost + cost
-
-    def _keep_facts(self, visit: Visit) -> None:
-        """Out of branches come the facts of their nodes; out of items only outputs and writes to declared keys."""
-        for child in visit.children:
-            if child.kind == "branch":
-                visit.scope.facts.own.update(child.facts.own)
 
     @staticmethod
     def _close_children(visit: Visit) -> None:
@@ -558,6 +552,7 @@ class Run:
         scope.error, scope.names = failure_facts(failure), None
         if data["caught"] == "continue":
             scope.state.write(node.name, None)
+        scope.facts.own.update(branch_facts(visit))
         self._drop_children(visit)
         self._follow(scope, data)
 
@@ -616,6 +611,18 @@ def branch_errors(visit: Visit, timed_out: bool) -> dict[str, Any]:
             elif timed_out and child.status == "open":
                 errors[name] = {"type": "timeout", "message": "the branch was not done in time"}
     return errors
+
+
+def branch_facts(visit: Visit | None) -> dict[str, Mapping[str, Any]]:
+    """The facts of the nodes in branches, which come out of them; nothing of an item's nodes does."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for child in visit.children if visit is not None else ():
+        if child.kind == "branch":
+            found.update(child.facts.own)
+            if child.status == "open" and child.current is not None:  # what is not done yet is cancelled
+                name = child.current.node.name
+                found[name] = {**child.facts[name], "status": "cancelled"}
+    return found
 
 
 def merge_children(visit: Visit, state: State) -> None:

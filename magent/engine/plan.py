@@ -15,6 +15,7 @@ from magent.engine.fold import (
     Run,
     Scope,
     Visit,
+    branch_facts,
     composite_output,
     facts_after,
     failure_facts,
@@ -199,12 +200,9 @@ def _conclude(run: Run, scope: Scope, node: Node, now: float, data: dict[str, An
         data["next"] = node.next[0].target if node.next else None
         return
     preview = State(scope.state.keys, scope.state)
-    facts: dict[str, Any] = {}
+    facts = branch_facts(visit)
     if visit is not None and visit.children:
         _merged(visit, preview)
-        for child in visit.children:
-            if child.kind == "branch":
-                facts.update(child.facts.own)
     if stored(node) or stores_output(node):
         preview.write(node.name, output)
     facts[node.name] = facts_after(scope, node, visit, "completed", now, data)
@@ -272,6 +270,8 @@ def failed(
     try:
         data.update(_caught(run, scope, node, failure, now))
     except (EvaluationError, BadWrite, NoRoute) as error:
+        if isinstance(error, NoRoute) and node.on_error.action == "go":
+            return "visit.failed", data  # its loop_back is used up: the failure travels on
         second = error_of(error)._replace(node=node.name, attempts=failure.attempts, data=failure.as_json())
         data["error"] = second.as_json()
     return "visit.failed", data
@@ -282,7 +282,8 @@ def _caught(run: Run, scope: Scope, node: Node, failure: Failure, now: float) ->
     going_on = node.on_error.action == "continue"
     if going_on:
         preview.write(node.name, None)
-    facts = {node.name: facts_after(scope, node, scope.current, "failed", now, {"error": failure.as_json()})}
+    facts = branch_facts(scope.current)
+    facts[node.name] = facts_after(scope, node, scope.current, "failed", now, {"error": failure.as_json()})
     seen = names_after(run, scope, preview, None, facts, failure_facts(failure))
     edges = None if going_on or node.on_error.edge is None else (node.on_error.edge,)
     return {"caught": node.on_error.action, **follow(scope, node, seen, edges)}

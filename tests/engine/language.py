@@ -25,8 +25,8 @@ NOBODY = {"by": None, "at": None, "comment": None, "via": "file"}
 def checked(text: str, file: str = "workflow.yaml") -> Workflow:
     """The model of a YAML text that `validate` has nothing against; `magent: 1` and a name are added."""
     bundle = load(file, text=f"magent: 1\nname: test\n{text}".encode())
-    found = [problem for problem in (*bundle.problems, *check(bundle)) if problem.severity == "error"]
-    assert found == []
+    found = [str(problem) for problem in (*bundle.problems, *check(bundle)) if problem.severity == "error"]
+    assert not found, "\n".join(found)
     return build(bundle)
 
 

@@ -1,4 +1,9 @@
-"""Code blocks of a Markdown page, with what the comments right before them say: `<!-- file: a.yaml -->`, `<!-- run: exit 3 -->`."""
+"""Code blocks of a Markdown page, with what comments right before them say, as `<!-- file: a.yaml -->` and `<!-- run -->`.
+
+file: NAME      the block is a file of the session       run            its commands are run, and end with 0
+answers: FILE   it holds answers to that workflow        run: exit N    the last of them ends with N
+broken          it is no valid workflow
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ _FENCE = re.compile(r"```(\w*)")
 
 @dataclass(frozen=True)
 class Block:
-    """`line` is that of its fence, from 1; `marks` what the comments before it say; `after` the line of text behind it."""
+    """`line` is that of its fence, from 1; `marks` what comments say of it; `after` the line of text behind it."""
 
     page: str
     line: int

@@ -55,7 +55,7 @@ def surroundings(fragment: dict[str, Any]) -> dict[str, Any]:
     """What a fragment speaks of and does not show: the nodes that its edges name."""
     if "next" not in fragment:
         return {"nodes": {"only": {"set": {}}}}
-    targets = {edge["to"]: {"set": {}} for edge in fragment["next"] if "to" in edge}
+    targets: dict[str, Any] = {edge["to"]: {"set": {}} for edge in fragment["next"] if "to" in edge}
     return {"nodes": {"draft": {"call": "house:draft", "next": fragment["next"]}, **targets}}
 
 

@@ -1,4 +1,4 @@
-"""Code blocks of a Markdown page, with what comments right before them say, as `<!-- file: a.yaml -->` and `<!-- run -->`.
+"""Code blocks of a Markdown page, with what comments right before them say: `<!-- file: a.yaml -->`, `<!-- run -->`.
 
 file: NAME      the block is a file of the session       run            its commands are run, and end with 0
 answers: FILE   it holds answers to that workflow        run: exit N    the last of them ends with N

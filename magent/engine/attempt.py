@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from magent import durations
-from magent.engine.nodes import Attempt, perform, prepare
+from magent.engine.ask import prepare
+from magent.engine.nodes import perform
 from magent.engine.plan import error_of
+from magent.engine.work import Attempt
 from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError
 from magent.model import Retry

@@ -17,11 +17,11 @@ from magent.clock import Clock, Timer, iso
 from magent.engine import plan
 from magent.engine.attempt import Outcome, attempt_once, retry_at
 from magent.engine.fold import Run, Scope, Visit
-from magent.engine.nodes import Attempt, Services
 from magent.engine.plan import Fact
 from magent.engine.snapshot import to_json
 from magent.engine.uncertain import decide, doubt
 from magent.engine.view import names, visit_key
+from magent.engine.work import Attempt, Services
 from magent.errors import AnswerRefused
 from magent.events import Event, Failure, WorkFailed
 from magent.model import HumanInput, Node, Task, Wait

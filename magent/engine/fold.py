@@ -212,8 +212,10 @@ class Run:
                 del scope.counters[name]
 
     def end_scope(self, scope: Scope, status: str, failure: Failure | None = None) -> None:
-        scope.status, scope.failure, scope.pending = status, failure, None
         owner = scope.owner
+        if status == "completed" and owner is not None and enough(owner):
+            status = "cancelled"  # so many were waited for, and this one came later
+        scope.status, scope.failure, scope.pending = status, failure, None
         if owner is None:
             self.queue(scope)
             return
@@ -224,9 +226,11 @@ class Run:
         elif isinstance(owner.node, Parallel):
             if status == "completed":
                 owner.successes += 1
-            else:
+            elif status == "failed":
                 owner.failures += 1
                 owner.failed_first = owner.failed_first or failure
+            if rests(owner):
+                self.release(owner.scope, True)
         self.queue(owner.scope)
 
     @staticmethod
@@ -238,13 +242,20 @@ class Run:
             owner.begun += 1
 
     def release(self, scope: Scope, released: bool) -> None:
-        """A person is asked (or has answered) in `scope`: the branch it is in leaves (or takes) its place to others."""
-        while scope.owner is not None and not isinstance(scope.owner.node, Parallel):
-            scope = scope.owner.scope
-        if scope.owner is not None and scope.released != released:
+        """A person is asked (or is no longer) in `scope`: the branch it is in leaves (or takes) its place to others.
+
+        So does the branch around a parallel node that only waits for people.
+        """
+        while True:
+            while scope.owner is not None and not isinstance(scope.owner.node, Parallel):
+                scope = scope.owner.scope
+            owner = scope.owner
+            if owner is None or scope.released == released:
+                return
             scope.released = released
-            scope.owner.released += 1 if released else -1
-            self.queue(scope.owner.scope)
+            owner.released += 1 if released else -1
+            self.queue(owner.scope)
+            scope, released = owner.scope, rests(owner)
 
     # ---- applying
 
@@ -308,10 +319,10 @@ class Run:
             self._start_over(visit)
         return visit.children
 
-    @staticmethod
-    def _ask_again(visit: Visit, time: float) -> None:
+    def _ask_again(self, visit: Visit, time: float) -> None:
         """The same question, with as much time as it had."""
         visit.answer = None
+        self.release(visit.scope, True)
         if visit.deadline is not None:
             visit.deadline = time + (visit.deadline - visit.started)
             visit.question = {**(visit.question or {}), "deadline": visit.deadline}
@@ -354,8 +365,9 @@ class Run:
             for name in (visit.node.name, "/" + visit.path):
                 self.asked[name] = self.asked.get(name, 0) + 1
             self.release(scope, True)
-        if isinstance(visit.node, Task):
+        if isinstance(visit.node, Task) and visit.question is not None:
             visit.question = visit.answer = None
+            self.release(scope, False)
         visit.timeout = data.get("timeout", visit.timeout)
         visit.deadline = data.get("deadline", visit.deadline if isinstance(visit.node, HumanInput) else None)
         if (new and visit.deadline is not None) or "ask" in data:
@@ -424,6 +436,7 @@ class Run:
         assert visit is not None
         if "ask" in data:
             visit.question, visit.status = data["ask"], "uncertain"
+            self.release(visit.scope, True)
         else:
             visit.status = "waiting"
 
@@ -437,7 +450,7 @@ class Run:
         self.begin(scope)
         node = scope.graph.nodes[data["node"]]
         visit = scope.current
-        if isinstance(node, HumanInput):
+        if visit is not None and (visit.question is not None or visit.children):
             self.release(scope, False)
         if visit is not None and visit.children:
             merge_children(visit, scope.state)
@@ -536,7 +549,7 @@ class Run:
         self.begin(scope)
         node = scope.graph.nodes[data["node"]]
         visit = scope.current
-        if isinstance(node, HumanInput):
+        if visit is not None and (visit.question is not None or visit.children):
             self.release(scope, False)
         if visit is None:  # failed before it began, at its `when` for instance
             visit = scope.current = Visit(scope, node, scope.facts[node.name]["visits"] + 1, time)
@@ -561,6 +574,17 @@ class Run:
         if scope is not None and scope.current is not None:
             node = scope.current.node
             scope.facts.own[node.name] = {**scope.facts[node.name], "status": "cancelled"}
+
+
+def enough(visit: Visit) -> bool:
+    """Whether as many branches have succeeded as are waited for."""
+    return isinstance(visit.node, Parallel) and not visit.node.collect and visit.successes >= visit.need
+
+
+def rests(visit: Visit) -> bool:
+    """Whether every branch of a parallel node has begun, and those that have not ended wait for people."""
+    at_work = visit.begun - visit.successes - visit.failures - visit.released
+    return visit.released > 0 and at_work == 0 and visit.begun == len(visit.children)
 
 
 def is_final(scope: Scope) -> bool:

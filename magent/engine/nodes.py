@@ -5,76 +5,17 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
+from magent.engine.ask import ask
 from magent.engine.values import NotJson, plain
+from magent.engine.work import Attempt
 from magent.events import Failure, WorkFailed
-from magent.expressions import Value
 from magent.functions import FunctionNotFound, load_function
-from magent.model import Call, Chain, Graph, Prompt, Run, Task, Tool
-from magent.ports import Agent, Executor, Message, Prepares, Reply, Request, Usage
-from magent.ports import Tool as ToolPort
+from magent.model import Call, Chain, Prompt, Run, Tool
 from magent.spec.schema import check_value, field_schema, fill
-
-REPAIRS = 2
-
-
-class Budget(Protocol):
-    """Reserves what a call may use before it starts; `settle` puts what it did use in its place."""
-
-    def reserve(self, agent: str, max_tokens: int | None) -> int: ...
-
-    def settle(self, reserved: int, usage: Usage) -> None: ...
-
-    def recorded(self, data: Mapping[str, Any]) -> None: ...
-
-
-@dataclass(slots=True)
-class Services:
-    """What work is done with: the adapters of this run."""
-
-    executor: Executor
-    agent: Callable[[Graph, str], Agent]  # raises WorkFailed for an unknown name
-    tool: Callable[[Graph, str], ToolPort]
-    budget: Budget
-    child_env: Mapping[str, str]
-    secrets: Mapping[str, str]
-    cwd: str
-    on_text: Callable[[str, str], None]  # path, text
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One attempt at one visit: what it sees, and what it used so far."""
-
-    graph: Graph
-    node: Task
-    path: str
-    key: str
-    seen: Mapping[str, Any]
-    services: Services
-    used: dict[str, Any] = field(default_factory=dict)
-
-    def text(self, text: str) -> None:
-        self.services.on_text(self.path, text)
-
-    def with_secrets(self) -> Mapping[str, Any]:
-        return {**self.seen, "secrets": self.services.secrets}
-
-    def spent(self, agent: str, reply: Reply) -> None:
-        tokens = self.used.setdefault("tokens", {"input": 0, "output": 0})
-        tokens["input"] += reply.usage.input
-        tokens["output"] += reply.usage.output
-        before = self.used.get("cost", 0.0)
-        self.used["cost"] = None if before is None or reply.usage.cost is None else before + reply.usage.cost
-        self.used["agent"] = agent
-        if reply.model:
-            self.used["model"] = reply.model
-        if reply.mark is not None:
-            self.used.setdefault("marks", []).append(reply.mark)
 
 
 async def perform(attempt: Attempt) -> Any:
@@ -97,111 +38,6 @@ def _fits(attempt: Attempt, result: Any) -> Any:
     if faults:
         raise WorkFailed(Failure("output", f"the result does not fit `output`: {faults[0]}", data=result))
     return fill(fields, result)
-
-
-# ---- prompt
-
-
-async def ask(attempt: Attempt, work: Prompt) -> Any:
-    if work.role is not None or work.route is not None:
-        raise WorkFailed(Failure("agent", "`role` and `route` are not available yet; name an `agent`"))
-    name = _agent_name(attempt, work)
-    agent = attempt.services.agent(attempt.graph, name)
-    request = _request(attempt, work, name)
-    answer, faults = "", ["no answer"]
-    for _ in range(1 + REPAIRS):
-        reply = await _call(attempt, name, agent, request)
-        if request.schema is None:
-            return reply.text if not reply.has_data or reply.text else reply.data
-        value, faults = _read(reply)
-        faults = faults or check_value(request.schema, value)
-        if not faults:
-            assert attempt.node.output is not None
-            return fill(attempt.node.output, value)
-        answer = reply.text
-        request = _repair(request, answer, faults)
-    message = f"the answer of agent '{name}' does not fit `output`, also after {REPAIRS} repairs: {faults[0]}"
-    raise WorkFailed(Failure("output", message, data={"answer": answer}))
-
-
-async def prepare(attempt: Attempt) -> None:
-    """What an agent must fetch or load first (the local model) is not counted against the task's time."""
-    work = attempt.node.work
-    if isinstance(work, Prompt) and work.role is None and work.route is None:
-        agent = attempt.services.agent(attempt.graph, _agent_name(attempt, work))
-        if isinstance(agent, Prepares):
-            await agent.prepare()
-
-
-def _agent_name(attempt: Attempt, work: Prompt) -> str:
-    value = work.agent or attempt.graph.default_agent
-    if value is None:
-        raise WorkFailed(Failure("agent", "no agent is named", hint="add `agent:` to the task or to `defaults`"))
-    name = value.evaluate(attempt.seen)
-    if not isinstance(name, str):
-        raise WorkFailed(Failure("agent", f"`agent` must give a name, not {json.dumps(name)[:80]}"))
-    return name
-
-
-def _request(attempt: Attempt, work: Prompt, name: str) -> Request:
-    prompt = work.prompt.text(attempt.seen)
-    spec = attempt.graph.agents.get(name)
-    settings: Mapping[str, Any] = spec.settings if spec else {}
-    fields = attempt.node.output
-    system = work.system.text(attempt.seen) if work.system else None
-    if system is None and isinstance(settings.get("system"), str):
-        system = Value(settings["system"]).evaluate(attempt.with_secrets())
-    max_tokens = settings.get("max_tokens")
-    return Request(
-        prompt,
-        (Message("user", prompt),),
-        system=system,
-        schema=None if fields is None else field_schema(fields),
-        max_tokens=max_tokens if isinstance(max_tokens, int) else None,
-        path=attempt.path,
-        key=attempt.key,
-        cwd=attempt.services.cwd,
-        context={"inputs": attempt.seen["inputs"], "node": attempt.node.name, "path": attempt.path},
-    )
-
-
-async def _call(attempt: Attempt, name: str, agent: Agent, request: Request) -> Reply:
-    budget = attempt.services.budget
-    reserved = budget.reserve(name, request.max_tokens)
-    usage = Usage()
-    try:
-        reply = await agent.ask(request, attempt.text)
-        usage = reply.usage
-    finally:
-        budget.settle(reserved, usage)
-    attempt.spent(name, reply)
-    return reply
-
-
-def _read(reply: Reply) -> tuple[Any, list[str]]:
-    if reply.has_data:
-        return reply.data, []
-    try:
-        return json.loads(reply.text), []
-    except ValueError:
-        return None, ["it is not JSON"]
-
-
-def _repair(request: Request, answer: str, faults: Sequence[str]) -> Request:
-    listed = "\n".join(f"- {fault}" for fault in faults[:10])
-    wish = f"That answer does not fit:\n{listed}\nAnswer again with one JSON object that fits, and nothing else."
-    messages = (*request.messages, Message("assistant", answer or "(empty)"), Message("user", wish))
-    return Request(
-        request.prompt,
-        messages,
-        system=request.system,
-        schema=request.schema,
-        max_tokens=request.max_tokens,
-        path=request.path,
-        key=request.key,
-        cwd=request.cwd,
-        context=request.context,
-    )
 
 
 # ---- run

@@ -17,6 +17,7 @@ from magent.engine.fold import (
     Visit,
     branch_facts,
     composite_output,
+    enough,
     facts_after,
     failure_facts,
     merge_children,
@@ -310,7 +311,7 @@ def _settle_parallel(run: Run, visit: Visit, now: float) -> Decision:
     assert isinstance(node, Parallel)
     total = len(visit.children)
     ended = visit.successes + visit.failures
-    if (node.collect and ended == total) or (not node.collect and visit.successes >= visit.need):
+    if enough(visit) or (node.collect and ended == total):
         return finish_parallel(run, visit, now)
     if not node.collect and total - visit.failures < visit.need:
         first = visit.failed_first or next((child.failure for child in visit.children if child.failure), None)

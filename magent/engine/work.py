@@ -1,0 +1,66 @@
+"""What an attempt is made with: the adapters of the run, and what the visit sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from magent.model import Graph, Task
+from magent.ports import Agent, Executor, Reply, Usage
+from magent.ports import Tool as ToolPort
+
+
+class Budget(Protocol):
+    """Reserves what a call may use before it starts; `settle` puts what it did use in its place."""
+
+    def reserve(self, agent: str, max_tokens: int | None) -> int: ...
+
+    def settle(self, reserved: int, usage: Usage) -> None: ...
+
+    def recorded(self, data: Mapping[str, Any]) -> None: ...
+
+
+@dataclass(slots=True)
+class Services:
+    """What work is done with: the adapters of this run."""
+
+    executor: Executor
+    agent: Callable[[Graph, str], Agent]  # raises WorkFailed for an unknown name
+    tool: Callable[[Graph, str], ToolPort]
+    budget: Budget
+    child_env: Mapping[str, str]
+    secrets: Mapping[str, str]
+    cwd: str
+    on_text: Callable[[str, str], None]  # path, text
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt at one visit: what it sees, and what it used so far."""
+
+    graph: Graph
+    node: Task
+    path: str
+    key: str
+    seen: Mapping[str, Any]
+    services: Services
+    used: dict[str, Any] = field(default_factory=dict)
+
+    def text(self, text: str) -> None:
+        self.services.on_text(self.path, text)
+
+    def with_secrets(self) -> Mapping[str, Any]:
+        return {**self.seen, "secrets": self.services.secrets}
+
+    def spent(self, agent: str, reply: Reply) -> None:
+        tokens = self.used.setdefault("tokens", {"input": 0, "output": 0})
+        tokens["input"] += reply.usage.input
+        tokens["output"] += reply.usage.output
+        before = self.used.get("cost", 0.0)
+        self.used["cost"] = None if before is None or reply.usage.cost is None else before + reply.usage.cost
+        self.used["agent"] = agent
+        if reply.model:
+            self.used["model"] = reply.model
+        if reply.mark is not None:
+            self.used.setdefault("marks", []).append(reply.mark)

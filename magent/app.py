@@ -102,7 +102,7 @@ class LoadedWorkflow:
     async def stream(self, inputs: Mapping[str, Any] | None = None, **options: Any) -> AsyncIterator[Event]:
         """The events of a run as they happen, with text chunks. Ends with the run; leaving early stops the run."""
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
-        running = asyncio.create_task(self.run(inputs, on_event=lambda event: queue.put_nowait(event), **options))
+        running = asyncio.create_task(self.run(inputs, on_event=queue.put_nowait, **options))
         running.add_done_callback(lambda _: queue.put_nowait(None))
         try:
             while (event := await queue.get()) is not None:

@@ -13,7 +13,7 @@ from magent.agents.base import Unusable
 from magent.clock import SystemClock
 from magent.engine.budget import Price, RunBudget
 from magent.engine.fold import Run
-from magent.engine.nodes import Services
+from magent.engine.work import Services
 from magent.errors import UsageError
 from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError, Value

@@ -253,7 +253,7 @@ class Executor(Protocol):
 class Sink(Protocol):
     """Sees every event after it was recorded, and text chunks. Must not block and must not raise."""
 
-    def __call__(self, event: Event) -> None: ...
+    def __call__(self, event: Event, /) -> None: ...
 
 
 EventStream = AsyncIterator[Event]

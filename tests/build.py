@@ -10,7 +10,7 @@ from typing import Any
 from magent.engine import run as lives
 from magent.engine.drive import Driver
 from magent.engine.fold import Run
-from magent.engine.nodes import Services
+from magent.engine.work import Services
 from magent.events import Event
 from magent.model import Workflow
 from magent.ports import Executor, Human, Record

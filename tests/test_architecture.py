@@ -35,7 +35,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 # Inside a package a module imports only from those named before it.
 INSIDE: dict[str, tuple[str, ...]] = {
     "agents": (
-        "base", "refusals", "command", "function", "replies", "download", "__init__",
+        "base", "refusals", "command", "function", "replies", "download", "throttle", "__init__",
         "models", "patterns", "grammar", "local",
     ),
     "answers": ("schema", "flags", "whole", "document", "__init__"),
@@ -46,7 +46,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     ),
     "engine": (
         "__init__", "values", "fold", "snapshot", "budget", "view", "route", "arrive", "plan",
-        "nodes", "attempt", "uncertain", "drive", "run",
+        "work", "ask", "nodes", "attempt", "uncertain", "drive", "run",
     ),
     "expressions": (
         "problems", "values", "registry", "operators", "functions", "predicates", "regexes",

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from magent.agents.base import AgentEnvironment, Unusable, failed
+from magent.agents.throttle import throttled
 from magent.events import WorkFailed
 from magent.functions import FunctionNotFound, load_function
 from magent.model import AgentSpec
@@ -38,7 +39,7 @@ def make(spec: AgentSpec, settings: Mapping[str, Any], environment: AgentEnviron
     Never fails: an agent that cannot be made says why when it is asked, so that `on_error` and `fallback` see it.
     """
     try:
-        return _maker(spec, settings)(spec, settings, environment)
+        return throttled(_maker(spec, settings)(spec, settings, environment), settings)
     except WorkFailed as failure:
         return Unusable(failure)
 

@@ -343,7 +343,7 @@ class Driver:
             visit.status = "again"
             self.waiting_for_place.append(scope)
         else:
-            self.finished(scope, visit, outcome)
+            self.finished(scope, visit, outcome, final=True)
 
     def too_late(self, scope: Scope, visit: Visit, question: Question) -> None:
         assert isinstance(visit.node, HumanInput)
@@ -379,7 +379,8 @@ class Driver:
     def at_work(scope: Scope, visit: Visit) -> bool:
         return scope.status == "open" and scope.current is visit
 
-    def finished(self, scope: Scope, visit: Visit, outcome: Outcome) -> None:
+    def finished(self, scope: Scope, visit: Visit, outcome: Outcome, *, final: bool = False) -> None:
+        """Records how an attempt ended. `final`: a person said so, no further attempt follows."""
         if not self.at_work(scope, visit):
             return
         now, node = self.clock.now(), visit.node
@@ -388,7 +389,7 @@ class Driver:
         elif outcome.failure.type == "limit":
             self.halt(Stop("limit", outcome.failure._replace(node=node.name), drain=True))
             return
-        elif isinstance(node, Task) and (at := self._retry_at(visit, outcome.failure, now)) is not None:
+        elif not final and (at := self._retry_at(visit, outcome.failure, now)) is not None:
             failure = outcome.failure._replace(node=node.name, attempts=visit.attempt)
             data = {"scope": scope.id, "path": visit.path, "attempt": visit.attempt, "at": at}
             self.record("visit.retry", {**data, "error": failure.as_json(), **outcome.used}, now)
@@ -400,7 +401,8 @@ class Driver:
         self.record(kind, data, now)
 
     def _retry_at(self, visit: Visit, failure: Failure, now: float) -> float | None:
-        assert isinstance(visit.node, Task)
+        if not isinstance(visit.node, Task):
+            return None
         key = f"{visit.path}#{visit.number}"
         return retry_at(visit.node.retry, failure, visit.attempt, key, now)
 

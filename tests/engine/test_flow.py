@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from magent.app import load
 from magent.engine.fold import Run
 from magent.ports import ProcessResult
 from tests.build import Lab, ran, workflow
@@ -529,3 +530,21 @@ async def test_literal_data_reaches_state_and_questions_as_plain_data() -> None:
     assert type(run.root.state.get("x")) is dict
     assert people.asked[0].context == {"who": "ana"}
     assert people.asked[0].content == {"a": [1]}
+
+
+async def test_a_fallback_is_asked_in_order_within_one_attempt_and_recorded() -> None:
+    data = {
+        "name": "fallback",
+        "agents": {
+            "first": {"command": ["false"], "fallback": ["second", "third"]},
+            "second": {"replies": []},
+            "third": {"replies": ["I am here."]},
+        },
+        "nodes": {"a": {"prompt": "hi", "agent": "first"}},
+    }
+    events: list[Any] = []
+    result = await load(data).run(store=None, on_event=events.append)
+    assert (result.status, result.outputs["a"]) == ("completed", "I am here.")
+    done = next(event for event in events if event.type == "visit.completed")
+    assert [each["agent"] for each in done.data["fallback"]] == ["first", "second"]
+    assert done.data["agent"] == "third"

@@ -1,0 +1,65 @@
+"""An agent that is not asked too often: `max_concurrency` and `requests_per_minute` wrap whatever agent it is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from magent.agents.base import OnText
+from magent.ports import Agent, Prepares, Remembers, Reply, Request
+
+MINUTE = 60.0
+
+
+class Throttled:
+    """Asks `agent` at most `width` times at once (None: no bound) and `rate` times in any minute (None: no bound)."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        width: int | None,
+        rate: int | None,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.agent = agent
+        self._places = asyncio.Semaphore(width) if width else None
+        self._rate = rate
+        self._starts: deque[float] = deque(maxlen=rate)
+        self._now, self._sleep = now, sleep
+        self._turn = asyncio.Lock()
+
+    async def ask(self, request: Request, on_text: OnText) -> Reply:
+        await self._wait_for_turn()
+        if self._places is None:
+            return await self.agent.ask(request, on_text)
+        async with self._places:
+            return await self.agent.ask(request, on_text)
+
+    async def _wait_for_turn(self) -> None:
+        if self._rate is None:
+            return
+        async with self._turn:
+            if len(self._starts) == self._rate:
+                await self._sleep(max(0.0, self._starts[0] + MINUTE - self._now()))
+            self._starts.append(self._now())
+
+    async def prepare(self) -> None:
+        if isinstance(self.agent, Prepares):
+            await self.agent.prepare()
+
+    def recall(self, mark: Any) -> None:
+        if isinstance(self.agent, Remembers):
+            self.agent.recall(mark)
+
+    async def close(self) -> None:
+        await self.agent.close()
+
+
+def throttled(agent: Agent, settings: Mapping[str, Any]) -> Agent:
+    """The agent within the bounds that its settings name, or as it is where they name none."""
+    width, rate = settings.get("max_concurrency"), settings.get("requests_per_minute")
+    return Throttled(agent, width, rate) if width or rate else agent

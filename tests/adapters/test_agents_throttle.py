@@ -1,0 +1,62 @@
+"""Agents that are not asked too often."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from magent.agents.throttle import Throttled, throttled
+from magent.ports import Message, Reply, Request
+
+REQUEST = Request("hi", (Message("user", "hi"),))
+
+
+class Busy:
+    def __init__(self) -> None:
+        self.now = 0
+        self.most = 0
+        self.closed = False
+
+    async def ask(self, request: Request, on_text: Any) -> Reply:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0)
+        self.now -= 1
+        return Reply("ok")
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def asked(agent: Throttled, times: int) -> None:
+    await asyncio.gather(*(agent.ask(REQUEST, lambda _: None) for _ in range(times)))
+
+
+async def test_no_more_than_max_concurrency_are_asked_at_once() -> None:
+    busy = Busy()
+    await asked(Throttled(busy, 2, None), 7)
+    assert busy.most == 2
+
+
+async def test_no_more_than_requests_per_minute_begin_in_any_minute() -> None:
+    time, starts = [0.0], []
+
+    async def sleep(seconds: float) -> None:
+        time[0] += seconds
+
+    class Noting(Busy):
+        async def ask(self, request: Request, on_text: Any) -> Reply:
+            starts.append(time[0])
+            return Reply("ok")
+
+    agent = Throttled(Noting(), None, 3, now=lambda: time[0], sleep=sleep)
+    for _ in range(7):
+        await agent.ask(REQUEST, lambda _: None)
+    assert starts == [0.0, 0.0, 0.0, 60.0, 60.0, 60.0, 120.0]
+
+
+async def test_an_agent_without_bounds_is_left_as_it_is_and_closing_reaches_the_inner_one() -> None:
+    busy = Busy()
+    assert throttled(busy, {}) is busy
+    await throttled(busy, {"max_concurrency": 1}).close()
+    assert busy.closed

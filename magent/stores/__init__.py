@@ -7,13 +7,15 @@ Other people's stores: a class with the methods of `ports.RunStore`, made from i
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from importlib import metadata
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from magent.errors import UsageError
 from magent.ports import RunStore
 from magent.source import did_you_mean
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "magent.stores"
 STORES = {"file": "magent.stores.file.FileStore", "memory": "magent.stores.memory.MemoryStore"}
@@ -29,14 +31,20 @@ def open_store(url: str) -> RunStore:
 
 def known() -> list[str]:
     """The schemes there are, others' included."""
-    return sorted({*STORES, *(entry.name for entry in metadata.entry_points(group=GROUP))})
+    return sorted({*STORES, *(entry.name for entry in _entries())})
+
+
+def _entries() -> Iterable[EntryPoint]:
+    from importlib.metadata import entry_points  # takes as long as all of this package
+
+    return entry_points(group=GROUP)
 
 
 def _find(scheme: str) -> Callable[[str], RunStore]:
     path = STORES.get(scheme) or (scheme if "." in scheme.strip(".") else None)
     if path:
         return _import(path)
-    for entry in metadata.entry_points(group=GROUP):
+    for entry in _entries():
         if entry.name == scheme:
             return _loaded(scheme, entry.load)
     names = known()

@@ -1,20 +1,21 @@
-"""Tools: what an agent or a task can use. Each class fills `ports.Tool`; a table names the built-in ones.
+"""Tools: what an agent or a task can use. Each class fills `ports.Tool`; a table names the built-in ones, which are
+imported on use.
 
 Modules, in order: calculator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import importlib
+from collections.abc import Mapping
+from typing import Any, cast
 
 from magent.errors import UsageError
 from magent.model import ToolSpec
 from magent.ports import Tool
 from magent.source import did_you_mean
-from magent.tools.calculator import Calculator
 
-BUILTINS: Mapping[str, Callable[[], Tool]] = {"calculator": Calculator}
+BUILTINS = {"calculator": "magent.tools.calculator:Calculator"}
 PLANNED = ("files", "web_search", "http_request")
 
 
@@ -28,7 +29,8 @@ def make(spec: ToolSpec, settings: Mapping[str, Any]) -> Tool:
     if name not in BUILTINS:
         near = did_you_mean(name, BUILTINS)
         raise UsageError(f"the tool '{spec.name}' names no built-in tool: '{name}'", near or _HINT)
-    return BUILTINS[name]()
+    module, _, made = BUILTINS[name].partition(":")
+    return cast("Tool", getattr(importlib.import_module(module), made)())
 
 
 _HINT = f"available now: {', '.join(BUILTINS)}"

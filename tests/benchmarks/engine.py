@@ -57,7 +57,7 @@ def _chain(effort: Effort, length: int, place: Place | None) -> Line:
     loaded = app.load(work.chain(length))
     new: Callable[[], Path | None] = place or nowhere
     floor, magent = in_turn(
-        effort.repeats, lambda: floors.seconds(lambda: floors.chain(length, new())), lambda: life(loaded, new())
+        effort, lambda: floors.seconds(lambda: floors.chain(length, new())), lambda: life(loaded, new())
     )
     bounds = (times(6), times(3)) if place is None else (times(1.8), times(1.3))
     name = f"chain of {length:,}, {'in memory' if place is None else 'durable'}, a node"
@@ -102,7 +102,7 @@ def _fan(effort: Effort, branches: int, width: int | None, place: Place | None, 
     loaded = app.load(work.fan(branches, width))
     new: Callable[[], Path | None] = place or nowhere
     floor, magent = in_turn(
-        effort.repeats, lambda: floors.seconds(lambda: floors.fan(branches, new())), lambda: life(loaded, new())
+        effort, lambda: floors.seconds(lambda: floors.fan(branches, new())), lambda: life(loaded, new())
     )
     how = "16 at a time" if width is None else "all at once"
     name = f"fan-out of {branches:,}, {'in memory' if place is None else 'durable'}, {how}, a branch"
@@ -125,7 +125,7 @@ def _loop(effort: Effort, rounds: int, place: Place) -> tuple[Line, Line]:
         sizes.append(journal_size(store) / rounds)
         return spent
 
-    floor, spent = in_turn(effort.repeats, lambda: floors.seconds(lambda: floors.loop(rounds, place())), magent)
+    floor, spent = in_turn(effort, lambda: floors.seconds(lambda: floors.loop(rounds, place())), magent)
     name = f"loop of {rounds:,} with a growing list, durable, a round"
     line = Line(name, "µs", floor / rounds * 1e6, spent / rounds * 1e6, times(1.8), times(1.3))
     return line, Line(f"  bytes on disk a round, {rounds:,}", "B", None, statistics.median(sizes), most(500))
@@ -135,7 +135,7 @@ def shell_jobs(effort: Effort) -> list[Line]:
     count = effort.count(1000)
     loaded = app.load(work.fan(count, work={"run": ["true"]}, max_concurrency=2))
     with places() as place:
-        floor, magent = in_turn(effort.repeats, lambda: floors.jobs(count, place()), lambda: life(loaded, place()))
+        floor, magent = in_turn(effort, lambda: floors.jobs(count, place()), lambda: life(loaded, place()))
     name = f"shell job `true`, {count:,}, two at a time, durable"
     return [Line(name, "ms", floor / count * 1e3, magent / count * 1e3, times(2), times(1.5))]
 
@@ -168,7 +168,7 @@ def human_input(effort: Effort) -> list[Line]:
 
     with places() as place:
         floor, delay = in_turn(
-            effort.repeats,
+            effort,
             lambda: floors.seconds(lambda: floors.chain(questions, place())) / questions,
             lambda: magent(place()),
         )
@@ -191,7 +191,7 @@ def checkpoint(effort: Effort) -> list[Line]:
         life(app.load(data), store)
         taken: list[float] = []
         floor, whole = in_turn(
-            effort.repeats,
+            effort,
             lambda: floors.replace(place(), b"x" * effort.count(MB)),
             lambda: asyncio.run(_checkpoint(FileStore(f"file:{store}"), taken)),
         )
@@ -223,7 +223,7 @@ def tool_call(effort: Effort) -> list[Line]:
         return calculate("(12.5 * 3 - 1) / 2")
 
     floor, magent = in_turn(
-        effort.repeats,
+        effort,
         lambda: floors.seconds(lambda: floors.chain(length, None, bare)),
         lambda: life(loaded, None),
     )

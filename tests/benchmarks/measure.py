@@ -32,10 +32,14 @@ print(json.dumps({"began": began, "spent": spent, "peak": peak, "code": done.ret
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is measured: `scale` shrinks the counts of a row, `repeats` is how often each side is run."""
+    """How much is measured: `scale` shrinks the counts of a row, `repeats` is how often each side is run.
+
+    `warm_up` is how often before that, uncounted: what is installed has its bytecode, and disks their directories.
+    """
 
     scale: float = 1.0
     repeats: int = 3
+    warm_up: int = 1
 
     def count(self, full: int) -> int:
         return max(2, round(full * self.scale))
@@ -58,13 +62,15 @@ class Done:
     peak: int
 
 
-def in_turn(repeats: int, *sides: Callable[[], float]) -> list[float]:
+def in_turn(effort: Effort, *sides: Callable[[], float]) -> list[float]:
     """The median of each side, which are run in turn so that a busy machine is busy for all of them."""
     found: list[list[float]] = [[] for _ in sides]
-    for _ in range(repeats):
+    for turn in range(effort.warm_up + effort.repeats):
         for side, values in zip(sides, found, strict=True):
             gc.collect()
-            values.append(side())
+            value = side()
+            if turn >= effort.warm_up:
+                values.append(value)
     return [statistics.median(values) for values in found]
 
 

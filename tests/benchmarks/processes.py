@@ -44,7 +44,7 @@ def python(*words: str) -> list[str]:
 def startup(effort: Effort) -> list[Line]:
     lines = []
     for words, target, dream in effort.some([("--version", 100, 60), ("--help", 160, 60), ("run --help", 160, 60)]):
-        floor, found = in_turn(2 * effort.repeats - 1, _spent(python("-c", "pass")), _spent(magent(*words.split())))
+        floor, found = in_turn(effort, _spent(python("-c", "pass")), _spent(magent(*words.split())))
         name = f"`magent {words}`, whole process"
         lines.append(Line(name, "ms", floor * 1e3, found * 1e3, most(target), most(dream)))
     return lines
@@ -61,7 +61,7 @@ def run_of_one(effort: Effort) -> list[Line]:
         floors: list[Done] = []
         found: list[Done] = []
         in_turn(
-            effort.repeats,
+            effort,
             lambda: _kept(floors, process(python("-c", "import asyncio, json"), here)),
             lambda: _kept(found, process(command, here)),
         )
@@ -87,7 +87,7 @@ def validate(effort: Effort) -> list[Line]:
         for length in effort.counts(1000, 10_000):
             (here / "long.yaml").write_text(work.file_of_prompts(length))
             floor, found = in_turn(
-                effort.repeats,
+                effort,
                 _spent(python("-c", _EVENTS, "long.yaml"), here),
                 _spent(magent("validate", "long.yaml"), here),
             )
@@ -144,6 +144,6 @@ def _resume(effort: Effort, data: dict[str, Any], killed_at: int, name: str, bou
             return side(magent("resume", "killed", "--no-input", "-q", "--store", f"file:{copy}"), copy, here / "told")
 
         journal = str(store / "runs" / "killed" / "journal.jsonl")
-        floor, found = in_turn(effort.repeats, lambda: side(python("-c", _READER, journal), here, here / "told"), again)
+        floor, found = in_turn(effort, lambda: side(python("-c", _READER, journal), here, here / "told"), again)
     dream = most(0.25) if bound < 0.5 else None
     return Line(f"{name}, to the first new node", "s", floor, found, most(bound), dream)

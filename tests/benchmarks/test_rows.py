@@ -8,7 +8,7 @@ from tests.benchmarks.measure import ROOT, Effort
 from tests.benchmarks.rows import ROWS
 from tests.benchmarks.table import HEAD, Line, most, show, times
 
-TINY = Effort(scale=0.0001, repeats=1)
+TINY = Effort(scale=0.0001, repeats=1, warm_up=0)
 
 
 @pytest.mark.parametrize("name", ROWS)

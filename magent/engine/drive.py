@@ -210,14 +210,14 @@ class Driver:
             sink(event)
 
     async def commit(self) -> None:
-        if not self.batch:
-            return
         events, self.batch = self.batch, []
-        if self.durability == "exit" and not self.must_sync:
-            self.held += events
-        else:
-            await self.journal.append(self.held + events, sync=self.durability == "sync" or self.must_sync)
-            self.held, self.must_sync = [], False
+        self.held += events
+        if self.held and (self.durability != "exit" or self.must_sync):
+            held, self.held = self.held, []
+            await self.journal.append(held, sync=self.durability == "sync" or self.must_sync)
+            self.must_sync = False
+        if not events:
+            return
         for event in events:
             for sink in self.sinks:
                 sink(event)
@@ -269,6 +269,9 @@ class Driver:
             scope = self.waiting_for_place.popleft()
             if scope.status != "open" or scope.id not in self.run.scopes:
                 continue
+            if limit := plan.no_step_left(self.run, scope):
+                self.halt(Stop("limit", limit, drain=True))
+                return
             kind, data = plan.started(scope)
             self.record(kind, data)
             assert scope.current is not None
@@ -279,7 +282,7 @@ class Driver:
     def begin(self) -> None:
         for scope in self.starting:
             visit = scope.current
-            if visit is not None and scope.status == "open" and self.stop is None:
+            if visit is not None and scope.status == "open" and (self.stop is None or self.stop.drain):
                 task = self.tasks[scope] = asyncio.get_running_loop().create_task(self.work(scope, visit))
                 task.add_done_callback(self.watch)
         self.starting = []

@@ -93,7 +93,7 @@ def _enter(run: Run, scope: Scope, now: float) -> Decision:
     try:
         if node.when is not None and not node.when.holds(names(run, scope)):
             return Decision([skipped(scope, node)])
-        if not isinstance(node, (Start, End)) and (limit := _steps_left(run)):
+        if not isinstance(node, (Start, End)) and (limit := no_step_left(run, scope)):
             return Decision(limit=limit)
         if isinstance(node, Task) and not isinstance(node.work, (SetOnly, Wait)):
             return Decision(launch=scope)
@@ -138,11 +138,14 @@ def started(scope: Scope) -> Fact:
     return "visit.started", data
 
 
-def _steps_left(run: Run) -> Failure | None:
-    limit = run.limits.get("steps")
-    if limit is None or run.steps < limit:
+def no_step_left(run: Run, scope: Scope) -> Failure | None:
+    """The limit, where a new visit in `scope` would be a step too many. One that goes on is no new step."""
+    limit, visit = run.limits.get("steps"), scope.current
+    if limit is None or run.steps < limit or (visit is not None and not isinstance(visit.node, Loop)):
         return None
-    return Failure("limit", f"the run has made {run.steps} steps, its limit", hint="raise it with --limit steps=N")
+    name = scope.pending if visit is None else visit.node.name
+    message = f"the run has made {run.steps} steps, its limit"
+    return Failure("limit", message, name or "", hint="raise it with --limit steps=N")
 
 
 def skipped(scope: Scope, node: Node) -> Fact:
@@ -352,7 +355,7 @@ def _settle_loop(run: Run, visit: Visit, now: float) -> Decision:
         fact = _next_round(run, visit, node, now)
     except EvaluationError as error:
         fact = failed(run, scope, node, error_of(error), now)
-    if fact[0] == "round.started" and (limit := _steps_left(run)):
+    if fact[0] == "round.started" and (limit := no_step_left(run, scope)):
         return Decision(limit=limit)
     return Decision([fact])
 

@@ -146,7 +146,7 @@ def check(path: str) -> tuple[list[Problem], Mapping[str, list[str]]]:
 
 def open_store(url: str | None = None) -> RunStore:
     """The store of a URL, else of MAGENT_STORE, else of the settings file, else `file:.magent`. Raises UsageError."""
-    return stores.open_store(url or settings_file.read().store())
+    return stores.open_store(settings_file.read().store() if url is None else url)
 
 
 def _store(store: str | RunStore | None) -> RunStore:
@@ -162,7 +162,9 @@ async def start(loaded: LoadedWorkflow, store: RunStore, options: Options) -> Re
     """Runs a workflow until it is over, waits, or is stopped. Raises UsageError before anything runs."""
     workflow, clock = loaded.workflow, SystemClock()
     inputs = check_inputs(workflow, options.inputs)
-    outfit = _prepared(workflow, options)
+    env = {name: os.environ.get(name) for name in workflow.env}
+    limits = _limits(workflow, options)
+    outfit = _prepared(workflow, options, {"inputs": inputs, "env": env}, limits["usd"])
     created = clock.now()
     journal = await _created(store, workflow, inputs, created, outfit, options.run_id)
     run_id = journal.run_id
@@ -171,8 +173,8 @@ async def start(loaded: LoadedWorkflow, store: RunStore, options: Options) -> Re
         "run_id": run_id,
         "workflow": workflow.name,
         "inputs": inputs,
-        "env": {name: os.environ.get(name) for name in workflow.env},
-        "limits": _limits(workflow, options),
+        "env": env,
+        "limits": limits,
         "agents": _by_name(options.agents),
         "run": {**names, "workspace": _workspace(workflow, journal)},
         "cwd": outfit.cwd,
@@ -186,8 +188,8 @@ async def _created(
     store: RunStore, workflow: Workflow, inputs: Mapping[str, Any], created: float, outfit: Outfit, wanted: str | None
 ) -> Journal:
     """A new record. Ids are short: where two runs of one second draw the same, the later draws again."""
-    for left in reversed(range(1 if wanted else 50)):
-        run_id = wanted or new_id(created, os.urandom(2))
+    for left in reversed(range(50 if wanted is None else 1)):
+        run_id = new_id(created, os.urandom(2)) if wanted is None else wanted
         try:
             return await store.create(run_id, _header(workflow, run_id, inputs, created, outfit), workflow.frozen)
         except UsageError:
@@ -196,7 +198,9 @@ async def _created(
     raise AssertionError
 
 
-def _prepared(workflow: Workflow, options: Options, cwd: str | None = None) -> Outfit:
+def _prepared(
+    workflow: Workflow, options: Options, seen: Mapping[str, Any], usd: float | None, cwd: str | None = None
+) -> Outfit:
     if options.durability not in (None, *DURABILITIES):
         hint = did_you_mean(options.durability, DURABILITIES)
         raise UsageError(f"there is no durability '{options.durability}': sync, async or exit", hint)
@@ -205,8 +209,8 @@ def _prepared(workflow: Workflow, options: Options, cwd: str | None = None) -> O
         if options.stop_after not in nodes:
             raise UsageError(f"no node is named '{options.stop_after}'", did_you_mean(options.stop_after, nodes))
     _check_answers(workflow, options.answers)
-    outfit = Outfit(workflow, options.agents, cwd or os.getcwd(), options.on_download)
-    outfit.check()
+    outfit = Outfit(workflow, options.agents, seen, cwd or os.getcwd(), options.on_download)
+    outfit.check(usd)
     return outfit
 
 
@@ -359,9 +363,12 @@ async def resume(store: RunStore, run_id: str, options: Options) -> Result:
             return result_of(run, str(journal.directory), note=over)
         agents = {**run.agents, **options.agents}
         _check_raised(run, options)
-        outfit = _prepared(run.workflow, replace(options, agents=agents), record.header.get("cwd"))
+        seen = {"inputs": run.inputs, "env": run.env, "run": run.facts}
+        usd = options.limits.get("usd", run.limits.get("usd"))
+        outfit = _prepared(run.workflow, replace(options, agents=agents), seen, usd, record.header.get("cwd"))
         run.facts = {**run.facts, "dir": str(journal.directory), "workspace": _workspace(run.workflow, journal)}
-        data = {"limits": dict(options.limits), "agents": _by_name(agents), "pid": os.getpid()}
+        shown = {"run_id": run.id, "workflow": run.workflow.name, "limits": dict(options.limits)}
+        data = {**shown, "agents": _by_name(agents), "pid": os.getpid()}
         return await _live(run, journal, outfit, options, lambda driver: lives.resume(driver, data))
     finally:
         await journal.close()
@@ -390,11 +397,13 @@ def plan(loaded: LoadedWorkflow, options: Options) -> dict[str, Any]:
     """What a run would do, as far as can be said before: nothing runs, nothing is spent. Raises UsageError."""
     workflow = loaded.workflow
     inputs = check_inputs(workflow, options.inputs)
-    outfit = _prepared(workflow, options)
+    limits = _limits(workflow, options)
+    seen = {"inputs": inputs, "env": {name: os.environ.get(name) for name in workflow.env}}
+    outfit = _prepared(workflow, options, seen, limits["usd"])
     return {
         "workflow": workflow.name,
         "inputs": inputs,
-        "limits": _limits(workflow, options),
+        "limits": limits,
         "agents": outfit.described(),
         "order": forecast(workflow, inputs),
         "problems": [problem.as_json() for problem in loaded.problems],

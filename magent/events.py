@@ -6,7 +6,7 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
 
     type             data
     run.started      run_id, workflow, inputs, env, limits, agents, run, cwd, pid: the first event of every run
-    run.resumed      limits, agents, pid: a new life of the run begins
+    run.resumed      run_id, workflow, limits, agents, pid: a new life of the run begins
     run.waiting      nodes (addresses): this life ends, people must answer
     run.interrupted  reason, error, signal: this life ends by a signal, a limit, --stop-after
     run.completed    outputs: final
@@ -21,7 +21,7 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     visit.failed     scope, node, path, error; caught and next where `on_error` took it
     visit.cancelled  scope, path
     round.started    scope, path, index
-    text             path, text: a chunk of streamed text; never in the journal (seq 0)
+    text             path, text, structured: a chunk of streamed text; never in the journal (seq 0)
 
 `waited`, in the last event of a life, is how many of its seconds were spent on nothing but waiting for people.
 """

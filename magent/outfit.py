@@ -29,41 +29,51 @@ SHORTEST = 4  # characters: what is shorter hides nothing, and would be found ev
 
 
 class Outfit:
-    """Made before the run starts; `check` finds early what would fail late. `close` frees everything."""
+    """Made before the run starts; `check` finds early what would fail late. `close` frees everything.
+
+    `seen` is what the settings of agents see beside secrets: `inputs`, `env`, and `run` as soon as it has begun.
+    """
 
     def __init__(
         self,
         workflow: Workflow,
         overrides: Mapping[str, str | Agent],
+        seen: Mapping[str, Any],
         cwd: str,
         on_progress: Callable[[str, int, int], None] | None = None,
     ) -> None:
         self.workflow = workflow
         self.overrides = overrides
+        self.seen = dict(seen)
         self.cwd = cwd
         self.clock = SystemClock()
         self.executor = ProcessExecutor()
         self.secrets = {name: os.environ[name] for name in workflow.secrets if os.environ.get(name)}
         self.child_env = clean_environment(os.environ, workflow.secrets, {})
-        self.on_text: Callable[[str, str], None] = lambda _path, _text: None
+        self.on_text: Callable[[str, str, bool], None] = lambda _path, _text, _structured: None
         self.on_progress: Callable[[str, int, int], None] = on_progress or (lambda _what, _done, _total: None)
         self.mask = masker(self.secrets.values())
         self._agents: dict[tuple[str, str], Agent] = {}
         self._tools: dict[tuple[str, str], ToolPort] = {}
+        self._prices: dict[str, Price | None] = {}
         self._run: Run | None = None
 
     # ---- before the run
 
-    def check(self) -> None:
-        """Raises UsageError for an agent, a tool or a feature that cannot be used, before anything runs."""
-        known = {name for graph in self.workflow.graphs.values() for name in graph.agents}
+    def check(self, usd: float | None) -> None:
+        """Raises UsageError for an agent, a tool or a feature that cannot be used, before anything runs; with a budget
+        of `usd` dollars also for a model of unknown price."""
+        known = dict.fromkeys(name for graph in self.workflow.graphs.values() for name in graph.agents)
         for name in self.overrides:
             if name not in known:
-                raise UsageError(f"--agent {name}=…: no agent is named '{name}'", did_you_mean(name, known))
+                hint = did_you_mean(name, known) or f"there are: {', '.join(known) or 'none'}"
+                raise UsageError(f"--agent {name}=…: no agent is named '{name}'", hint)
         for graph in self.workflow.graphs.values():
             for node in graph.nodes.values():
                 if isinstance(node, Task):
                     self._check_task(graph, node)
+                if usd is not None and isinstance(node, Task) and isinstance(node.work, Prompt):
+                    self._check_prices(graph, node.work)
 
     def _check_task(self, graph: Graph, node: Task) -> None:
         work = node.work
@@ -82,7 +92,25 @@ class Outfit:
         if name is not None and name.literal and node.on_error.action == "fail":
             self._check_agent(graph, str(name.data))
 
+    def _check_prices(self, graph: Graph, work: Prompt) -> None:
+        """Of every agent that the prompt may come to, and of those that stand in for it."""
+        name = work.agent or graph.default_agent
+        first = [str(name.data)] if name is not None and name.literal else list(graph.agents)
+        for each in dict.fromkeys(first):
+            spec = graph.agents.get(each)
+            for other in (each, *(spec.settings.get("fallback", ()) if spec else ())):
+                if other in graph.agents and self._price_in(graph, other) is None:
+                    model = self._spec(graph, other).settings.get("model", "its model")
+                    raise UsageError(
+                        f"a budget in dollars cannot be kept: the price of {model} (agent '{other}') is not known",
+                        "write `price: {input: 0.4, output: 1.6}` (dollars for a million tokens) on the agent,"
+                        " or give a budget in tokens",
+                    )
+
     def _check_agent(self, graph: Graph, name: str) -> None:
+        settings = self._spec(graph, name).settings if name in graph.agents else {}
+        if "run" not in self.seen and any(access.path[:1] == ("run",) for access in _rendering(settings).accesses):
+            return  # what it needs is known when the run has begun
         try:
             agent = self._agent(graph, name)
         except WorkFailed as error:
@@ -120,8 +148,8 @@ class Outfit:
             on_text=self._text,
         )
 
-    def _text(self, path: str, text: str) -> None:
-        self.on_text(path, self.mask(text) if self.mask else text)
+    def _text(self, path: str, text: str, structured: bool) -> None:
+        self.on_text(path, self.mask(text) if self.mask else text, structured)
 
     def _spec(self, graph: Graph, name: str) -> AgentSpec:
         spec = graph.agents.get(name)
@@ -156,12 +184,15 @@ class Outfit:
 
     def _rendered(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         raw = {key: value for key, value in settings.items() if key in KEPT_RAW}
-        names = {"env": {name: os.environ.get(name) for name in self.workflow.env}, "secrets": self.secrets}
-        if self._run is not None:
-            names["inputs"] = dict(self._run.inputs)
+        template = _rendering(settings)
+        begun = {"run": self._run.facts} if self._run is not None and self._run.facts else {}
         try:
-            rest = Value({key: value for key, value in settings.items() if key not in KEPT_RAW}).evaluate(names)
+            rest = template.evaluate({**self.seen, **begun, "secrets": self.secrets})
         except EvaluationError as error:
+            read = {access.path[1] for access in template.accesses if access.path[0] == "secrets" and access.path[1:]}
+            for name in sorted(read & set(self.workflow.secrets) - set(self.secrets)):
+                message = f"the secret {name} is not set in the environment"
+                raise WorkFailed(Failure("agent", message, hint=f"export {name}=…")) from error
             raise WorkFailed(Failure("agent", error.message, hint=error.hint)) from error
         return {**raw, **rest}
 
@@ -181,16 +212,27 @@ class Outfit:
             raise WorkFailed(Failure("tool", error.message, hint=error.hint)) from error
 
     def _price(self, name: str) -> Price | None:
-        for graph in self.workflow.graphs.values():
-            price = graph.agents[name].settings.get("price") if name in graph.agents else None
-            if isinstance(price, Mapping):
-                return float(price.get("input", 0)), float(price.get("output", 0))
-        return None
+        """What a budget reckons with: of the agents that several files call so, the dearest."""
+        if name not in self._prices:
+            found = [self._price_in(graph, name) for graph in self.workflow.graphs.values() if name in graph.agents]
+            self._prices[name] = max((price for price in found if price is not None), default=None)
+        return self._prices[name]
+
+    def _price_in(self, graph: Graph, name: str) -> Price | None:
+        if not isinstance(self.overrides.get(name, ""), str):
+            return 0.0, 0.0  # an agent handed over by a program tells what it cost
+        spec = self._spec(graph, name)
+        settings = {key: value for key, value in spec.settings.items() if key in ("model", "price")}
+        return agents.price_of(spec, self._rendered(settings))
 
     async def close(self) -> None:
         for agent in self._agents.values():
             await agent.close()
         self._agents.clear()
+
+
+def _rendering(settings: Mapping[str, Any]) -> Value:
+    return Value({key: value for key, value in settings.items() if key not in KEPT_RAW})
 
 
 def _not_yet(node: Task, key: str) -> UsageError:

@@ -51,7 +51,7 @@ class Lab:
             child_env={},
             secrets={},
             cwd=".",
-            on_text=lambda _path, _text: None,
+            on_text=lambda _path, _text, _structured: None,
         )
         return Driver(run, self.journal, services, self.human, self.clock, **self.options)
 

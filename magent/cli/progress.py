@@ -63,7 +63,7 @@ class Progress:
 
     def _completes(self, event: Event, path: str) -> None:
         self._flush(path)
-        self._line(event, "✔", f"{path}{self._costs(event, path)}", "green")
+        self._line(event, "✔", f"{path}{answer_of(event)}{self._costs(event, path)}", "green")
 
     def _fails(self, event: Event, path: str) -> None:
         self._flush(path)
@@ -96,6 +96,8 @@ class Progress:
         self._line(event, "·", f"{path} round {int(event.data.get('index', 0)) + 1}", "dim")
 
     def _text(self, event: Event, path: str) -> None:
+        if event.data.get("structured"):  # pieces of JSON tell a reader nothing
+            return
         if not self._stream:
             return
         *lines, rest = (self._partial.pop(path, "") + str(event.data.get("text", ""))).split("\n")
@@ -124,6 +126,17 @@ class Progress:
         if cost := event.data.get("cost"):
             parts.append(f"${cost:.4f}")
         return f" {' '.join(parts)}" if parts else ""
+
+
+def answer_of(event: Event) -> str:
+    """`: approved (default)`, where a person's answer, or what stood in for it, ended the visit; else nothing."""
+    output = event.data.get("output")
+    if not isinstance(output, Mapping) or "via" not in output or "by" not in output:
+        return ""
+    name, first = next(iter(output.items()))
+    words = {"approved": ("approved", "rejected"), "valid": ("valid", "not valid")}.get(name)
+    said = words[not first] if words else one_line(str(first), 60)
+    return f": {said} ({output['via']})"
 
 
 _TELLERS: dict[str, Callable[[Progress, Event, str], None]] = {

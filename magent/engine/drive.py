@@ -150,6 +150,8 @@ class Driver:
     def record(self, kind: str, data: dict[str, Any], now: float | None = None) -> None:
         if self.mask is not None:
             data = {name: self.masked(name, value) for name, value in data.items()}
+        if kind in ("run.completed", "run.failed") and self.waited:
+            data = {**data, "waited": round(self.waited, 3)}
         event = Event(self.run.seq + 1, self.clock.now() if now is None else now, kind, data)
         self.run.apply(event)
         self.batch.append(event)
@@ -203,9 +205,10 @@ class Driver:
                 self.dying.add(task)
                 task.add_done_callback(self.dying.discard)
 
-    def text(self, path: str, text: str) -> None:
-        """A chunk of text as it arrives: told at once, never recorded."""
-        event = Event(0, self.clock.now(), "text", {"path": path, "text": text})
+    def text(self, path: str, text: str, structured: bool = False) -> None:
+        """A chunk of text as it arrives: told at once, never recorded. `structured`: it is a piece of JSON."""
+        data = {"path": path, "text": text} | ({"structured": True} if structured else {})
+        event = Event(0, self.clock.now(), "text", data)
         for sink in self.sinks:
             sink(event)
 

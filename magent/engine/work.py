@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from magent.model import Graph, Task
+from magent.model import Graph, Prompt, Task
 from magent.ports import Agent, Executor, Reply, Usage
 from magent.ports import Tool as ToolPort
 
@@ -32,7 +32,7 @@ class Services:
     child_env: Mapping[str, str]
     secrets: Mapping[str, str]
     cwd: str
-    on_text: Callable[[str, str], None]  # path, text
+    on_text: Callable[[str, str, bool], None]  # path, text, whether it is a piece of JSON
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Attempt:
     used: dict[str, Any] = field(default_factory=dict)
 
     def text(self, text: str) -> None:
-        self.services.on_text(self.path, text)
+        self.services.on_text(self.path, text, isinstance(self.node.work, Prompt) and self.node.output is not None)
 
     def with_secrets(self) -> Mapping[str, Any]:
         return {**self.seen, "secrets": self.services.secrets}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -548,3 +549,18 @@ async def test_a_fallback_is_asked_in_order_within_one_attempt_and_recorded() ->
     done = next(event for event in events if event.type == "visit.completed")
     assert [each["agent"] for each in done.data["fallback"]] == ["first", "second"]
     assert done.data["agent"] == "third"
+
+
+async def test_time_in_which_only_a_person_is_awaited_is_no_running_time() -> None:
+    class Slow(ScriptedPeople):
+        async def ask(self, question: Any) -> Any:
+            lab.clock.time += 100
+            await asyncio.sleep(0)
+            return await super().ask(question)
+
+    answer = {"approved": True, "by": None, "at": None, "comment": None, "via": "terminal"}
+    lab = Lab(workflow("nodes: {a: {wait: 5s, next: b}, b: {type: human_input, input: approval}}"))
+    lab.human = Slow({"b": answer})
+    run = await lab.start(limits={"timeout": 50})
+    assert run.status == "completed"
+    assert run.spent == pytest.approx(5)

@@ -35,7 +35,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 # Inside a package a module imports only from those named before it.
 INSIDE: dict[str, tuple[str, ...]] = {
     "agents": (
-        "base", "refusals", "command", "function", "replies", "download", "throttle", "__init__",
+        "base", "refusals", "command", "function", "replies", "download", "throttle", "prices", "__init__",
         "models", "patterns", "grammar", "local",
     ),
     "answers": ("schema", "flags", "whole", "document", "__init__"),
@@ -64,8 +64,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "loader_bundle", "loader_files", "loader_data", "loader", "build", "checks",
     ),
     "spec.checks": (
-        "views", "texts", "context", "references", "nulls", "writes", "shapes", "scopes", "names", "values", "unused",
-        "__init__",
+        "views", "positions", "texts", "context", "references", "nulls", "writes", "shapes", "scopes", "names", "values",
+        "unused", "__init__",
     ),
     "stores": ("ids", "disk", "locking", "checkpoints", "summary", "memory", "journal", "file", "__init__"),
     "tools": ("calculator", "__init__"),

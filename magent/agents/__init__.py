@@ -4,6 +4,8 @@
     command    a program, such as an agent CLI   models     provider:model, through Pydantic AI
     local      a small model in the process (`download` fetches its file, `grammar` bounds what it may say)
 
+`throttle` holds any of them to its `max_concurrency` and `requests_per_minute`; `prices` knows what a model costs.
+
 Other packages add kinds through the entry point group `magent.agents`: a callable that takes what `make` takes.
 """
 
@@ -14,13 +16,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from magent.agents.base import AgentEnvironment, Unusable, failed
+from magent.agents.prices import price_of
 from magent.agents.throttle import throttled
 from magent.events import WorkFailed
 from magent.functions import FunctionNotFound, load_function
 from magent.model import AgentSpec
 from magent.ports import Agent
 
-__all__ = ["AgentEnvironment", "make"]
+__all__ = ["AgentEnvironment", "make", "price_of"]
 
 Maker = Callable[[AgentSpec, Mapping[str, Any], AgentEnvironment], Agent]
 

@@ -65,7 +65,8 @@ class BaseAgent(ABC):
                 return await self.answer(request, on_text)
         except TimeoutError as error:
             after = f" after {show(request.timeout)}" if request.timeout is not None else ""
-            raise failed(f"agent '{self.name}' did not answer in time{after}", kind="timeout") from error
+            hint = "raise the `timeout` of the agent or the task"
+            raise failed(f"agent '{self.name}' did not answer in time{after}", hint, kind="timeout") from error
 
     @abstractmethod
     async def answer(self, request: Request, on_text: OnText) -> Reply:

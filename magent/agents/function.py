@@ -26,7 +26,7 @@ class FunctionAgent(BaseAgent):
             value = await _call(function, request.messages[-1].text, context_of(request))
         except WorkFailed:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise failed(f"{target} failed: {type(error).__name__}: {error}") from error
         reply = self._reply(target, value, request)
         on_text(reply.text)

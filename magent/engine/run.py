@@ -15,8 +15,11 @@ from magent.ports import Question, Record
 
 
 def refold(workflow: Workflow, record: Record) -> Run:
-    """The run that a record adds up to. Raises RunDamaged where events do not fit one another."""
+    """The run that a record adds up to. Raises RunDamaged where events do not fit one another, or there are none."""
     run = _from_checkpoint(workflow, record) or Run(workflow)
+    if not run.seq and not record.events:
+        name = record.header.get("run_id", "")
+        raise RunDamaged(f"run {name} was ended before anything of it was recorded", "start a new one")
     last = run.seq
     try:
         for event in record.events:
@@ -47,6 +50,7 @@ def _from_checkpoint(workflow: Workflow, record: Record) -> Run | None:
 async def start(driver: Driver, data: Mapping[str, Any]) -> None:
     """The first life: `data` is that of `run.started`."""
     driver.record("run.started", dict(data))
+    driver.must_sync = True  # without it nothing could be resumed
     driver.limit_time()
     await driver.drive()
 

@@ -13,6 +13,7 @@ from magent.engine import run as lives
 from magent.engine.drive import Driver, Stop
 from magent.engine.fold import Run
 from magent.engine.snapshot import from_json, to_json
+from magent.errors import RunDamaged
 from magent.events import Event, decode, encode
 from magent.ports import Record
 from tests.build import Lab
@@ -222,6 +223,20 @@ async def test_a_crash_at_any_append_loses_no_external_work_and_resumes_to_the_s
         else:
             return
     raise AssertionError
+
+
+@pytest.mark.parametrize("durability", ["sync", "async", "exit"])
+async def test_the_start_of_a_run_is_on_the_disk_before_its_first_task_in_every_durability(durability: str) -> None:
+    seen: list[Any] = []
+    programs = Programs(look=lambda: seen.append([event.type for event in room.journal.events]))
+    room = lab("nodes: {a: {run: [look]}}", executor=programs, options={"durability": durability})
+    await room.start()
+    assert seen == [["run.started", "visit.started"]]
+
+
+def test_a_record_without_events_is_told_as_damaged() -> None:
+    with pytest.raises(RunDamaged, match="before anything of it was recorded"):
+        lives.refold(checked("nodes: {a: {wait: 0}}"), Record({"run_id": "x"}, {}, None, []))
 
 
 # ---- checkpoints

@@ -122,6 +122,7 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any], *, name: str | None
         bundle = load_data(data, os.getcwd())
     else:
         bundle = load_bundle(os.fspath(source))
+    settings_file.read().complete(bundle)
     problems = _problems(bundle)
     if any(problem.severity == "error" for problem in problems):
         invalid = InvalidWorkflow(problems)
@@ -139,6 +140,7 @@ def check(path: str) -> tuple[list[Problem], Mapping[str, list[str]]]:
     """Every problem of a file and all it refers to, and the lines of each file. Never raises for a bad file."""
     try:
         bundle = load_bundle(path)
+        settings_file.read().complete(bundle)
     except InvalidWorkflow as invalid:
         return list(invalid.problems), invalid.sources
     return _problems(bundle), bundle.sources
@@ -282,7 +284,6 @@ def _limits(workflow: Workflow, options: Options) -> dict[str, Any]:
 
 
 async def _live(run: Run, journal: Journal, outfit: Outfit, options: Options, life: Callable[[Driver], Any]) -> Result:
-    settings = settings_file.read()
     workflow, clock = run.workflow, outfit.clock
     driver = Driver(
         run,
@@ -290,7 +291,7 @@ async def _live(run: Run, journal: Journal, outfit: Outfit, options: Options, li
         outfit.services(run),
         Chain(()),
         clock,
-        durability=options.durability or settings.get("durability", "MAGENT_DURABILITY") or "sync",
+        durability=options.durability or settings_file.read().get("durability") or "sync",
         width=options.max_concurrency or workflow.limits.max_concurrency,
         sinks=options.sinks,
         stop_after=options.stop_after,
@@ -319,8 +320,8 @@ async def _live(run: Run, journal: Journal, outfit: Outfit, options: Options, li
 def _people(driver: Driver, outfit: Outfit, options: Options, answers: AnswersFile | None) -> Human:
     humans: list[Human] = [] if answers is None else [answers]
     if options.human is not None:
-        return handler(options.human, outfit.clock)
-    if options.interactive:
+        humans.append(handler(options.human, outfit.clock))
+    elif options.interactive:
         stop = Stop("interrupted", signal=signal.SIGINT)
         terminal = Terminal(outfit.clock, lambda: driver.halt(stop), color=options.color)
         if options.on_terminal is not None:

@@ -1,62 +1,136 @@
-"""`.magent.yaml`: what a project prefers. The order: flag, environment, workflow file, settings file, built in."""
+"""`.magent.yaml`: what a project prefers. The order: flag, environment, workflow file, settings file, built in.
+
+In the environment a setting is called by its path: `MAGENT_STORE`, `MAGENT_DURABILITY`, `MAGENT_LIMITS_BUDGET_USD` …
+"""
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from magent.errors import InvalidWorkflow
-from magent.spec.loader import load_yaml, shown
+from magent.errors import InvalidWorkflow, UsageError
+from magent.spec.loader import Bundle, load_yaml, shown
 from magent.spec.schema import validate
 
 NAME = ".magent.yaml"
+STORE = "file:.magent"
+IN_ENVIRONMENT = (
+    ("store",),
+    ("durability",),
+    ("checkpoints", "every"),
+    ("checkpoints", "interval"),
+    ("checkpoints", "keep"),
+    ("limits", "max_steps"),
+    ("limits", "max_concurrency"),
+    ("limits", "timeout"),
+    ("limits", "budget", "tokens"),
+    ("limits", "budget", "usd"),
+    ("defaults", "agent"),
+)
+_OF_THE_FILE = ("limits", "checkpoints", "notify")  # what a workflow file may say as well
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings file's content, and the file (None: there is none)."""
+    """What the environment says, what the settings file says, and that file (None: there is none)."""
 
+    environment: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     file: str | None = None
 
-    def get(self, key: str, environment: str | None = None) -> Any:
-        """The environment's value, else the file's, else None."""
-        if environment and os.environ.get(environment):
-            return os.environ[environment]
-        return self.data.get(key)
+    def get(self, key: str) -> Any:
+        """The environment's value, else the file's, else None. For what no workflow file says."""
+        return self.environment.get(key, self.data.get(key))
 
     def store(self) -> str:
         """The URL of the store. A relative path in the settings file counts from that file."""
-        url = os.environ.get("MAGENT_STORE")
-        if url:
-            return url
-        url = self.data.get("store")
-        if not isinstance(url, str):
-            return "file:.magent"
-        scheme, _, path = url.partition(":")
-        if scheme == "file" and self.file and not os.path.isabs(path):
-            return f"file:{Path(self.file).parent / path}"
-        return url
+        url = self.get("store") or STORE
+        scheme, _, path = str(url).partition(":")
+        if "store" in self.environment or scheme != "file" or self.file is None or os.path.isabs(path):
+            return str(url)
+        return f"file:{Path(self.file).parent / path}"
+
+    def complete(self, bundle: Bundle) -> None:
+        """Puts the environment's settings over those of the workflow, and the file's where the workflow has none.
+
+        So a run's frozen workflow holds them, and a resume finds what the run began with.
+        """
+        root = bundle.documents[bundle.root].data
+        for key in _OF_THE_FILE:
+            if (found := _over(self.environment.get(key), _over(root.get(key), self.data.get(key)))) is not None:
+                root[key] = found
+        for key in bundle.documents:
+            self._give_agent(bundle, key)
+
+    def _give_agent(self, bundle: Bundle, key: str) -> None:
+        """The preferred agent, in a file that has one of that name."""
+        data = bundle.documents[key].data
+        for settings, wins in ((self.environment, True), (self.data, False)):
+            preferred = (settings.get("defaults") or {}).get("agent")
+            free = wins or "agent" not in bundle.definitions(key, "defaults")
+            if preferred in bundle.definitions(key, "agents") and free:
+                data["defaults"] = _over({"agent": preferred}, data.get("defaults"))
+
+
+def _over(first: Any, second: Any) -> Any:
+    """Mapping on mapping, deeply; whatever else `first` is stands, unless it is None. Neither is changed."""
+    if not isinstance(first, dict) or not isinstance(second, dict):
+        return second if first is None else first
+    merged = copy.copy(second)  # which knows its places in the file
+    for key, value in first.items():
+        merged[key] = _over(value, second.get(key))
+    return merged
 
 
 def read(start: Path | None = None) -> Settings:
-    """The nearest settings file upwards from here. Raises InvalidWorkflow where it cannot be used."""
+    """The environment and the nearest settings file upwards from here. Raises InvalidWorkflow for a file that cannot be
+    used, UsageError for a variable."""
     here = (start or Path.cwd()).resolve()
+    environment = _environment(os.environ)
     for directory in (here, *here.parents):
         file = directory / NAME
         if file.is_file():
-            return _read(file)
-    return Settings()
+            return Settings(environment, _read(file), str(file))
+    return Settings(environment)
 
 
-def _read(file: Path) -> Settings:
-    data, problems, lines = load_yaml(file.read_bytes(), shown(str(file)))
+def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for path in IN_ENVIRONMENT:
+        name = "MAGENT_" + "_".join(path).upper()
+        if environ.get(name):
+            value = _nested(path, _scalar(environ[name]))
+            for problem in validate(value, "settings"):
+                raise UsageError(f"{name}: {problem.message}", problem.hint)
+            settings = _over(value, settings)
+    return settings
+
+
+def _nested(path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    return {path[0]: _nested(path[1:], value) if path[1:] else value}
+
+
+def _scalar(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{shown(str(file))} cannot be read: {error.strerror}") from error
+    data, problems, lines = load_yaml(content, shown(str(file)))
+    problems = [each for each in problems if each.code != "empty-file"]
     problems = problems or ([] if data is None else validate(data, "settings"))
     if any(problem.severity == "error" for problem in problems):
-        invalid = InvalidWorkflow(problems)
-        invalid.sources = {shown(str(file)): lines}
-        raise invalid
-    return Settings(data or {}, str(file))
+        raise InvalidWorkflow(problems, {shown(str(file)): lines})
+    return data or {}

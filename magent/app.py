@@ -38,7 +38,7 @@ from magent.spec.build import build
 from magent.spec.checks import check as check_bundle
 from magent.spec.loader import Bundle, load_data
 from magent.spec.loader import load as load_bundle
-from magent.spec.schema import check_value, field_schema, fill
+from magent.spec.schema import check_value, field_schema, fill, validate
 from magent.stores.ids import new_id
 from magent.version import VERSION
 
@@ -183,7 +183,7 @@ async def start(loaded: LoadedWorkflow, store: RunStore, options: Options) -> Re
         "pid": os.getpid(),
     }
     run = Run(workflow)
-    return await _live(run, journal, outfit, options, lambda driver: lives.start(driver, data))
+    return await _live(run, store, journal, outfit, options, lambda driver: lives.start(driver, data))
 
 
 async def _created(
@@ -219,9 +219,15 @@ def _prepared(
 def _check_answers(workflow: Workflow, answers: Mapping[str, Any]) -> None:
     if not answers:
         return
-    problems = check_document(answers, workflow)
-    if any(problem.severity == "error" for problem in problems):
-        raise InvalidWorkflow(problems)
+    shape = validate(answers, "answers")
+    wrong = [problem.path for problem in shape]
+    shape += [
+        problem
+        for problem in check_document(answers, workflow)
+        if not any(path == problem.path or path.startswith((f"{problem.path}.", f"{problem.path}[")) for path in wrong)
+    ]
+    if any(problem.severity == "error" for problem in shape):
+        raise InvalidWorkflow(sorted(shape, key=sort_key))
 
 
 def check_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -283,7 +289,9 @@ def _limits(workflow: Workflow, options: Options) -> dict[str, Any]:
     return limits
 
 
-async def _live(run: Run, journal: Journal, outfit: Outfit, options: Options, life: Callable[[Driver], Any]) -> Result:
+async def _live(
+    run: Run, store: RunStore, journal: Journal, outfit: Outfit, options: Options, life: Callable[[Driver], Any]
+) -> Result:
     workflow, clock = run.workflow, outfit.clock
     driver = Driver(
         run,
@@ -307,7 +315,7 @@ async def _live(run: Run, journal: Journal, outfit: Outfit, options: Options, li
     try:
         with _signals(driver):
             await life(driver)
-        result = result_of(run, str(journal.directory))
+        result = result_of(run, str(journal.directory), store)
         if answers is not None and run.status in ("completed", "failed"):
             result = replace(result, warnings=tuple(unused(options.answers, answers.used)))
         await journal.finish(result.as_json())
@@ -361,7 +369,7 @@ async def resume(store: RunStore, run_id: str, options: Options) -> Result:
         run = lives.refold(workflow_of(record), record)
         over = _over(run)
         if over:
-            return result_of(run, str(journal.directory), note=over)
+            return result_of(run, str(journal.directory), store, note=over)
         agents = {**run.agents, **options.agents}
         _check_raised(run, options)
         seen = {"inputs": run.inputs, "env": run.env, "run": run.facts}
@@ -370,7 +378,7 @@ async def resume(store: RunStore, run_id: str, options: Options) -> Result:
         run.facts = {**run.facts, "dir": str(journal.directory), "workspace": _workspace(run.workflow, journal)}
         shown = {"run_id": run.id, "workflow": run.workflow.name, "limits": dict(options.limits)}
         data = {**shown, "agents": _by_name(agents), "pid": os.getpid()}
-        return await _live(run, journal, outfit, options, lambda driver: lives.resume(driver, data))
+        return await _live(run, store, journal, outfit, options, lambda driver: lives.resume(driver, data))
     finally:
         await journal.close()
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from magent import settings, stores
 from magent.answers import answer_schema, command
 from magent.engine import run as lives
 from magent.engine.fold import Run
-from magent.ports import Question
+from magent.ports import Question, RunStore
 from magent.source import Problem
 
 SHOWN = (
@@ -60,9 +61,10 @@ class Result:
         return {name: getattr(self, name) for name in (*names, "tokens", "cost_usd", "dir")}
 
 
-def result_of(run: Run, directory: str, *, note: str | None = None) -> Result:
+def result_of(run: Run, directory: str, store: RunStore, *, note: str | None = None) -> Result:
     """What the run has come to so far."""
     root = run.root
+    asked = waiting(run, store) if run.status == "waiting" else []
     return Result(
         run_id=run.id,
         workflow=run.workflow.name,
@@ -71,7 +73,7 @@ def result_of(run: Run, directory: str, *, note: str | None = None) -> Result:
         outputs=run.outputs,
         state=root.state.as_dict(),
         path=list(run.path),
-        waiting=[_waiting(run, question) for question in lives.open_questions(run)] if run.status == "waiting" else [],
+        waiting=asked,
         error=_error(run),
         steps=run.steps,
         duration=round(run.spent, 3),
@@ -98,7 +100,14 @@ def _error(run: Run) -> dict[str, Any] | None:
     return {**data, "hint": run.failure.hint}
 
 
-def _waiting(run: Run, question: Question) -> dict[str, Any]:
+def waiting(run: Run, store: RunStore) -> list[dict[str, Any]]:
+    """What the run waits for: `{node, path, visit, input, prompt, context, schema, command}` each."""
+    questions = lives.open_questions(run)
+    place = named_store(store) if questions else None
+    return [_waiting(run, question, questions, place) for question in questions]
+
+
+def _waiting(run: Run, question: Question, questions: list[Question], store: str | None) -> dict[str, Any]:
     return {
         "node": question.node,
         "path": question.path,
@@ -107,11 +116,17 @@ def _waiting(run: Run, question: Question) -> dict[str, Any]:
         "prompt": question.prompt,
         "context": question.context,
         "schema": answer_schema(question),
-        "command": command(question, run.id, named(run, question)),
+        "command": command(question, run.id, named(questions, question), store),
     }
 
 
-def named(run: Run, question: Question) -> str:
-    """The node's name where it is plain which question is meant, else its address."""
-    same = [each for each in lives.open_questions(run) if each.node == question.node]
+def named(questions: list[Question], question: Question) -> str:
+    """The node's name where it is plain which of the questions is meant, else its address."""
+    same = [each for each in questions if each.node == question.node]
     return question.node if len(same) == 1 else question.path
+
+
+def named_store(store: RunStore) -> str | None:
+    """The URL that a command must name to find the store; None where it finds it by itself."""
+    usual = settings.read().store()
+    return None if store.url in (usual, stores.open_store(usual).url) else store.url

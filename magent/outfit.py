@@ -48,7 +48,7 @@ class Outfit:
         self.cwd = cwd
         self.clock = SystemClock()
         self.executor = ProcessExecutor()
-        self.secrets = {name: os.environ[name] for name in workflow.secrets if os.environ.get(name)}
+        self.secrets = secrets_of(workflow)
         self.child_env = clean_environment(os.environ, workflow.secrets, {})
         self.on_text: Callable[[str, str, bool], None] = lambda _path, _text, _structured: None
         self.on_progress: Callable[[str, int, int], None] = on_progress or (lambda _what, _done, _total: None)
@@ -237,6 +237,11 @@ def _rendering(settings: Mapping[str, Any]) -> Value:
 
 def _not_yet(node: Task, key: str) -> UsageError:
     return UsageError(f"'{node.name}' uses `{key}`, which this version of magent does not run yet")
+
+
+def secrets_of(workflow: Workflow) -> dict[str, str]:
+    """The secrets that the workflow lists, as far as the environment has them."""
+    return {name: os.environ[name] for name in workflow.secrets if os.environ.get(name)}
 
 
 def masker(secrets: Any) -> Callable[[Any], Any] | None:

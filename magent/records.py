@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from magent.answers import normalise
@@ -13,6 +13,7 @@ from magent.errors import AnswerRefused, UsageError
 from magent.events import Event
 from magent.model import Workflow
 from magent.outcome import result_of
+from magent.outfit import masker, secrets_of
 from magent.ports import Question, Record, RunStore
 from magent.source import did_you_mean
 from magent.spec.build import build
@@ -24,10 +25,13 @@ def workflow_of(record: Record) -> Workflow:
     return build(Bundle.from_json(record.workflow))
 
 
-async def questions(store: RunStore, run_id: str) -> list[Question]:
-    """What a run waits for."""
+open_questions = lives.open_questions
+
+
+async def look(store: RunStore, run_id: str) -> Run:
+    """The run as it stands. Raises UsageError, StoreError."""
     record = await store.read(run_id)
-    return lives.open_questions(lives.refold(workflow_of(record), record))
+    return lives.refold(workflow_of(record), record)
 
 
 async def respond(
@@ -51,6 +55,8 @@ async def respond(
             raise AnswerRefused(question.node, [reason], f"`magent resume {run.id}` goes on without an answer")
         given = {name: value for name, value in (("by", by), ("comment", comment)) if value is not None}
         whole = {**normalise(question, answer), **given, "at": iso(now), "via": via}
+        mask = masker(secrets_of(run.workflow).values())
+        whole = mask(whole) if mask else whole
         data = {"scope": lives.scope_of(run, question.path).id, "path": question.path, "answer": whole}
         await journal.append([Event(run.seq + 1, now, "visit.answered", data)], sync=True)
         return question
@@ -62,32 +68,48 @@ def pick(run: Run, node: str | None) -> Question:
     """The open question that a node's name or an address means; with None, the only one. Raises UsageError."""
     waiting = lives.open_questions(run)
     if not waiting:
-        raise UsageError(f"run {run.id} waits for nobody (it is {run.status})", f"magent runs show {run.id}")
+        raise UsageError(*nobody(run))
     found = [each for each in waiting if node in (None, each.path)] or [each for each in waiting if node == each.node]
-    paths = [each.path for each in waiting]
     if len(found) == 1:
         return found[0]
-    listed = ", ".join(paths[:10])
-    if not found:
-        raise UsageError(
-            f"run {run.id} does not wait for '{node}'; it waits for {listed}", did_you_mean(str(node), paths)
-        )
-    raise UsageError(f"run {run.id} waits for {len(found)} answers: name one of {listed}")
+    if found:
+        paths = _listed(each.path for each in found)
+        raise UsageError(f"run {run.id} waits for {len(found)} answers: {paths}", "name the one you mean")
+    hint = did_you_mean(str(node), [each.path for each in waiting])
+    paths = _listed(each.path for each in waiting)
+    raise UsageError(f"run {run.id} does not wait at '{node}'", hint or f"it waits at {paths}")
+
+
+def nobody(run: Run) -> tuple[str, str]:
+    """That a run waits for no answer, and what to do."""
+    if run.status == "waiting":
+        return f"run {run.id} has all its answers", f"magent resume {run.id}   goes on"
+    return f"run {run.id} waits for no answer: it is {run.status}", f"magent runs show {run.id} says how it stands"
+
+
+def _listed(names: Iterable[str]) -> str:
+    known = list(names)
+    return ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
 
 
 async def show(store: RunStore, run_id: str) -> dict[str, Any]:
     """What a run has come to (the result's object), its header and its visits."""
     record = await store.read(run_id, checkpoint=False)
     run = lives.refold(workflow_of(record), record)
-    info = next((each for each in await store.list() if each.id == run_id), None)
     directory = run.facts.get("dir", "")
-    shown = result_of(run, str(directory)).as_json()
-    if info is not None and run.status == "running":
-        shown["status"] = info.status
+    shown = result_of(run, str(directory), store).as_json()
+    if run.status in ("running", "waiting"):
+        shown |= await _standing(store, run)
     types = {name: node.type for graph in run.workflow.graphs.values() for name, node in graph.nodes.items()}
     visits = [_visit(each, types) for each in lives.visits(record.events)]
     kept = ("file", "digest", "inputs", "created", "versions", "parent", "cwd")
     return {**shown, **{name: record.header.get(name) for name in kept}, "visits": visits}
+
+
+async def _standing(store: RunStore, run: Run) -> dict[str, Any]:
+    """Status and exit code of a run that is not over: whether anybody drives it now, only the listing knows."""
+    status = next((info.status for info in await store.list() if info.id == run.id), run.status)
+    return {"status": status, "exit_code": {"waiting": 3, "interrupted": 130}.get(status)}
 
 
 def _visit(data: dict[str, Any], types: Mapping[str, str]) -> dict[str, Any]:

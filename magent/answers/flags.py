@@ -40,12 +40,14 @@ def describe(question: Question) -> str:
     return f"{line}; `form` takes {', '.join(question.form)} (--answer JSON)" if question.form else line
 
 
-def command(question: Question, run_id: str, node: str | None = None) -> str:
+def command(question: Question, run_id: str, node: str | None = None, store: str | None = None) -> str:
     """The `magent respond` line that answers, ready for a shell: with the default's answer, else one that fits.
 
-    `node` is what names the question (its node's name where that is enough); without it, its address.
+    `node` is what names the question (its node's name where that is enough); without it, its address. `store` is the
+    URL of a store that must be named to be found.
     """
-    return shlex.join(["magent", "respond", run_id, node or question.path or question.node, *_example_flags(question)])
+    words = ["magent", "respond", run_id, node or question.path or question.node, *_example_flags(question)]
+    return shlex.join([*words, *(["--store", store] if store else [])])
 
 
 def _example_flags(question: Question) -> list[str]:

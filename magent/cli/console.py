@@ -11,6 +11,7 @@ import contextlib
 import io
 import json
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -77,6 +78,11 @@ class Console:
     @property
     def terminal(self) -> bool:
         return _is_terminal(self._err)
+
+    def command(self, *words: str) -> str:
+        """A `magent` line to type next, which finds the store that this one was told to use."""
+        store = ["--store", self.settings.store] if self.settings.store else []
+        return shlex.join(["magent", *words, *store])
 
     def result(self, text: str) -> None:
         """One result, ended by a line feed. Raises MagentError where stdout takes no more, unless its reader left."""

@@ -54,7 +54,7 @@ def _no_constant(name: str) -> Any:
 
 
 def read_document(flag: str, path: str, console: Console, kind: Literal["answers"] | None = None) -> dict[str, Any]:
-    """A mapping from a .json or YAML file, checked as `kind`. Problems are told with their place. Raises UsageError."""
+    """A mapping from a .json or YAML file. With `kind` it knows its places. Problems are told. Raises UsageError."""
     if path.endswith(".json") and kind is None:
         data = read_json(f"{flag}: {path}", read_text(flag, path))
     else:
@@ -66,8 +66,8 @@ def read_document(flag: str, path: str, console: Console, kind: Literal["answers
 
 def _read_yaml(path: str, raw: bytes, console: Console, kind: Literal["answers"] | None) -> Any:
     data, problems, lines = load_yaml(raw, path)
-    if kind and not problems:
-        problems = validate(data, kind)
+    if kind and not problems and not isinstance(data, dict):
+        problems = validate(data, kind)  # what a mapping holds is checked against the workflow, all in one go
     console.problems(sorted(problems, key=sort_key), {path: lines})
     errors = sum(1 for problem in problems if problem.severity == "error")
     if errors:

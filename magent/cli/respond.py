@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -16,9 +16,11 @@ from magent.cli import flags, plain, results
 from magent.cli.console import Console, dump, one_line
 from magent.cli.execution import Conditions, Watch
 from magent.cli.resume import go_on
+from magent.clock import iso
+from magent.engine.fold import Run
 from magent.errors import StoreError, UsageError
+from magent.outcome import named
 from magent.ports import Question, RunStore
-from magent.source import did_you_mean
 
 Words = list[str] | None
 
@@ -82,58 +84,39 @@ def respond(
         if resume:
             raise UsageError("--resume needs an answer", f"without one: magent resume {run_id}")
         return asyncio.run(_show(console, store, run_id, node, watch.output))
-    asyncio.run(_answer(console, store, run_id, node, given, by or _login()))
+    asyncio.run(_answer(console, store, run_id, node, given, by))
     if resume:
         return go_on(console, store, run_id, Conditions(), watch)
-    console.hint(f"  magent resume {run_id}   goes on")
+    console.hint(f"  {console.command('resume', run_id)}   goes on")
     return 0
 
 
 async def _answer(
-    console: Console, store: RunStore, run_id: str, node: str | None, given: dict[str, Any], by: str
+    console: Console, store: RunStore, run_id: str, node: str | None, given: dict[str, Any], by: str | None
 ) -> None:
-    questions = await records.questions(store, run_id)
-    question = pick(questions, run_id, node)
+    run = await records.look(store, run_id)
+    question = records.pick(run, node)
     answer = from_flags(question, given)
     if answer is None:
         raise UsageError(f"no answer to '{question.path}' was given", describe(question))
+    if by is None and not (isinstance(answer, Mapping) and answer.get("by")):
+        by = _login()
     await records.respond(store, run_id, question.path, answer, by=by, comment=given["comment"])
     console.say(f"✔ {question.path} of run {run_id} is answered", "green")
-    others = [other.path for other in questions if other is not question]
+    others = [other.path for other in records.open_questions(run) if other is not question]
     if others:
         console.hint(f"  it still waits at {', '.join(others)}")
 
 
-def pick(questions: Sequence[Question], run_id: str, node: str | None) -> Question:
-    """The one question that is meant. Raises UsageError where none is, or several are."""
-    if not questions:
-        raise UsageError(f"run {run_id} waits for no answer", f"magent runs show {run_id} says how it stands")
-    paths = [question.path for question in questions]
-    fitting = [question for question in questions if node in (None, question.path)]
-    fitting = fitting or [question for question in questions if question.node == node]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        several = [question.path for question in fitting]
-        raise UsageError(
-            f"run {run_id} waits for {len(several)} answers: {', '.join(several)}", "name the one you mean"
-        )
-    raise UsageError(
-        f"run {run_id} does not wait at '{node}'",
-        did_you_mean(str(node), paths) or f"it waits at {', '.join(paths)}",
-    )
-
-
 async def _show(console: Console, store: RunStore, run_id: str, node: str | None, output: str) -> int:
-    questions = await records.questions(store, run_id)
-    if node is not None:
-        questions = [pick(questions, run_id, node)]
+    run = await records.look(store, run_id)
+    asked = [records.pick(run, node)] if node is not None else records.open_questions(run)
     if output == "json":
-        console.result(dump([_as_json(run_id, question) for question in questions]))
-    elif not questions:
-        console.hint(f"run {run_id} waits for no answer")
-    for question in questions if output == "text" else ():
-        console.result(_told(run_id, question))
+        console.result(dump([_as_json(console, run, question) for question in asked]))
+    elif not asked:
+        console.hint("\n  ".join(records.nobody(run)))
+    for question in asked if output == "text" else ():
+        console.result(_told(console, run, question))
     return 0
 
 
@@ -142,23 +125,30 @@ async def _list(console: Console, store: RunStore, output: str) -> int:
     for info in await store.list():
         if info.status == "waiting":
             try:
-                found += [(info, question) for question in await records.questions(store, info.id)]
+                run = await records.look(store, info.id)
+                found += [(run, question) for question in records.open_questions(run)]
             except StoreError as error:  # one damaged record hides no other
                 console.hint(f"magent: {error.message}")
     if output == "json":
-        console.result(dump([{"workflow": info.workflow, **_as_json(info.id, question)} for info, question in found]))
+        console.result(
+            dump([{"workflow": run.workflow.name, **_as_json(console, run, question)} for run, question in found])
+        )
     elif not found:
         console.hint("nothing waits")
-    for info, question in found if output == "text" else ():
-        console.result(f"{info.id} ({info.workflow})\n{_told(info.id, question)}")
+    for run, question in found if output == "text" else ():
+        console.result(f"{run.id} ({run.workflow.name})\n{_told(console, run, question)}")
     return 0
 
 
-def _as_json(run_id: str, question: Question) -> dict[str, Any]:
-    return {"run_id": run_id, **question.as_json(), "command": command(question, run_id)}
+def _as_json(console: Console, run: Run, question: Question) -> dict[str, Any]:
+    return {"run_id": run.id, **question.as_json(), "command": _command(console, run, question)}
 
 
-def _told(run_id: str, question: Question) -> str:
+def _command(console: Console, run: Run, question: Question) -> str:
+    return command(question, run.id, named(records.open_questions(run), question), console.settings.store)
+
+
+def _told(console: Console, run: Run, question: Question) -> str:
     """The question with all that is shown beside it, and the command that answers."""
     lines = [f"{question.path} ({question.input}){': ' + question.prompt if question.prompt else ''}"]
     for name, value in (("context", question.context), ("content", question.content)):
@@ -168,7 +158,9 @@ def _told(run_id: str, question: Question) -> str:
     lines += [f"  - {option['value']}: {option['label']}" for option in question.options]
     if question.assignee:
         lines.append(f"  for {one_line(question.assignee)}")
-    return "\n".join([*lines, f"  {describe(question)}", f"  {command(question, run_id)}"])
+    if question.deadline is not None:
+        lines.append(f"  until {iso(question.deadline)}")
+    return "\n".join([*lines, f"  {describe(question)}", f"  {_command(console, run, question)}"])
 
 
 def _login() -> str:

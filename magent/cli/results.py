@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +59,9 @@ def summarise(console: Console, result: Result) -> None:
     for question in result.waiting:
         _tell_question(console, question)
     say(f"{sign} {result.status}: {', '.join(facts)} (run {result.run_id})", color)
-    for line in next_steps(result.status, result.run_id, result.error):
-        console.hint(f"  {line}")
+    if step := next_step(result.status, result.error):
+        limit = flag_of(result.error) if result.status == "interrupted" else []
+        console.hint(f"  {console.command('resume', result.run_id, *limit)}   {step}")
 
 
 def spent(tokens: Mapping[str, int] | None, cost: float | None) -> list[str]:
@@ -69,15 +71,18 @@ def spent(tokens: Mapping[str, int] | None, cost: float | None) -> list[str]:
     return [*facts, f"${cost:.4f}"] if cost else facts
 
 
-def next_steps(status: str, run_id: str, error: Mapping[str, Any] | None) -> list[str]:
-    """What to type next, and what it does."""
-    if status == "waiting":
-        return [f"magent resume {run_id}   goes on once it is answered"]
-    if status == "interrupted":
-        return [f"magent resume {run_id}   goes on from here"]
-    if status == "failed" and (error or {}).get("type") != "end":
-        return [f"magent resume {run_id}   tries again what failed"]
-    return []
+def next_step(status: str, error: Mapping[str, Any] | None) -> str | None:
+    """What a resume would do now; None where there is nothing left to do."""
+    if status == "failed" and (error or {}).get("type") == "end":
+        return None
+    steps = {"waiting": "goes on once it is answered", "failed": "tries again what failed"}
+    return (steps | {"interrupted": "goes on from here"}).get(status)
+
+
+def flag_of(error: Mapping[str, Any] | None) -> list[str]:
+    """The flag that raises the limit which stopped the run: `["--limit", "steps=N"]`."""
+    found = re.search(r"--limit (\w+=\w+)", str((error or {}).get("hint") or ""))
+    return ["--limit", found[1]] if found else []
 
 
 def _tell_error(console: Console, error: Mapping[str, Any]) -> None:

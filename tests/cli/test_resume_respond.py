@@ -146,3 +146,62 @@ def test_a_store_is_named_by_flag_or_environment(demo: Path, capsys: Any, monkey
     assert magent(capsys, "runs", "show", "e1").code == 2
     monkeypatch.setenv("MAGENT_STORE", "file:elsewhere")
     assert magent(capsys, "runs", "show", "e1").code == 0
+
+
+def test_a_run_that_has_all_its_answers_says_so_and_reads_the_same_everywhere(waiting: str, capsys: Any) -> None:
+    assert magent(capsys, "respond", waiting, "--approve").code == 0
+    again = magent(capsys, "respond", waiting, "--reject")
+    assert again.code == 2
+    assert f"run {waiting} has all its answers\n  magent resume {waiting}" in again.err
+    (listed,) = json.loads(magent(capsys, "runs", "list", "--output", "json").out)
+    shown = json.loads(magent(capsys, "runs", "show", "--output", "json").out)
+    assert (shown["status"], shown["exit_code"], shown["waiting"]) == (listed["status"], 130, [])
+
+
+def test_who_answers_may_stand_in_the_answer(waiting: str, capsys: Any) -> None:
+    words = ["respond", waiting, "--answer", '{"approved": true, "by": "eve"}', "--resume", "--output", "json"]
+    assert magent(capsys, *words).code == 0
+    journal = Path(f".magent/runs/{waiting}/journal.jsonl").read_text("utf-8")
+    assert '"by":"eve"' in journal
+
+
+def test_commands_to_type_next_name_the_store_that_was_named(demo: Path, capsys: Any) -> None:
+    run = ["run", "demo.yaml", "-i", "topic=x", "--id", "r1", "--no-input", "--store", "file:elsewhere"]
+    outcome = magent(capsys, *run, "--output", "json")
+    (question,) = json.loads(outcome.out)["waiting"]
+    assert question["command"] == f"magent respond r1 sign_off --approve --store file:{demo}/elsewhere"
+    assert "magent resume r1 --store file:elsewhere   goes on" in outcome.err
+    outcome = magent(capsys, *question["command"].split()[1:])
+    assert outcome.code == 0
+    assert f"magent resume r1 --store file:{demo}/elsewhere   goes on" in outcome.err
+
+
+def test_commands_leave_out_a_store_that_is_found_anyway(
+    demo: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAGENT_STORE", "file:elsewhere")
+    outcome = magent(capsys, "run", "demo.yaml", "-i", "topic=x", "--no-input", "--output", "json")
+    assert "--store" not in json.loads(outcome.out)["waiting"][0]["command"]
+    assert "--store" not in outcome.err
+
+
+def test_a_secret_in_an_answer_is_masked(here: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOUSE_KEY", "key-of-the-house")
+    text = "magent: 1\nname: s\nsecrets: [HOUSE_KEY]\nnodes: {ask: {type: human_input, input: feedback}}\n"
+    here.joinpath("workflow.yaml").write_text(text)
+    assert magent(capsys, "run", "--id", "s1", "--store", "file:own").code == 3
+    assert magent(capsys, "respond", "s1", "--text", "it is key-of-the-house", "--store", "file:own").code == 0
+    assert "key-of-the-house" not in here.joinpath("own", "runs", "s1", "journal.jsonl").read_text("utf-8")
+
+
+def test_the_flag_that_raises_a_limit_is_in_the_command_to_type_next(demo: Path, capsys: Any) -> None:
+    outcome = magent(capsys, "run", "demo.yaml", "-i", "topic=x", "--use-defaults", "--limit", "steps=2", "--id", "r1")
+    assert outcome.code == 4
+    assert "magent resume r1 --limit steps=N" in outcome.err
+
+
+def test_a_question_with_a_deadline_says_until_when(here: Path, capsys: Any) -> None:
+    text = "magent: 1\nname: d\nnodes: {ask: {type: human_input, input: approval, timeout: 1d}}\n"
+    here.joinpath("workflow.yaml").write_text(text)
+    assert magent(capsys, "run", "--store", "file:own").code == 3
+    assert "\n  until 20" in magent(capsys, "respond", "latest", "--store", "file:own").out

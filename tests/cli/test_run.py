@@ -219,3 +219,17 @@ def test_a_reader_that_leaves_does_not_end_the_run(demo: Path) -> None:
     assert json.loads(done.stdout)["type"] == "run.started"
     assert "Traceback" not in done.stderr
     assert json.loads(Path(".magent/runs/h1/result.json").read_text("utf-8"))["status"] == "completed"
+
+
+def test_all_the_problems_of_an_answers_file_are_told_in_one_go(demo: Path, capsys: Any) -> None:
+    demo.joinpath("answers.yaml").write_text("sign_off: {aproved: true}\nsign_of: true\n")
+    outcome = magent(capsys, "run", "demo.yaml", "-i", "topic=x", "--answers", "answers.yaml")
+    assert outcome.code == 2
+    assert "answers.yaml:1:12: error: unknown key `aproved`" in outcome.err
+    assert "answers.yaml:2:1: error: 'sign_of' names no human_input node" in outcome.err
+    assert "magent: 2 problems found" in outcome.err
+
+
+@pytest.mark.parametrize("words", [["--id", ""], ["--id", "../x"], ["--id", "latest"], ["--store", ""]])
+def test_an_id_or_store_that_is_empty_or_no_name_is_bad_usage(words: list[str], demo: Path, capsys: Any) -> None:
+    assert magent(capsys, "run", "demo.yaml", "-i", "topic=x", "--use-defaults", *words).code == 2

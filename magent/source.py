@@ -164,13 +164,13 @@ def render(problem: Problem, lines: Sequence[str] | None = None) -> str:
     if problem.path:
         out.append(f"  at {problem.path}")
     if lines is not None and 1 <= problem.position.line <= len(lines):
-        text = _visible(lines[problem.position.line - 1].rstrip("\r\n"))
+        text = lines[problem.position.line - 1].rstrip("\r\n")
         column = min(problem.position.column, len(text) + 1)
         start = max(0, column - 1 - 80) if len(text) > 160 else 0
-        shown = text[start : start + 160]
+        shown = _visible(text[start : start + 160])  # of a line without an end only this much is looked at
         number = str(problem.position.line)
         out.append(f"  {number} | {shown}")
-        out.append(f"  {' ' * len(number)} | {' ' * _width(text[start : column - 1])}^")
+        out.append(f"  {' ' * len(number)} | {' ' * _width(shown[: column - 1 - start])}^")
     if problem.related:
         out.append(f"  see also {problem.related}")
     if problem.hint:

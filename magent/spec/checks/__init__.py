@@ -1,6 +1,6 @@
 """What can be known of a workflow before it runs: one list of checks, each a small unit.
 
-Modules, in order: views, texts, shapes, context, scopes, references, writes, values, names, nulls, unused.
+Modules, in order: views, positions, texts, shapes, context, scopes, references, writes, values, names, nulls, unused.
 """
 
 from __future__ import annotations

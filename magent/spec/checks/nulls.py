@@ -16,7 +16,7 @@ from magent.expressions import Access
 from magent.graph import END, Layout, Link
 from magent.source import Problem
 from magent.spec.checks.context import Context
-from magent.spec.checks.texts import Use, offset_of
+from magent.spec.checks.texts import Use
 from magent.spec.checks.views import WORKS, GraphView, mapping
 
 ERROR = " error"  # the fact that an error was caught; no name looks like this
@@ -61,7 +61,7 @@ def _fact(graph: GraphView, use: Use, access: Access) -> str | None:
 def _null_is_meant(use: Use, access: Access) -> bool:
     """Where a key may well be null: asked for its truth, compared for equality, alone in `switch` or in `outputs`."""
     text = str(use.text)
-    start = offset_of(text, access.line, access.column)
+    start = use.written.offset(access.line, access.column)
     found = _READ.match(text, start)
     before = _BEFORE.search(text[max(0, start - 40) : start])
     after = _AFTER.match(text, found.end() if found else start)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from magent.expressions import Access, Condition, Expression, ExpressionProblem, ShellText, Template
-from magent.source import Path, Position, Problem, dotted
+from magent.source import Path, Problem, dotted
+from magent.spec.checks.positions import Written
 from magent.spec.checks.views import GraphView, Names, Place, mapping
 
 Form = Literal["expression", "condition", "template", "value", "shell"]
@@ -97,7 +99,7 @@ NOTIFY_SPOTS = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Use:
     """One text at its place.
 
@@ -118,14 +120,16 @@ class Use:
     def accesses(self) -> tuple[Access, ...]:
         return () if isinstance(self.parsed, ExpressionProblem) else self.parsed.accesses
 
-    def position(self, line: int, column: int) -> Position:
-        return position_in(self.place, self.text, line, column)
+    @cached_property
+    def written(self) -> Written:
+        start = self.place.position()
+        return Written(self.text, self.place.document.sources.get(start.file), start)
 
     def error(self, line: int, column: int, code: str, message: str, hint: str | None = None) -> Problem:
-        return Problem(code, message, self.position(line, column), dotted(self.place.path), hint)
+        return Problem(code, message, self.written.position(line, column), dotted(self.place.path), hint)
 
     def warning(self, line: int, column: int, code: str, message: str, hint: str | None = None) -> Problem:
-        return Problem(code, message, self.position(line, column), dotted(self.place.path), hint, "warning")
+        return Problem(code, message, self.written.position(line, column), dotted(self.place.path), hint, "warning")
 
 
 class Reader:
@@ -249,72 +253,3 @@ def _texts(value: Any, form: Form) -> Iterator[tuple[Path, str, Form]]:
                 waiting += [((*path, key), inner) for key, inner in item.items()]
             elif isinstance(item, list):
                 waiting += [((*path, index), inner) for index, inner in enumerate(item)]
-
-
-def position_in(place: Place, text: str, line: int, column: int) -> Position:
-    """The place in the file of a line and column in `text`, which is the value at `place`; at worst the value's own."""
-    start = place.position()
-    style = getattr(text, "style", "plain")
-    if style == "file":
-        return Position(start.file, line, column)
-    lines = place.document.sources.get(start.file)
-    if not lines or start.line > len(lines):
-        return start
-    found: Position | None
-    if style == "literal":
-        found = _in_block(lines, start, line, column)
-    elif style == "folded":
-        found = _in_folded(lines, start, offset_of(text, line, column))
-    else:
-        found = _in_flow(lines, start, style, offset_of(text, line, column))
-    if found is None or found.line > len(lines) or found.column > len(lines[found.line - 1]) + 1:
-        return start
-    return found
-
-
-def offset_of(text: str, line: int, column: int) -> int:
-    """The index in `text` of a line and column, both from 1."""
-    offset = 0
-    for _ in range(line - 1):
-        offset = text.find("\n", offset) + 1
-    return offset + column - 1
-
-
-def _indent(lines: list[str], after: int) -> int:
-    first = next((line for line in lines[after : after + 200] if line.strip()), "")
-    return len(first) - len(first.lstrip(" "))
-
-
-def _in_block(lines: list[str], start: Position, line: int, column: int) -> Position:
-    return Position(start.file, start.line + line, _indent(lines, start.line) + column)
-
-
-def _in_folded(lines: list[str], start: Position, offset: int) -> Position | None:
-    indent = _indent(lines, start.line)
-    for number in range(start.line, min(len(lines), start.line + 10_000)):
-        content = len(lines[number]) - indent
-        if offset <= content:
-            return Position(start.file, number + 1, indent + offset + 1)
-        offset -= max(content, 0) + 1
-    return None
-
-
-_ESCAPES = {"x": 4, "u": 6, "U": 10}
-
-
-def _in_flow(lines: list[str], start: Position, style: str, offset: int) -> Position | None:
-    """A plain or quoted text; folded over lines, its breaks count as one character."""
-    quoted = style in ("single", "double")
-    number, at = start.line - 1, start.column - 1 + quoted
-    while offset > 0 and number < len(lines):
-        raw = lines[number]
-        if at >= len(raw.rstrip()):
-            number, offset = number + 1, offset - 1
-            at = len(lines[number]) - len(lines[number].lstrip()) if number < len(lines) else 0
-            continue
-        if style == "double" and raw[at] == "\\":
-            at += _ESCAPES.get(raw[at + 1 : at + 2], 2)
-        else:
-            at += 2 if style == "single" and raw[at : at + 2] == "''" else 1
-        offset -= 1
-    return Position(start.file, number + 1, at + 1) if number < len(lines) else None

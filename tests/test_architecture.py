@@ -64,8 +64,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "loader_bundle", "loader_files", "loader_data", "loader", "build", "checks",
     ),
     "spec.checks": (
-        "views", "positions", "texts", "context", "references", "nulls", "writes", "shapes", "scopes", "names", "values",
-        "unused", "__init__",
+        "views", "positions", "texts", "context", "references", "nulls", "writes", "shapes", "scopes", "names",
+        "values", "unused", "__init__",
     ),
     "stores": ("ids", "disk", "locking", "checkpoints", "summary", "memory", "journal", "file", "__init__"),
     "tools": ("calculator", "__init__"),

@@ -33,12 +33,14 @@ def _reached(graph: Graph) -> list[str]:
 
 
 def _targets(node: Node) -> list[str]:
-    if isinstance(node, Parallel):
-        inner = [branch.to for branch in node.branches] + ([node.body] if node.body else [])
-    else:
-        inner = [node.body] if isinstance(node, Loop) else []
-    outer = [edge.target for edge in _edges(node)]
-    return inner + outer
+    return _inner(node) + [edge.target for edge in _edges(node)]
+
+
+def _inner(node: Node) -> list[str]:
+    """Where the scopes that a node opens begin."""
+    branches = [branch.to for branch in node.branches] if isinstance(node, Parallel) else []
+    body = node.body if isinstance(node, (Parallel, Loop)) else None
+    return branches + ([body] if body else [])
 
 
 def _edges(node: Node) -> list[Edge]:
@@ -54,6 +56,10 @@ def _edges(node: Node) -> list[Edge]:
 
 def _told(node: Node, graph: Graph, known: Mapping[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {"node": node.name, "type": node.type, "next": [edge.target for edge in _edges(node)]}
+    if isinstance(node, Parallel) and node.branches:
+        told["branches"] = [branch.to for branch in node.branches]
+    elif isinstance(node, (Parallel, Loop)):
+        told["body"] = node.body
     if isinstance(node, Task) and isinstance(node.work, Prompt):
         agent = node.work.agent or graph.default_agent
         told["agent"] = agent.data if agent is not None else None

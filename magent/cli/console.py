@@ -71,11 +71,6 @@ class Console:
         self.color = _wants_color(self._err, settings.no_color)
 
     @property
-    def interactive(self) -> bool:
-        """Whether a person sits before both stdin and stderr."""
-        return _is_terminal(sys.stdin) and _is_terminal(self._err)
-
-    @property
     def terminal(self) -> bool:
         return _is_terminal(self._err)
 

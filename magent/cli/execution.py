@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +13,7 @@ from magent.cli import files, flags, results
 from magent.cli.console import Console
 from magent.cli.download import Download
 from magent.cli.progress import Progress
+from magent.human.prompts import is_terminal
 from magent.model import Workflow
 from magent.outcome import Result
 from magent.ports import Sink
@@ -44,7 +47,7 @@ class Conditions:
             "limits": flags.limits(self.limit),
             "max_concurrency": flags.whole("--max-concurrency", self.max_concurrency),
             "use_defaults": self.use_defaults,
-            "interactive": not self.no_input and console.interactive,
+            "interactive": not self.no_input and is_terminal(),
             "answers": files.read_document("--answers", self.answers, console, "answers") if self.answers else {},
         }
 
@@ -68,7 +71,8 @@ def carry_out(
         sinks.append(progress)
         watching |= {"on_terminal": progress.attach, "on_download": Download(console)}
     watching["sinks"] = tuple(sinks)
-    result = asyncio.run(start(watching))
+    with contextlib.redirect_stdout(sys.stderr):  # stdout is for the result, not for what a `call` function prints
+        result = asyncio.run(start(watching))
     code = results.tell(console, result, watch.output)
     if lines.fault is not None:
         raise lines.fault

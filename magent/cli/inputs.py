@@ -48,8 +48,8 @@ def check(declared: Schemas, given: Mapping[str, Any]) -> list[str]:
 
 
 def _subject(name: str, reason: str) -> str:
-    """A reason is "must be …" of the value itself, or "`a.b` must be …" of something inside it."""
-    return f"input '{name}': {reason}" if reason.startswith("`") else f"input '{name}' {reason}"
+    """A reason is "must be …" of the value itself, or a sentence of its own."""
+    return f"input '{name}' {reason}" if reason.startswith("must ") else f"input '{name}': {reason}"
 
 
 def parse(schema: Mapping[str, Any], text: str) -> Any:

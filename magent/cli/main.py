@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -86,8 +88,26 @@ def _foreseen(args: Sequence[str]) -> Globals:
     return Globals(verbose=bool(words & {"-v", "--verbose", "-qv", "-vq"}), no_color="--no-color" in words)
 
 
+_SIGNS = {"●": "*", "▶": ">", "✔": "+", "✘": "x", "⏸": "=", "■": "#", "↻": "~", "✎": "!", "○": "-", "⊘": "-", "·": "."}
+_SIGNS |= {"│": "|", "─": "-", "…": "...", "�": "?", "»": ">", "“": '"', "”": '"', "–": "-", "—": "-"}
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    """What a stream cannot hold: our own signs as ASCII has them, all else escaped."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end]
+    shown = (_SIGNS.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in lost)
+    return "".join(shown), error.end
+
+
 def _tolerate() -> None:
-    """What a stream cannot hold is escaped. A file or pipe gets UTF-8, as JSON must be; a terminal what it knows."""
+    """No text stops us: a file or pipe gets UTF-8, as JSON must be; a terminal what it knows. Descriptors that whoever
+    started us has closed are opened on nothing, so that no file of a run becomes somebody's stdout."""
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(handle)
+    codecs.register_error("magent", _plainly)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="magent")

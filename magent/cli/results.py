@@ -49,7 +49,7 @@ def tell(console: Console, result: Result, output: str) -> int:
 
 def summarise(console: Console, result: Result) -> None:
     sign, color = _SIGNS.get(result.status, ("✘", "red"))
-    facts = [f"{result.steps} step{'' if result.steps == 1 else 's'}", durations.show(result.duration)]
+    facts = [steps(result.steps), durations.show(result.duration)]
     facts += spent(result.tokens, result.cost_usd)
     say = console.say if result.status == "completed" else console.hint
     if result.note:
@@ -62,6 +62,10 @@ def summarise(console: Console, result: Result) -> None:
     if step := next_step(result.status, result.error):
         limit = flag_of(result.error) if result.status == "interrupted" else []
         console.hint(f"  {console.command('resume', result.run_id, *limit)}   {step}")
+
+
+def steps(count: int) -> str:
+    return f"{count:,} step{'' if count == 1 else 's'}"
 
 
 def spent(tokens: Mapping[str, int] | None, cost: float | None) -> list[str]:

@@ -112,7 +112,7 @@ async def _show(console: Console, id: str) -> dict[str, Any]:
 def _told(shown: Mapping[str, Any]) -> str:
     facts = [
         str(shown.get("status", "")),
-        f"{shown.get('steps', 0)} steps",
+        results.steps(shown.get("steps", 0)),
         durations.show(shown.get("duration") or 0.0),
     ]
     facts += results.spent(shown.get("tokens"), shown.get("cost_usd"))

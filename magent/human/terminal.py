@@ -114,7 +114,12 @@ def _heading(question: Question) -> str:
 def _context(context: Any) -> str:
     if not isinstance(context, Mapping):
         return "" if context is None else _as_text(context)
-    return "\n".join(f"  {one_line(str(key))}: {text_of(value)}" for key, value in context.items())
+    return "\n".join(f"  {one_line(str(key))}:{_beside(text_of(value))}" for key, value in context.items())
+
+
+def _beside(text: str) -> str:
+    """On the line of its name, or, where it has several, as a block below it."""
+    return f" {text}" if "\n" not in text else "".join(f"\n    {line}" for line in text.splitlines())
 
 
 def _as_text(value: Any) -> str:

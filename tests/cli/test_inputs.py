@@ -163,3 +163,8 @@ def test_inputs_come_from_a_file_and_words_win(name: str, content: str, here: Pa
 def test_a_file_of_inputs_that_holds_no_mapping_is_refused(content: str, here: Path) -> None:
     here.joinpath("in.yaml").write_text(content, "utf-8")
     assert "in.yaml" in refused(TOPIC, file="in.yaml")
+
+
+def test_a_sentence_of_its_own_stands_after_a_colon() -> None:
+    message = refused({"n": {"type": "integer", "minimum": 1}}, "n=0")
+    assert "input 'n': 0 is less than the minimum 1 (write -i n=3)" in message

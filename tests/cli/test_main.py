@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
@@ -173,3 +174,14 @@ def test_a_closed_stream_does_no_harm(closed: str, here: Path) -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert here.joinpath("code").read_text() == "0\n"
     assert "Traceback" not in done.stderr
+
+
+def test_no_file_of_a_run_takes_the_place_of_a_closed_stdout(here: Path) -> None:
+    here.joinpath("workflow.yaml").write_text(
+        'magent: 1\nname: w\nnodes: {a: {call: "writes:there"}}\n', encoding="utf-8"
+    )
+    here.joinpath("writes.py").write_text("import os\ndef there(): os.write(1, b'noise')\n", encoding="utf-8")
+    command = f"{sys.executable} -m magent run -q --store file:own --id r1 >&-"
+    done = subprocess.run(["sh", "-c", command], env={**os.environ, "PYTHONPATH": ROOT}, check=False)
+    assert done.returncode == 0
+    assert "noise" not in here.joinpath("own", "runs", "r1", "journal.jsonl").read_text("utf-8")

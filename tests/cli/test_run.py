@@ -233,3 +233,11 @@ def test_all_the_problems_of_an_answers_file_are_told_in_one_go(demo: Path, caps
 @pytest.mark.parametrize("words", [["--id", ""], ["--id", "../x"], ["--id", "latest"], ["--store", ""]])
 def test_an_id_or_store_that_is_empty_or_no_name_is_bad_usage(words: list[str], demo: Path, capsys: Any) -> None:
     assert magent(capsys, "run", "demo.yaml", "-i", "topic=x", "--use-defaults", *words).code == 2
+
+
+def test_what_a_function_prints_does_not_come_between_the_result(here: Path, capsys: Any) -> None:
+    here.joinpath("prints.py").write_text("def loud():\n    print('noise')\n    return 1\n")
+    here.joinpath("workflow.yaml").write_text('magent: 1\nname: w\nnodes: {a: {call: "prints:loud"}}\n')
+    outcome = magent(capsys, "run", "--output", "json", "--store", "memory:")
+    assert json.loads(outcome.out)["status"] == "completed"
+    assert "noise\n" in outcome.err

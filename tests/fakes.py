@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from magent.engine.work import Reserved
 from magent.events import Event, Failure, WorkFailed
 from magent.ports import ProcessResult, Question
 
@@ -134,10 +135,10 @@ class MemoryJournal:
 
 
 class NoBudget:
-    def reserve(self, agent: str, max_tokens: int | None) -> int:
-        return 0
+    def reserve(self, agent: str, max_tokens: int | None) -> Reserved:
+        return Reserved(0)
 
-    def settle(self, reserved: int, usage: Any) -> None:
+    def settle(self, reserved: Reserved, usage: Any) -> None:
         return None
 
     def recorded(self, data: Mapping[str, Any]) -> None:

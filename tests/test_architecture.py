@@ -45,13 +45,13 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "run", "resume", "respond", "validate", "graph", "runs", "schema",
     ),
     "engine": (
-        "__init__", "values", "fold", "snapshot", "budget", "view", "route", "arrive", "plan",
-        "work", "ask", "nodes", "attempt", "uncertain", "drive", "run",
+        "__init__", "values", "fold", "snapshot", "view", "route", "arrive", "plan",
+        "work", "budget", "ask", "nodes", "attempt", "uncertain", "drive", "run",
     ),
     "expressions": (
         "problems", "values", "registry", "operators", "functions", "predicates", "regexes",
         "filters_data", "filters_numbers", "filters_text",
-        "lexer", "syntax", "accesses", "compile_expressions", "compile", "templates",
+        "lexer", "syntax", "accesses", "survey", "compile_expressions", "compile", "templates",
         "shell_cursor", "shell_words", "shell_flow", "shell_roles", "shell_script", "shell_compounds", "shell_commands",
         "shell", "__init__",
     ),

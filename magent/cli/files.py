@@ -42,11 +42,20 @@ def read_text(flag: str, path: str) -> str:
 def read_json(flag: str, text: str) -> Any:
     """JSON, strictly. Raises UsageError."""
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
     except RecursionError:
         raise UsageError(f"{flag}: the JSON is nested too deeply") from None
     except ValueError as error:
         raise UsageError(f"{flag}: this is no JSON: {error}") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key '{key}' is given twice")
+        found[key] = value
+    return found
 
 
 def _no_constant(name: str) -> Any:

@@ -43,7 +43,7 @@ def pairs(flag: str, words: Iterable[str] | None, form: str) -> list[tuple[str, 
 
 
 def limits(words: Iterable[str] | None) -> dict[str, float]:
-    """`["usd=5", "timeout=2h"]` → `{usd: 5.0, timeout: 7200.0}`."""
+    """`["usd=5", "timeout=2h", "steps=3"]` → `{usd: 5.0, timeout: 7200.0, steps: 3}`."""
     found: dict[str, float] = {}
     for key, text in pairs("--limit", words, "NAME=NUMBER, such as usd=5"):
         if key not in LIMITS:
@@ -54,7 +54,7 @@ def limits(words: Iterable[str] | None) -> dict[str, float]:
 
 def _limit(key: str, text: str) -> float:
     try:
-        value = durations.parse(text) if key == "timeout" else float(text) if key == "usd" else float(int(text))
+        value: float = durations.parse(text) if key == "timeout" else float(text) if key == "usd" else int(text)
     except ValueError as error:
         wanted = str(error) if key == "timeout" else f"'{text}' is not a {'' if key == 'usd' else 'whole '}number"
         raise UsageError(f"--limit {key}: {wanted}") from None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from magent.engine.fold import Run
+from magent.engine.work import Reserved
 from magent.events import Failure, WorkFailed
 from magent.ports import Usage
 
@@ -20,19 +21,22 @@ class RunBudget:
     run: Run
     price: Callable[[str], Price | None] = field(default=lambda _agent: None)
     reserved_tokens: int = 0
+    reserved_usd: float = 0.0
     loose_tokens: int = 0
     loose_usd: float = 0.0
 
-    def reserve(self, agent: str, max_tokens: int | None) -> int:
-        """Raises WorkFailed of type `limit` where the call could exceed the budget."""
-        wanted = max_tokens or 1
-        self._check_tokens(wanted)
-        self._check_usd(agent, wanted)
-        self.reserved_tokens += wanted
-        return wanted
+    def reserve(self, agent: str, max_tokens: int | None) -> Reserved:
+        """Raises WorkFailed of type `limit` where the call could exceed the budget, others at work included."""
+        tokens = max_tokens or 1
+        self._check_tokens(tokens)
+        reserved = Reserved(tokens, self._dollars(agent, tokens))
+        self.reserved_tokens += reserved.tokens
+        self.reserved_usd += reserved.usd
+        return reserved
 
-    def settle(self, reserved: int, usage: Usage) -> None:
-        self.reserved_tokens -= reserved
+    def settle(self, reserved: Reserved, usage: Usage) -> None:
+        self.reserved_tokens -= reserved.tokens
+        self.reserved_usd -= reserved.usd
         self.loose_tokens += usage.input + usage.output
         self.loose_usd += usage.cost or 0.0
 
@@ -45,18 +49,20 @@ class RunBudget:
         limit = self.run.limits.get("tokens")
         used = self.run.tokens[0] + self.run.tokens[1] + self.loose_tokens
         if limit is not None and used + self.reserved_tokens + wanted > limit:
-            message = (
-                f"the budget of {limit} tokens does not allow another call: {used} are used, the call may need {wanted}"
-            )
+            message = f"the budget of {limit:g} tokens does not allow another call: {used} are used"
+            message += f", {self.reserved_tokens} may be by calls at work, and this one may need {wanted}"
             raise WorkFailed(Failure("limit", message, hint="raise it with --limit tokens=N"))
 
-    def _check_usd(self, agent: str, wanted: int) -> None:
+    def _dollars(self, agent: str, tokens: int) -> float:
+        """What so many tokens of this agent cost at most. Nothing where there is no budget in dollars."""
         limit = self.run.limits.get("usd")
         if limit is None:
-            return
+            return 0.0
         used = self.run.cost + self.loose_usd
         price = self.price(agent)
-        next_call = 0.0 if price is None else wanted * price[1] / 1e6
-        if used + next_call > limit or used >= limit > 0:
+        wanted = 0.0 if price is None else tokens * price[1] / 1e6
+        if used + self.reserved_usd + wanted > limit or used >= limit > 0:
             message = f"the budget of ${limit:g} does not allow another call: ${used:.4f} are spent"
+            message += f", ${self.reserved_usd:.4f} may be by calls at work, and this one may need ${wanted:.4f}"
             raise WorkFailed(Failure("limit", message, hint="raise it with --limit usd=N"))
+        return wanted

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from magent.model import Graph, Prompt, Task
 from magent.ports import Agent, Executor, Reply, Usage
 from magent.ports import Tool as ToolPort
 
 
+class Reserved(NamedTuple):
+    """What a call that has not come back yet may use."""
+
+    tokens: int
+    usd: float = 0.0
+
+
 class Budget(Protocol):
     """Reserves what a call may use before it starts; `settle` puts what it did use in its place."""
 
-    def reserve(self, agent: str, max_tokens: int | None) -> int: ...
+    def reserve(self, agent: str, max_tokens: int | None) -> Reserved: ...
 
-    def settle(self, reserved: int, usage: Usage) -> None: ...
+    def settle(self, reserved: Reserved, usage: Usage) -> None: ...
 
     def recorded(self, data: Mapping[str, Any]) -> None: ...
 

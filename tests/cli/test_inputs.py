@@ -168,3 +168,8 @@ def test_a_file_of_inputs_that_holds_no_mapping_is_refused(content: str, here: P
 def test_a_sentence_of_its_own_stands_after_a_colon() -> None:
     message = refused({"n": {"type": "integer", "minimum": 1}}, "n=0")
     assert "input 'n': 0 is less than the minimum 1 (write -i n=3)" in message
+
+
+def test_a_key_that_a_json_file_gives_twice_is_refused(here: Path) -> None:
+    here.joinpath("inputs.json").write_text('{"topic": "a", "topic": "b"}')
+    assert "the key 'topic' is given twice" in refused(TOPIC, file="inputs.json")

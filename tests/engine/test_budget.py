@@ -1,0 +1,52 @@
+"""Budgets: what calls at work may use counts as much as what was used."""
+
+from __future__ import annotations
+
+import pytest
+
+from magent.engine.budget import RunBudget
+from magent.engine.fold import Run
+from magent.events import WorkFailed
+from magent.ports import Usage
+from tests.build import workflow
+
+
+def budget(**limits: float) -> RunBudget:
+    run = Run(workflow("nodes: {a: {set: {x: 1}}}"))
+    run.limits = dict(limits)
+    return RunBudget(run, {"dear": (1.0, 4.0)}.get)
+
+
+def refusal(made: RunBudget, agent: str, tokens: int) -> tuple[str, str | None]:
+    with pytest.raises(WorkFailed) as caught:
+        made.reserve(agent, tokens)
+    assert caught.value.failure.type == "limit"
+    return caught.value.failure.message, caught.value.failure.hint
+
+
+def test_tokens_that_calls_at_work_may_need_count() -> None:
+    made = budget(tokens=100)
+    first = made.reserve("dear", 60)
+    message, hint = refusal(made, "dear", 60)
+    assert "the budget of 100 tokens" in message
+    assert "60 may be by calls at work" in message
+    assert hint == "raise it with --limit tokens=N"
+    made.settle(first, Usage(5, 10))
+    made.reserve("dear", 60)
+
+
+def test_dollars_that_calls_at_work_may_need_count() -> None:
+    made = budget(usd=0.001)
+    calls = [made.reserve("dear", 100) for _ in range(2)]  # 0.0004 each
+    message, hint = refusal(made, "dear", 100)
+    assert "the budget of $0.001" in message
+    assert hint == "raise it with --limit usd=N"
+    for call in calls:
+        made.settle(call, Usage(10, 10, 0.00005))
+    made.reserve("dear", 100)
+
+
+def test_a_budget_in_dollars_that_is_used_up_stops_agents_that_cost_nothing_too() -> None:
+    made = budget(usd=0.001)
+    made.settle(made.reserve("dear", 100), Usage(10, 10, 0.001))
+    refusal(made, "free", 1)

@@ -10,6 +10,7 @@ from magent.expressions.problems import RESERVED, Access, EvaluationError, Expre
 from magent.expressions.registry import FILTERS as _FILTERS
 from magent.expressions.registry import TESTS as _TESTS
 from magent.expressions.shell import ShellText
+from magent.expressions.survey import survey
 from magent.expressions.templates import Condition, Expression, Template, Value
 
 FILTERS: dict[str, str] = {name: function.description for name, function in sorted(_FILTERS.items())}
@@ -28,4 +29,5 @@ __all__ = [
     "ShellText",
     "Template",
     "Value",
+    "survey",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import functools
 import re
 from typing import Any
 
@@ -17,10 +18,11 @@ _NOTHING: Facts = frozenset()
 _CALM = ("mapping", "string", "number", "integer", "float", "boolean", "true", "false", "sequence", "iterable")
 
 
-def accesses_of(source: str, tree: nodes.Node) -> tuple[Access, ...]:
-    """The accesses of a checked tree, in the order of the text."""
+def accesses_of(source: str, *trees: nodes.Node) -> tuple[Access, ...]:
+    """The accesses of checked trees of one text, in its order."""
     finder = _Finder(source)
-    finder.visit(tree, _NOTHING)
+    for tree in trees:
+        finder.visit(tree, _NOTHING)
     return tuple(sorted(finder.found, key=lambda access: (access.line, access.column)))
 
 
@@ -50,9 +52,14 @@ def _null(node: nodes.Node) -> bool:
     )
 
 
+@functools.lru_cache(maxsize=16)  # a script asks once a placeholder
+def _line_starts(source: str) -> list[int]:
+    return [0, *(match.end() for match in re.finditer("\n", source))]
+
+
 class _Finder:
     def __init__(self, source: str) -> None:
-        self.starts = [0, *(match.end() for match in re.finditer("\n", source))]
+        self.starts = _line_starts(source)
         self.found: list[Access] = []
         self.locals: set[str] = set()
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 # The names of the language's table and its literals: no `set` and no `for` may give them another meaning.
 LITERALS = {"true": True, "false": False, "null": None, "none": None, "True": True, "False": False, "None": None}
 RESERVED = frozenset(("inputs", "state", "output", "nodes", "round", "error", "run", "env", "secrets", *LITERALS))
 
+MAX_PROBLEMS = 50  # of one text that are told
+
 
 class ExpressionProblem(ValueError):
-    """A text is not an expression or a template; `line` and `column` count from 1 inside that text."""
+    """A text is not an expression or a template; `line` and `column` count from 1 inside that text.
+
+    `others` are problems of the same text that stand behind this one.
+    """
 
     def __init__(self, message: str, line: int = 1, column: int = 1, hint: str | None = None) -> None:
         super().__init__(message)
@@ -18,6 +24,7 @@ class ExpressionProblem(ValueError):
         self.line = line
         self.column = column
         self.hint = hint
+        self.others: tuple[ExpressionProblem, ...] = ()
 
 
 class EvaluationError(Exception):
@@ -67,6 +74,20 @@ def place(source: str, offset: int) -> tuple[int, int]:
 def problem(source: str, offset: int, message: str, hint: str | None = None) -> ExpressionProblem:
     line, column = place(source, offset)
     return ExpressionProblem(message, line, column, hint)
+
+
+def all_of(found: Iterable[ExpressionProblem]) -> list[ExpressionProblem]:
+    """The problems and their `others`, in the order of the text, one a place."""
+    flat = [each for one in found for each in (one, *one.others)]
+    places = {(each.line, each.column): each for each in reversed(flat)}
+    return [places[place] for place in sorted(places)]
+
+
+def together(found: Iterable[ExpressionProblem]) -> ExpressionProblem:
+    """The first of several problems of one text, which knows the others."""
+    first, *others = all_of(found)
+    first.others = tuple(others)
+    return first
 
 
 def shortened(text: str, limit: int = 60) -> str:

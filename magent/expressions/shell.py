@@ -14,10 +14,10 @@ from typing import Any
 from jinja2 import nodes
 
 from magent.expressions.lexer import lex_code
-from magent.expressions.problems import Access, EvaluationError, ExpressionProblem, problem
+from magent.expressions.problems import MAX_PROBLEMS, Access, EvaluationError, ExpressionProblem, problem, together
 from magent.expressions.shell_commands import CommandReader
 from magent.expressions.shell_cursor import HOLE, Placeholder, Refused
-from magent.expressions.syntax import parse_expression
+from magent.expressions.syntax import parse_braced
 from magent.expressions.templates import Parsed
 from magent.expressions.values import Evaluation, as_text
 
@@ -48,19 +48,29 @@ def _placeholder(source: str, start: int) -> tuple[nodes.Expr, int]:
             )
         if not tokens:
             raise problem(source, start, "`{{` holds nothing", _LITERAL)
-        return parse_expression(source, tokens), end + 2
+        return parse_braced(source, tokens, end), end + 2
     except ExpressionProblem as error:
         if source[start + 2 : start + 3] in (".", "") or error.hint is None:
             error.hint = _LITERAL
         raise
 
 
-def _cut(source: str) -> tuple[list[str], list[Placeholder]]:
-    """The script's text around its placeholders, and these."""
+def _cut(source: str, problems: list[ExpressionProblem]) -> tuple[list[str], list[Placeholder]]:
+    """The script's text around its placeholders, and these; those that cannot be parsed count as unquoted."""
     texts, placeholders, offset = [""], [], 0
     while (start := source.find("{{", offset)) >= 0:
         texts[-1] += source[offset:start]
-        tree, offset = _placeholder(source, start)
+        try:
+            tree, offset = _placeholder(source, start)
+        except ExpressionProblem as wrong:
+            problems.append(wrong)
+            closing = source.find("}}", start)
+            if closing < 0 or len(problems) >= MAX_PROBLEMS:
+                raise together(problems) from None
+            offset = closing + 2
+            placeholders.append(Placeholder(None, start, raw=True))
+            texts.append("")
+            continue
         if (
             isinstance(tree, nodes.Const)
             and isinstance(tree.value, str)
@@ -82,13 +92,16 @@ def _read(source: str) -> _Script:
         raise problem(source, 0, "a script of more than 120 KB cannot be started", "put it into a file and run that")
     if HOLE in source:
         raise problem(source, source.index(HOLE), "a NUL character cannot be in a script")
-    texts, placeholders = _cut(source)
+    problems: list[ExpressionProblem] = []
+    texts, placeholders = _cut(source, problems)
     reader = CommandReader(HOLE.join(texts), placeholders)
     if placeholders:
-        try:
-            reader.read()
-        except Refused as error:
-            raise problem(source, error.placeholder.offset, f"a placeholder {error.why}", error.hint) from None
+        while (error := _refusal(reader)) is not None and len(problems) < MAX_PROBLEMS:
+            problems.append(problem(source, error.placeholder.offset, f"a placeholder {error.why}", error.hint))
+            error.placeholder.raw = True  # as if it were none, for those behind it
+            reader = CommandReader(HOLE.join(texts), placeholders)
+        if problems:
+            raise together(problems)
     number = 0
     for placeholder in placeholders:
         number += not placeholder.raw
@@ -99,6 +112,14 @@ def _read(source: str) -> _Script:
         tuple(_warnings(source, placeholders, reader)),
         tuple(access for placeholder in placeholders for access in placeholder.value.accesses),
     )
+
+
+def _refusal(reader: CommandReader) -> Refused | None:
+    try:
+        reader.read()
+    except Refused as error:
+        return error
+    return None
 
 
 def _warnings(source: str, placeholders: list[Placeholder], reader: CommandReader) -> list[ExpressionProblem]:

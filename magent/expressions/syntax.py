@@ -13,7 +13,16 @@ from jinja2.parser import Parser
 
 from magent.expressions import filters_data, filters_numbers, filters_text, predicates, regexes
 from magent.expressions.lexer import lex_expression, lex_template
-from magent.expressions.problems import LITERALS, RESERVED, EvaluationError, problem, shortened
+from magent.expressions.problems import (
+    LITERALS,
+    MAX_PROBLEMS,
+    RESERVED,
+    EvaluationError,
+    ExpressionProblem,
+    problem,
+    shortened,
+    together,
+)
 from magent.expressions.registry import FILTERS, TESTS, Registry
 
 _ = (
@@ -92,12 +101,21 @@ def parse_template(source: str) -> tuple[nodes.Template, bool]:
     return tree, lexed.lone
 
 
-def parse_expression(source: str, tokens: list[Token] | None = None) -> nodes.Expr:
-    """The tree of a bare expression; of `tokens` that were cut from `source`. Raises ExpressionProblem."""
-    parser = _Parser(source, lex_expression(source) if tokens is None else tokens)
+def parse_expression(source: str) -> nodes.Expr:
+    """The tree of a bare expression. Raises ExpressionProblem."""
+    return _parse_tokens(source, lex_expression(source), "eof")
+
+
+def parse_braced(source: str, tokens: list[Token], end: int) -> nodes.Expr:
+    """The tree of `tokens`, which stand between braces that close at `end`. Raises ExpressionProblem."""
+    return _parse_tokens(source, [*tokens, Token(end + 1, "variable_end", "}}")], "variable_end")
+
+
+def _parse_tokens(source: str, tokens: list[Token], last: str) -> nodes.Expr:
+    parser = _Parser(source, tokens)
     try:
         tree = parser.parse_expression()
-        if not parser.stream.eos:
+        if parser.stream.current.type != last:
             parser.fail("chunk after expression")
     except TemplateSyntaxError as error:
         raise _explained(source, parser, error) from None
@@ -120,8 +138,10 @@ def _explained(source: str, parser: Parser, error: TemplateSyntaxError) -> Excep
         return problem(source, offset, f"the expression before `{shown}` ends too early", "something is missing there")
     if "unknown tag" in message:
         return problem(source, offset, f"`{shown}` does not belong here", "it closes or continues nothing that is open")
-    if "can't assign" in message or "assign" in message:
-        return problem(source, error.lineno - 1, message)
+    if "assign" in message:
+        return problem(
+            source, error.lineno - 1, "can't assign to this", "only names are given values: `{% set name = value %}`"
+        )
     hint = {"assign": "`==` compares", "colon": "write it in brackets, or quote it"}.get(token.type)
     if token.type in ("name", "string", "integer", "float"):
         hint = "an operator, a comma or a quote is missing before it"
@@ -176,20 +196,32 @@ def _walk(tree: nodes.Node) -> Iterator[tuple[nodes.Node, nodes.Node | None, int
 
 
 def check(source: str, tree: nodes.Node) -> None:
-    """Raises ExpressionProblem at the first thing that the language does not have."""
+    """Raises ExpressionProblem for what the language does not have: the first of all, which knows the others."""
+    found: list[ExpressionProblem] = []
     for node, parent, depth in _walk(tree):
         if depth > MAX_DEPTH:
             raise problem(source, node.lineno - 1, f"this is nested too deeply (more than {MAX_DEPTH} levels)")
-        if type(node) not in _ALLOWED:
-            _refuse(source, node)
-        if isinstance(node, nodes.Name):
-            _check_name(source, node, parent)
-        elif isinstance(node, (nodes.Filter, nodes.Test)):
-            _check_function(source, node, FILTERS if isinstance(node, nodes.Filter) else TESTS)
-        elif isinstance(node, nodes.Call):
-            _check_call(source, node)
-        elif isinstance(node, nodes.For) and node.recursive:
-            raise problem(source, node.lineno - 1, "loops cannot be recursive")
+        try:
+            _check_node(source, node, parent)
+        except ExpressionProblem as wrong:
+            found.append(wrong)
+            if len(found) == MAX_PROBLEMS:
+                break
+    if found:
+        raise together(found)
+
+
+def _check_node(source: str, node: nodes.Node, parent: nodes.Node | None) -> None:
+    if type(node) not in _ALLOWED:
+        _refuse(source, node)
+    if isinstance(node, nodes.Name):
+        _check_name(source, node, parent)
+    elif isinstance(node, (nodes.Filter, nodes.Test)):
+        _check_function(source, node, FILTERS if isinstance(node, nodes.Filter) else TESTS)
+    elif isinstance(node, nodes.Call):
+        _check_call(source, node)
+    elif isinstance(node, nodes.For) and node.recursive:
+        raise problem(source, node.lineno - 1, "loops cannot be recursive")
 
 
 def _refuse(source: str, node: nodes.Node) -> NoReturn:

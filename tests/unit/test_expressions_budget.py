@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from magent.expressions import EvaluationError, Expression, Template
+from magent.expressions import EvaluationError, Expression, ExpressionProblem, ShellText, Template, survey
 
 DAG = "{% set a = [1] %}" + "{% set a = [a, a, a] %}" * 60
 LONG = "{% set x = 'a' * 1000000 %}{% set y = 'a' * 1000000 %}"
@@ -208,3 +208,21 @@ def test_a_template_of_many_expressions_takes_time_in_proportion_to_its_length()
     started = time.process_time()
     assert Template(text).text({"a": 1}) == "line 1\n" * 10_000
     assert time.process_time() - started < 6
+
+
+@pytest.mark.parametrize(
+    "source", ["x {{ a.b }}\n" * 20_000 + "{{ a b }}", "{{ a b }}\n" * 20_000, "{{" * 40_000, "{{ 'a" * 40_000]
+)
+def test_what_a_broken_text_holds_is_found_out_quickly(source: str) -> None:
+    began = time.process_time()
+    with pytest.raises(ExpressionProblem) as error:
+        Template(source)
+    problems, _ = survey(source, error.value, shell=False)
+    assert 1 <= len(problems) <= 100
+    assert time.process_time() - began < 10
+
+
+def test_a_script_of_thousands_of_lines_is_read_quickly() -> None:
+    began = time.process_time()
+    ShellText("echo {{ a.b }}\n" * 7000)
+    assert time.process_time() - began < 6

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from magent.expressions import Access, ExpressionProblem, ShellText
+from magent.expressions import Access, ShellText
 from magent.source import Problem
 from magent.spec.checks.context import Context
 from magent.spec.checks.shapes import Shape, shape_of
-from magent.spec.checks.texts import Use
+from magent.spec.checks.texts import Broken, Use
 from magent.spec.checks.views import GraphView, mapping, sequence
 
 FACTS: Mapping[str, tuple[str, ...]] = {
@@ -29,14 +29,15 @@ OUTSIDE: Mapping[str, tuple[str, ...]] = {
     "notify": ("inputs", "state", "nodes", "error", "run", "env", "outputs"),
     "defaults": ALWAYS,
 }
-_OTHER_TOOLS = frozenset(("steps", "step", "tasks", "task", "jobs", "results", "outputs", "ctx", "context"))
+_OTHER_TOOLS = frozenset(("steps", "step", "tasks", "task", "jobs", "needs", "results", "outputs", "ctx", "context"))
 
 
 def check_expressions(context: Context) -> Iterator[Problem]:
     """Every expression, template and shell text can be parsed."""
     for use in context.uses:
-        if isinstance(use.parsed, ExpressionProblem):
-            yield use.error(use.parsed.line, use.parsed.column, "bad-expression", use.parsed.message, use.parsed.hint)
+        if isinstance(use.parsed, Broken):
+            for problem in use.parsed.problems:
+                yield use.error(problem.line, problem.column, "bad-expression", problem.message, problem.hint)
 
 
 def check_shell_doubts(context: Context) -> Iterator[Problem]:
@@ -273,8 +274,11 @@ def _facts(read: _Read) -> Iterator[Problem]:
     head = read.path[0]
     known = FACTS[head]
     if len(read.path) > 1 and read.path[1] not in known and read.use.section != "notify":
-        message = f"`{head}` has no `{read.path[1]}`"
-        yield read.problem("unknown-fact", message, read.near(head, read.path[1], known))
+        message, use = f"`{head}` has no `{read.path[1]}`", read.use
+        hint = None
+        if head == "round" and use.graph is not None and use.node and _sees(use.graph, use.node, read.path[1]):
+            hint = f"the item has a name of its own: write `{read.path[1]}`"
+        yield read.problem("unknown-fact", message, hint or read.near(head, read.path[1], known))
 
 
 def _environment(read: _Read) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from magent.expressions import Access, Condition, Expression, ExpressionProblem, ShellText, Template
+from magent.expressions import Access, Condition, Expression, ExpressionProblem, ShellText, Template, survey
 from magent.source import Path, Problem, dotted
 from magent.spec.checks.positions import Written
 from magent.spec.checks.views import GraphView, Names, Place, mapping
@@ -24,7 +24,15 @@ class Plain:
     accesses: tuple[Access, ...]
 
 
-Parsed = Expression | Condition | Template | ShellText | Plain
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A text that cannot be parsed: why, and what is read where it can be read."""
+
+    problems: tuple[ExpressionProblem, ...]
+    accesses: tuple[Access, ...]
+
+
+Parsed = Expression | Condition | Template | ShellText | Plain | Broken
 _PLAIN = re.compile(
     r"[^{}]*\{\{ *((?:inputs|state|output|nodes|round|error|run|env)(?:\.[A-Za-z][A-Za-z0-9_]*)+) *\}\}[^{}]*"
 )
@@ -114,11 +122,11 @@ class Use:
     graph: GraphView | None
     node: str | None
     owner: Mapping[str, Any]
-    parsed: Parsed | ExpressionProblem
+    parsed: Parsed
 
     @property
     def accesses(self) -> tuple[Access, ...]:
-        return () if isinstance(self.parsed, ExpressionProblem) else self.parsed.accesses
+        return self.parsed.accesses
 
     @cached_property
     def written(self) -> Written:
@@ -136,9 +144,9 @@ class Reader:
     """Parses texts; the same text is parsed once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], Parsed | ExpressionProblem] = {}
+        self._known: dict[tuple[str, str], Parsed] = {}
 
-    def read(self, form: Form, text: str) -> Parsed | ExpressionProblem:
+    def read(self, form: Form, text: str) -> Parsed:
         known = self._known.get((form, text))
         if known is None:
             known = self._known[form, text] = _parse(form, text)
@@ -154,7 +162,7 @@ def _plain(text: str) -> Plain | None:
     return Plain(text, (Access(tuple(found[1].split(".")), False, False, line, column),))
 
 
-def _parse(form: Form, text: str) -> Parsed | ExpressionProblem:
+def _parse(form: Form, text: str) -> Parsed:
     if form in ("template", "value") and (plain := _plain(text)):
         return plain
     try:
@@ -164,7 +172,10 @@ def _parse(form: Form, text: str) -> Parsed | ExpressionProblem:
             return Expression(text)
         return ShellText(text) if form == "shell" else Template(text)
     except ExpressionProblem as problem:
-        return problem
+        if form in ("condition", "expression"):
+            return Broken((problem, *problem.others), ())
+        problems, accesses = survey(text, problem, shell=form == "shell")
+        return Broken(tuple(problems), accesses)
 
 
 def collect(names: Names) -> list[Use]:

@@ -15,20 +15,22 @@ MINUTE = 60.0
 
 
 class Throttled:
-    """Asks `agent` at most `width` times at once (None: no bound) and `rate` times in any minute (None: no bound)."""
+    """Asks `agent` at most `width` times at once (None: no bound) and `rate` times in any minute (None: no bound; less
+    than one: in so many minutes)."""
 
     def __init__(
         self,
         agent: Agent,
         width: int | None,
-        rate: int | None,
+        rate: float | None,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.agent = agent
         self._places = asyncio.Semaphore(width) if width else None
-        self._rate = rate
-        self._starts: deque[float] = deque(maxlen=rate)
+        self._rate = None if rate is None else max(1, int(rate))
+        self._span = MINUTE / min(1.0, rate or 1.0)
+        self._starts: deque[float] = deque(maxlen=self._rate)
         self._now, self._sleep = now, sleep
         self._turn = asyncio.Lock()
 
@@ -44,7 +46,7 @@ class Throttled:
             return
         async with self._turn:
             if len(self._starts) == self._rate:
-                await self._sleep(max(0.0, self._starts[0] + MINUTE - self._now()))
+                await self._sleep(max(0.0, self._starts[0] + self._span - self._now()))
             self._starts.append(self._now())
 
     async def prepare(self) -> None:

@@ -103,7 +103,7 @@ async def _answer(
         by = _login()
     await records.respond(store, run_id, question.path, answer, by=by, comment=given["comment"])
     console.say(f"✔ {question.path} of run {run_id} is answered", "green")
-    others = [other.path for other in records.open_questions(run) if other is not question]
+    others = [other.path for other in records.open_questions(run) if other.path != question.path]
     if others:
         console.hint(f"  it still waits at {', '.join(others)}")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from magent.agents.throttle import Throttled, throttled
 from magent.ports import Message, Reply, Request
 
@@ -38,7 +40,11 @@ async def test_no_more_than_max_concurrency_are_asked_at_once() -> None:
     assert busy.most == 2
 
 
-async def test_no_more_than_requests_per_minute_begin_in_any_minute() -> None:
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [(3, [0, 0, 0, 60, 60, 60, 120]), (2.5, [0, 0, 60, 60, 120, 120, 180]), (0.5, [0, 120, 240, 360, 480, 600, 720])],
+)
+async def test_no_more_than_requests_per_minute_begin_in_any_minute(rate: float, expected: list[float]) -> None:
     time, starts = [0.0], []
 
     async def sleep(seconds: float) -> None:
@@ -49,10 +55,10 @@ async def test_no_more_than_requests_per_minute_begin_in_any_minute() -> None:
             starts.append(time[0])
             return Reply("ok")
 
-    agent = Throttled(Noting(), None, 3, now=lambda: time[0], sleep=sleep)
+    agent = Throttled(Noting(), None, rate, now=lambda: time[0], sleep=sleep)
     for _ in range(7):
         await agent.ask(REQUEST, lambda _: None)
-    assert starts == [0.0, 0.0, 0.0, 60.0, 60.0, 60.0, 120.0]
+    assert starts == expected
 
 
 async def test_an_agent_without_bounds_is_left_as_it_is_and_closing_reaches_the_inner_one() -> None:

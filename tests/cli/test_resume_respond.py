@@ -44,6 +44,7 @@ def test_nothing_that_waits_is_said_on_stderr(here: Path, capsys: Any) -> None:
 def test_an_answer_is_kept_and_resume_goes_on_with_it(waiting: str, capsys: Any) -> None:
     outcome = magent(capsys, "respond", "latest", "--reject", "--comment", "not yet", "--by", "ann")
     assert outcome.code == 0
+    assert "still waits" not in outcome.err
     assert f"magent resume {waiting}" in outcome.err
     result = json.loads(magent(capsys, "resume", "--output", "json").out)
     assert result["outputs"]["published"] is False

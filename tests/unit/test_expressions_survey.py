@@ -27,7 +27,7 @@ def test_the_first_of_several_problems_is_the_first_of_the_text() -> None:
 def test_a_script_tells_every_placeholder_that_is_refused() -> None:
     with pytest.raises(ExpressionProblem) as error:
         ShellText("a '{{ x }}'\n{{ y }} {{ z }}\nb {{ 1 + }} # {{ x }}")
-    assert places(error.value) == [(1, 4), (2, 1), (3, 8), (3, 15)]
+    assert places(error.value) == [(1, 4), (2, 1), (3, 10), (3, 15)]
     assert "before `}}` ends too early" in error.value.others[1].message
 
 

@@ -36,7 +36,8 @@ class SystemClock:
 
 def iso(seconds: float) -> str:
     """`2026-11-22T14:15:30.123Z`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(seconds * 1000) % 1000:03d}Z"
+    moment = datetime.fromtimestamp(round(seconds, 3), UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
 def from_iso(text: str) -> float:

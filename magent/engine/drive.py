@@ -77,6 +77,10 @@ class Driver:
     waited: float = 0.0  # seconds of this life in which only people were awaited
     fault: BaseException | None = None  # a bug of an adapter: this life ends in good order, then it is raised
 
+    def now(self) -> float:
+        """The time as the record keeps it, to the millisecond: what is decided now is decided so again from there."""
+        return round(self.clock.now(), 3)
+
     async def drive(self) -> None:
         """Raises StoreError where the record cannot be written, and what an adapter raised against its contract."""
         try:
@@ -136,7 +140,7 @@ class Driver:
     # ---- deciding and recording
 
     def plan(self) -> None:
-        run, now = self.run, self.clock.now()
+        run, now = self.run, self.now()
         while run.ready and self.stop is None and len(self.batch) < BATCH:
             scope = run.next_ready()
             decision = plan.step(run, scope, now)
@@ -152,7 +156,7 @@ class Driver:
             data = {name: self.masked(name, value) for name, value in data.items()}
         if kind in ("run.completed", "run.failed") and self.waited:
             data = {**data, "waited": round(self.waited, 3)}
-        event = Event(self.run.seq + 1, self.clock.now() if now is None else now, kind, data)
+        event = Event(self.run.seq + 1, self.now() if now is None else now, kind, data)
         self.run.apply(event)
         self.batch.append(event)
         if "tokens" in data:
@@ -389,7 +393,7 @@ class Driver:
         """Records how an attempt ended. `final`: a person said so, no further attempt follows."""
         if not self.at_work(scope, visit):
             return
-        now, node = self.clock.now(), visit.node
+        now, node = self.now(), visit.node
         if outcome.failure is None:
             kind, data = plan.completed(self.run, scope, node, now, outcome.output, outcome.used)
         elif outcome.failure.type == "limit":
@@ -414,7 +418,7 @@ class Driver:
 
     def timed_out(self, scope: Scope, visit: Visit) -> None:
         if self.at_work(scope, visit):
-            now = self.clock.now()
+            now = self.now()
             for kind, data in plan.timed_out(self.run, visit, now).facts:
                 self.record(kind, data, now)
 

@@ -124,7 +124,7 @@ class Progress:
         if tokens := total(event.data.get("tokens")):
             parts.append(f"{tokens:,} tokens")
         if cost := event.data.get("cost"):
-            parts.append(f"${cost:.4f}")
+            parts.append(dollars(cost))
         return f" {' '.join(parts)}" if parts else ""
 
 
@@ -178,6 +178,10 @@ def _about(data: Mapping[str, Any], agent: str | None) -> str:
     if isinstance(data.get("attempt"), int) and data["attempt"] > 1:
         parts.append(f"attempt {data['attempt']}")
     return f" ({', '.join(parts)})" if parts else ""
+
+
+def dollars(cost: float) -> str:
+    return f"${cost:.4f}" if cost >= 0.0001 else "under $0.0001"
 
 
 def total(tokens: Any) -> int:

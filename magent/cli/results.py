@@ -72,7 +72,7 @@ def spent(tokens: Mapping[str, int] | None, cost: float | None) -> list[str]:
     """`["1,052 tokens", "$0.0031"]`; nothing where no model was asked."""
     count = progress.total(tokens)
     facts = [f"{count:,} tokens"] if count else []
-    return [*facts, f"${cost:.4f}"] if cost else facts
+    return [*facts, progress.dollars(cost)] if cost else facts
 
 
 def next_step(status: str, error: Mapping[str, Any] | None) -> str | None:

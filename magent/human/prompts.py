@@ -125,7 +125,7 @@ class Drawn:
 async def _run(application: Any) -> Any:
     from prompt_toolkit.key_binding import merge_key_bindings
 
-    application.key_bindings = merge_key_bindings([application.key_bindings, _end_of_input()])
+    application.key_bindings = merge_key_bindings([application.key_bindings, _keys_of_a_shell()])
     try:
         return await application.run_async(handle_sigint=False, set_exception_handler=False)
     except EOFError as error:
@@ -134,7 +134,7 @@ async def _run(application: Any) -> Any:
         raise Stopped from error
 
 
-def _end_of_input() -> Any:
+def _keys_of_a_shell() -> Any:
     from prompt_toolkit.key_binding import KeyBindings
 
     bindings = KeyBindings()
@@ -145,6 +145,10 @@ def _end_of_input() -> Any:
             event.current_buffer.validate_and_handle()
         else:
             event.app.exit(exception=EOFError)
+
+    @bindings.add("c-z", eager=True)
+    def _(event: Any) -> None:
+        event.app.suspend_to_background()
 
     return bindings
 

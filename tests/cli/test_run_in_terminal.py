@@ -66,3 +66,14 @@ def test_a_terminal_that_knows_ascii_alone_gets_signs_of_ascii(asks: Path) -> No
         child.expect_exact("+ completed: 1 step")
         child.expect_exact("exit 0")
         assert "\\u" not in child.before
+
+
+def test_ctrl_z_at_a_question_stops_the_job_and_fg_asks_on(asks: Path) -> None:
+    with shell(f"{RUN} -q; echo stopped; fg") as child:
+        child.expect_exact("Approve?")
+        child.send("\x1a")
+        child.expect_exact("stopped")
+        child.expect_exact("Approve?")
+        child.send("y\r")
+        child.expect_exact("said: true")
+        child.expect_exact("exit 0")

@@ -48,10 +48,10 @@ def make(spec: AgentSpec, settings: Mapping[str, Any], environment: AgentEnviron
 
 
 def _maker(spec: AgentSpec, settings: Mapping[str, Any]) -> Maker:
-    from importlib.metadata import entry_points
-
     if spec.kind != "model":
         return _load(_KINDS[spec.kind])
+    from importlib.metadata import entry_points  # takes as long as all of this package
+
     name = settings.get("model")
     if not isinstance(name, str) or not name.strip():
         raise failed(f"agent '{spec.name}' names no model: {name!r}", "write `model: provider:name`, or `model: local`")

@@ -50,7 +50,7 @@ def nowhere() -> None:
 
 
 def chain_in_memory(effort: Effort) -> list[Line]:
-    return _flat([_chain(effort, length, None) for length in effort.counts(1000, 5000)], times(1.25))
+    return _flat([_chain(effort, length, None) for length in effort.counts(1000, 5000)])
 
 
 def _chain(effort: Effort, length: int, place: Place | None) -> Line:
@@ -64,15 +64,15 @@ def _chain(effort: Effort, length: int, place: Place | None) -> Line:
     return Line(name, "µs", floor / length * 1e6, magent / length * 1e6, *bounds)
 
 
-def _flat(lines: list[Line], target: Bound) -> list[Line]:
-    """Adds the line that says whether the cost of one grows with their number."""
-    small, large = lines[0], lines[-1]
-    return [*lines, Line("  flat: the longest beside the shortest", small.unit, small.magent, large.magent, target)]
+def _flat(lines: list[Line]) -> list[Line]:
+    """Adds the line that says whether the cost of one, counted in floors, grows with their number."""
+    small, large = (line.ratio or 0.0 for line in (lines[0], lines[-1]))
+    return [*lines, Line("  flat: floors of the longest beside those of the shortest", "×", small, large, times(1.25))]
 
 
 def chain_durable(effort: Effort) -> list[Line]:
     with places() as place:
-        lines = _flat([_chain(effort, length, place) for length in effort.counts(1000, 5000)], times(1.25))
+        lines = _flat([_chain(effort, length, place) for length in effort.counts(1000, 5000)])
         return [*lines, *(line for length in effort.counts(1000, 5000) for line in _bytes(length, place()))]
 
 
@@ -89,7 +89,7 @@ def _bytes(length: int, store: Path) -> list[Line]:
 def fan_in_memory(effort: Effort) -> list[Line]:
     bounds, counts = (times(8), times(4)), effort.counts(1000, 10_000)
     lines = [_fan(effort, count, None, None, bounds) for count in counts]
-    return [*_flat(lines, times(1.25)), *(_fan(effort, count, RAISED, None, bounds) for count in counts)]
+    return [*_flat(lines), *(_fan(effort, count, RAISED, None, bounds) for count in counts)]
 
 
 def fan_durable(effort: Effort) -> list[Line]:
@@ -112,7 +112,7 @@ def _fan(effort: Effort, branches: int, width: int | None, place: Place | None, 
 def loop_durable(effort: Effort) -> list[Line]:
     with places() as place:
         timed, sized = zip(*(_loop(effort, rounds, place) for rounds in effort.counts(1000, 10_000)), strict=True)
-    return [*_flat(list(timed), times(1.25)), *sized]
+    return [*_flat(list(timed)), *sized]
 
 
 def _loop(effort: Effort, rounds: int, place: Place) -> tuple[Line, Line]:

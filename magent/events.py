@@ -14,6 +14,7 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     run.cancelled    reason: final
     visit.started    scope, node, path, visit, attempt; and items, branches, ask, deadline … by the node's type
     visit.retry      scope, path, attempt, error, at: an attempt failed, another follows at that time
+    visit.spent      scope, path, tokens, cost: what an attempt had used when a budget ended it; it will be made anew
     visit.waiting    scope, path: nobody to ask here and now (`ask`: what became of work with effects outside)
     visit.answered   scope, path, answer
     visit.completed  scope, node, path, output, set, next, loop, tokens, cost …

@@ -397,6 +397,9 @@ class Driver:
         if outcome.failure is None:
             kind, data = plan.completed(self.run, scope, node, now, outcome.output, outcome.used)
         elif outcome.failure.type == "limit":
+            used: dict[str, Any] = {name: outcome.used[name] for name in ("tokens", "cost") if name in outcome.used}
+            if used:
+                self.record("visit.spent", {"scope": scope.id, "path": visit.path, **used}, now)
             self.halt(Stop("limit", outcome.failure._replace(node=node.name), drain=True))
             return
         elif not final and (at := self._retry_at(visit, outcome.failure, now)) is not None:

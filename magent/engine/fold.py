@@ -431,6 +431,9 @@ class Run:
         visit.attempt = data["attempt"] + 1
         self._spend(visit, data)
 
+    def _spent(self, _time: float, data: Mapping[str, Any]) -> None:
+        self._spend(self.scopes[data["scope"]].current, data)
+
     def _waiting(self, _time: float, data: Mapping[str, Any]) -> None:
         visit = self.scopes[data["scope"]].current
         assert visit is not None
@@ -695,6 +698,7 @@ _HANDLERS: dict[str, Any] = {
     "run.cancelled": partial(Run._life_over, status="cancelled"),
     "visit.started": Run._started,
     "visit.retry": Run._retry,
+    "visit.spent": Run._spent,
     "visit.waiting": Run._waiting,
     "visit.answered": Run._answered,
     "visit.completed": Run._completed,

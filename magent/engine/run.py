@@ -136,7 +136,7 @@ def visits(events: Iterable[Event]) -> list[dict[str, Any]]:
 
 def _tell(visit: dict[str, Any], what: str, event: Event) -> None:
     data = event.data
-    visit["status"] = {"started": "running", "retry": "running", "answered": "running"}.get(what, what)
+    visit["status"] = dict.fromkeys(("started", "retry", "answered", "spent"), "running").get(what, what)
     visit["attempts"] = max(visit["attempts"], data.get("attempt", 1))
     if what in ("completed", "failed", "skipped", "cancelled"):
         visit["ended"] = event.time

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from magent.engine import run as lives
+from magent.engine.budget import RunBudget
 from magent.engine.drive import Driver, Stop
 from magent.engine.fold import Run
 from magent.engine.snapshot import from_json, to_json
 from magent.errors import RunDamaged
 from magent.events import Event, decode, encode
-from magent.ports import Record
+from magent.ports import Record, Reply, Request, Usage
 from tests.build import Lab
 from tests.engine.language import People, Programs, assert_replayable, checked, code, lab, outputs, ran
 from tests.fakes import MemoryJournal
@@ -103,6 +104,48 @@ async def test_running_time_adds_up_over_resumes_and_a_raised_limit_goes_on() ->
     assert "--limit timeout=" in str(run.failure.hint)
     again = await room.resume(limits={"timeout": 100})
     assert again.status == "completed"
+
+
+# ---- money
+
+
+class Talker:
+    """An agent whose first answer never fits; every answer takes 10 tokens and a cent."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def ask(self, request: Request, on_text: Any) -> Reply:
+        self.asked += 1
+        text = '{"n": 1}' if len(request.messages) > 1 else "no"
+        return Reply(text, usage=Usage(4, 6, 0.01))
+
+    async def close(self) -> None:
+        return None
+
+
+class Budgeted(Lab):
+    def driver(self, run: Run) -> Driver:
+        made = super().driver(run)
+        made.services.budget = RunBudget(run)
+        return made
+
+
+async def test_what_an_attempt_used_before_a_budget_ended_it_is_counted_over_the_resume() -> None:
+    text = """
+agents: {t: {call: "x:y"}}
+nodes: {a: {prompt: "?", agent: t, output: {n: {type: integer}}, set: {used: "{{ nodes.a.tokens.output }}"}}}
+"""
+    talker = Talker()
+    room = Budgeted(checked(text), executor=Programs(), agents=lambda _graph, _name: talker)
+    run = await room.start(limits={"tokens": 10})
+    assert run.failure is not None
+    assert (run.status, run.failure.type, run.tokens) == ("interrupted", "limit", [4, 6])
+    assert "--limit tokens=" in str(run.failure.hint)
+    again = await room.resume(limits={"tokens": 100})
+    assert (again.status, again.tokens, talker.asked, again.outputs["used"]) == ("completed", [12, 18], 3, 18)
+    assert round(again.cost, 6) == 0.03
+    assert_replayable(room, again)
 
 
 # ---- stop after

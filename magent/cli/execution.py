@@ -69,7 +69,7 @@ def carry_out(
         stream = watch.stream if watch.stream is not None else console.terminal or console.settings.verbose
         progress = Progress(console, console.raw, stream=stream, workflow=workflow)
         sinks.append(progress)
-        watching |= {"on_terminal": progress.attach, "on_download": Download(console)}
+        watching |= {"on_terminal": progress.attach, "on_download": Download(progress.write, console.terminal)}
     watching["sinks"] = tuple(sinks)
     with contextlib.redirect_stdout(sys.stderr):  # stdout is for the result, not for what a `call` function prints
         result = asyncio.run(start(watching))

@@ -21,10 +21,10 @@ class Progress:
         self, console: Console, write: Callable[[str], None], *, stream: bool, workflow: Workflow | None = None
     ) -> None:
         self._console = console
-        self._write = write
+        self._out = write
         self._stream = stream
         self._workflow = workflow
-        self._prompted = False
+        self._terminal: Any = None
         self._started: dict[str, float] = {}
         self._partial: dict[str, str] = {}
 
@@ -34,14 +34,18 @@ class Progress:
             tell(self, event, str(event.data.get("path") or event.data.get("node") or ""))
 
     def attach(self, terminal: Any) -> None:
-        """From now on `terminal` puts the questions, and its `write` keeps lines out of them."""
-        self._write = terminal.write
-        self._prompted = True
+        """From now on `terminal` puts the questions; while one is on the screen it holds back what is written."""
+        self._terminal = terminal
+
+    def write(self, text: str) -> None:
+        """Whole lines, or one that is redrawn."""
+        held = self._terminal is not None and self._terminal.busy
+        (self._terminal.write if held else self._out)(text)
 
     def _line(self, event: Event, sign: str, text: str, *styles: str) -> None:
         clock = time.strftime("%H:%M:%S", time.localtime(event.time))
         styled = self._console.styled(f"{sign} {one_line(text, 400)}", *styles)
-        self._write(f"{self._console.styled(clock, 'dim')} {styled}\n")
+        self.write(f"{self._console.styled(clock, 'dim')} {styled}\n")
 
     def _run(self, event: Event, _: str) -> None:
         data = event.data
@@ -52,7 +56,7 @@ class Progress:
     def _begins(self, event: Event, path: str) -> None:
         self._started[path] = event.time
         question = event.data.get("ask")
-        if isinstance(question, Mapping) and self._prompted:
+        if isinstance(question, Mapping) and self._terminal is not None:
             return
         if isinstance(question, Mapping):
             prompt = f": {question['prompt']}" if question.get("prompt") else ""
@@ -115,7 +119,7 @@ class Progress:
             self._streamed(path, rest)
 
     def _streamed(self, path: str, line: str) -> None:
-        self._write(f"         {self._console.styled(path + ' │', 'dim')} {neutral(line)}\n")
+        self.write(f"         {self._console.styled(path + ' │', 'dim')} {neutral(line)}\n")
 
     def _costs(self, event: Event, path: str) -> str:
         parts = []

@@ -52,6 +52,8 @@ def summarise(console: Console, result: Result) -> None:
     facts = [steps(result.steps), durations.show(result.duration)]
     facts += spent(result.tokens, result.cost_usd)
     say = console.say if result.status == "completed" else console.hint
+    if result.status == "interrupted" and console.terminal:
+        console.raw("\r")  # over the ^C that the terminal shows
     if result.note:
         console.hint(result.note)
     if result.error:

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from magent.cli.download import Download
 
 
-class Screen:
-    def __init__(self, terminal: bool) -> None:
-        self.terminal = terminal
-        self.shown: list[str] = []
-
-    def raw(self, text: str) -> None:
-        self.shown.append(text)
-
-
 def shown(terminal: bool, *steps: tuple[int, int]) -> list[str]:
-    screen: Any = Screen(terminal)
-    bar = Download(screen)
+    found: list[str] = []
+    bar = Download(found.append, terminal)
     for done, total in steps:
         bar("fetching", done, total)
-    return list(screen.shown)
+    return found
 
 
 def test_a_terminal_sees_one_line_that_is_redrawn() -> None:

@@ -110,6 +110,7 @@ def test_what_has_no_value_fails_with_a_sentence(expression: str, why: str) -> N
         "1+" * 500_000,
     ],
 )
+@pytest.mark.untraced
 def test_what_would_eat_the_machine_is_refused_at_once(expression: str) -> None:
     began = time.process_time()
     refusal(expression)

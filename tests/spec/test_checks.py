@@ -410,6 +410,7 @@ def branches(count: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("shape", [chain, nest, branches])
+@pytest.mark.untraced
 def test_thousands_of_nodes_are_checked_in_time_that_grows_linearly(shape: Any) -> None:
     small, large = shape(500), shape(5_000)
     assert big(small) == []
@@ -420,6 +421,7 @@ def test_thousands_of_nodes_are_checked_in_time_that_grows_linearly(shape: Any) 
     assert time.perf_counter() - middle < 40 * (middle - started) + 1
 
 
+@pytest.mark.untraced
 def test_thousands_of_problems_are_told_without_delay() -> None:
     nodes: dict[str, Any] = {f"n{i}": {"set": {"x": f"{{{{ stat.n{i} }}}}"}, "next": f"m{i}"} for i in range(1_000)}
     started = time.perf_counter()

@@ -453,6 +453,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.untraced
 def test_a_hostile_text_gets_a_short_error_quickly(name: str) -> None:
     text, message = HOSTILE[name]
     start = time.process_time()

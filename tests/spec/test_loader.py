@@ -397,6 +397,7 @@ def test_files_that_cannot_be_used_are_problems_at_the_place_that_names_them() -
     assert [type(nodes[name]["output"]) for name in "cdf"] == [Map] * 3
 
 
+@pytest.mark.untraced
 def test_a_file_named_by_thousands_of_nodes_is_read_once_and_their_sum_is_bounded() -> None:
     Path("p.md").write_text("x" * 100_000)
     write(wf="nodes:\n" + "".join(f"  n{i}: {{prompt: {{file: p.md}}}}\n" for i in range(5_000)))
@@ -502,6 +503,7 @@ def test_what_is_no_mapping_is_refused() -> None:
     assert said(caught.value.problems) == ["<data>:1:1 [] a workflow is a mapping, not list"]
 
 
+@pytest.mark.untraced
 def test_data_that_grows_by_sharing_is_bounded() -> None:
     data: list[Any] = []
     for _ in range(60):

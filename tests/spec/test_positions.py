@@ -78,6 +78,7 @@ def test_a_text_without_a_file_stands_at_its_value() -> None:
     assert Written("a\nb", None, start).position(2, 1) == start
 
 
+@pytest.mark.untraced
 def test_thousands_of_problems_in_one_text_are_found_quickly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = HEAD + "    prompt: >-\n" + "      {{ foo }} bar\n" * 10_000
     began = time.process_time()
@@ -87,6 +88,7 @@ def test_thousands_of_problems_in_one_text_are_found_quickly(tmp_path: Path, mon
     assert time.process_time() - began < 10
 
 
+@pytest.mark.untraced
 def test_the_caret_of_a_long_line_is_drawn_from_its_part_alone() -> None:
     line = "日" * 500_000
     problem = Problem("code", "message", Position("f", 1, 400_000))
@@ -103,3 +105,9 @@ def test_a_text_that_does_not_stand_where_it_is_said_to_is_placed_at_its_value()
     text.style = "literal"
     start = Position("f", 1, 1)
     assert Written(text, ["*alias"], start).position(2, 1) == start
+
+
+def test_a_problem_stays_short_whatever_it_tells_about() -> None:
+    problem = Problem("code", "m" * 10_000, Position("f", 1, 1), "p" * 10_000, "h" * 10_000)
+    assert len(render(problem, ["x" * 10_000])) < 4_000
+    assert problem.message.endswith("…")

@@ -175,6 +175,7 @@ def test_no_message_shows_a_long_value_in_full() -> None:
         assert len(problem.hint or "") < 400
 
 
+@pytest.mark.untraced
 def test_ten_thousand_nodes_are_looked_at_in_a_moment_and_thousands_of_mistakes_too() -> None:
     node = {
         "prompt": "x {{ state.y }}",

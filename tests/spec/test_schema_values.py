@@ -159,6 +159,7 @@ def test_long_values_are_cut() -> None:
 # --- hostile schemas and values
 
 
+@pytest.mark.untraced
 def test_a_pattern_that_makes_other_engines_hang_does_not() -> None:
     schemas: list[Any] = [{"pattern": "^(a+)+$"}, {"patternProperties": {"^(a+)+$": {}}, "additionalProperties": False}]
     start = time.process_time()
@@ -195,6 +196,7 @@ def test_a_schema_that_unfolds_without_measure_is_told() -> None:
     assert len(check_value(bomb, 3)) == 1
 
 
+@pytest.mark.untraced
 def test_a_value_that_unfolds_its_schema_without_measure_ends() -> None:
     node = {"properties": {"a": {"allOf": [{"$ref": "#/$defs/n"}, {"$ref": "#/$defs/n"}]}}, "type": "object"}
     schema = {"$ref": "#/$defs/n", "$defs": {"n": node}}
@@ -356,6 +358,7 @@ def test_draft_07s_own_words_are_understood_too(schema: Any, value: Any) -> None
     assert (check_value(schema, value) == []) == Draft7Validator(schema).is_valid(value)
 
 
+@pytest.mark.untraced
 def test_a_small_value_costs_microseconds_once_its_schema_is_known() -> None:
     schema, value = field_schema(REVIEW), reviewed()
     assert field_schema(REVIEW) is schema

@@ -9,6 +9,8 @@ import pytest
 
 from magent.expressions import EvaluationError, Expression, ExpressionProblem, ShellText, Template, survey
 
+pytestmark = pytest.mark.untraced
+
 DAG = "{% set a = [1] %}" + "{% set a = [a, a, a] %}" * 60
 LONG = "{% set x = 'a' * 1000000 %}{% set y = 'a' * 1000000 %}"
 

@@ -189,6 +189,7 @@ def test_a_graph_without_nodes_is_refused() -> None:
         layout({})
 
 
+@pytest.mark.untraced
 def test_chains_nests_and_fans_of_ten_thousand_are_cut_quickly() -> None:
     chain = {f"n{i}": {"next": [{"loop_back": f"n{i // 2}", "when": "x"}, {"to": f"n{i + 1}"}]} for i in range(10_000)}
     nest: dict[str, Any] = {f"n{i}": {"type": "loop", "body": f"n{i + 1}"} for i in range(10_000)}

@@ -707,6 +707,7 @@ def test_any_value_arrives_byte_by_byte(tmp_path: Path, frame: str, value: str, 
         "{ " * 50_000 + "{{ x }}",
     ],
 )
+@pytest.mark.untraced
 def test_a_hostile_script_is_judged_quickly(source: str) -> None:
     started = time.process_time()
     with contextlib.suppress(ExpressionProblem):

@@ -13,7 +13,10 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(VERSION_LINE + "\n")
         return
-    sys.exit(importlib.import_module("magent.cli.main").main(sys.argv[1:]))
+    try:
+        sys.exit(importlib.import_module("magent.cli.main").main(sys.argv[1:]))
+    except KeyboardInterrupt:  # while it was still being loaded
+        sys.exit(130)
 
 
 if __name__ == "__main__":

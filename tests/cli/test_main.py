@@ -185,3 +185,9 @@ def test_no_file_of_a_run_takes_the_place_of_a_closed_stdout(here: Path) -> None
     done = subprocess.run(["sh", "-c", command], env={**os.environ, "PYTHONPATH": ROOT}, check=False)
     assert done.returncode == 0
     assert "noise" not in here.joinpath("own", "runs", "r1", "journal.jsonl").read_text("utf-8")
+
+
+def test_ctrl_c_while_it_loads_leaves_no_traceback(here: Path) -> None:
+    here.joinpath("difflib.py").write_text("raise KeyboardInterrupt\n")
+    outcome = process("validate", env={"PYTHONPATH": f"{here}:{ROOT}"})
+    assert (outcome.code, outcome.out, outcome.err) == (130, "", "")

@@ -136,7 +136,7 @@ def _answer(question: Question, given: Mapping[str, Any]) -> Any:
     if "answer" in named:
         if len(named) > 1:
             raise UsageError(f"--answer is the whole answer: leave --{_other(named, 'answer')} out")
-        return _json(str(given["answer"]))
+        return _json("answer", str(given["answer"]), "text needs double quotes: --answer '\"blue\"'; ")
     fitting = _FLAGS[question.input]
     for name in named:
         if name not in fitting:
@@ -160,12 +160,12 @@ def _other(names: list[str], name: str) -> str:
     return next(other for other in names if other != name)
 
 
-def _json(text: str) -> Any:
+def _json(flag: str, text: str, advice: str) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        hint = "text needs double quotes: --answer '\"blue\"'; in a shell, put single quotes around the JSON"
-        raise UsageError(f"--answer is not JSON: {str(error)[:200]} in {shown(text)}", hint) from error
+        hint = f"{advice}in a shell, put single quotes around the JSON"
+        raise UsageError(f"--{flag} is not JSON: {str(error)[:200]} in {shown(text)}", hint) from error
 
 
 def _refuse_constant(name: str) -> Any:
@@ -213,7 +213,14 @@ def _review(question: Question, given: Mapping[str, Any]) -> Any:
     if "decision" not in given:
         raise UsageError("--text and --content need a --decision beside them", describe(question))
     answer = {"decision": given["decision"]}
-    return answer | {key: given[flag] for flag, key in (("text", "comments"), ("content", "content")) if flag in given}
+    if "text" in given:
+        answer["comments"] = given["text"]
+    if "content" in given:
+        plain = question.content is None or isinstance(question.content, str)
+        answer["content"] = (
+            given["content"] if plain else _json("content", given["content"], "what was shown is data: ")
+        )
+    return answer
 
 
 def _validation(_: Question, given: Mapping[str, Any]) -> Any:

@@ -491,3 +491,11 @@ def test_a_key_or_value_of_an_answers_file_that_cannot_be_is_found_before_the_ru
 def test_an_answers_file_is_a_mapping() -> None:
     (problem,) = answers.check_document([True], workflow())
     assert problem.message == "an answers file is a mapping of nodes to answers, not [true]"
+
+
+def test_edited_content_is_json_where_what_was_shown_is_data() -> None:
+    data, text = ask("review", content={"k": 1}), ask("review", content="words")
+    assert answers.from_flags(data, {"decision": "approve", "content": '{"k": 2}'})["content"] == {"k": 2}
+    assert answers.from_flags(text, {"decision": "approve", "content": '{"k": 2}'})["content"] == '{"k": 2}'
+    with pytest.raises(UsageError, match="--content is not JSON"):
+        answers.from_flags(data, {"decision": "approve", "content": '{"k": 2'})

@@ -77,6 +77,10 @@ def _file_hint(word: str) -> str | None:
 
 
 def _call(entry: VerbEntry, args: list[str], console: Console) -> int:
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise UsageError("the current directory is not there any more", "go to one that is: cd …") from error
     module = importlib.import_module(f"magent.cli.{entry.module}")
     parser = importlib.import_module("magent.cli.parser")
     return int(parser.execute(getattr(module, entry.function), entry.name, args, console))

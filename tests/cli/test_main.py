@@ -191,3 +191,11 @@ def test_ctrl_c_while_it_loads_leaves_no_traceback(here: Path) -> None:
     here.joinpath("difflib.py").write_text("raise KeyboardInterrupt\n")
     outcome = process("validate", env={"PYTHONPATH": f"{here}:{ROOT}"})
     assert (outcome.code, outcome.out, outcome.err) == (130, "", "")
+
+
+def test_a_current_directory_that_is_gone_is_bad_usage(here: Path) -> None:
+    command = f"mkdir gone; cd gone; rmdir ../gone; exec {sys.executable} -m magent runs list"
+    environment = {**os.environ, "PYTHONPATH": ROOT}
+    done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "magent: the current directory is not there any more" in done.stderr

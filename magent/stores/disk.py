@@ -22,6 +22,8 @@ _HINTS = {
     errno.EROFS: "the file system is read-only: choose another place with --store file:/some/directory",
     errno.EACCES: "you may not write or read there: mend the permissions, or choose another place with --store",
     errno.EPERM: "you may not write or read there: mend the permissions, or choose another place with --store",
+    errno.ENOENT: "choose a place that can be made with --store file:/some/directory",
+    errno.ENOTDIR: "a file stands where a directory should: choose another place with --store",
     errno.EIO: "the disk reports a fault: look at the system's log and save a copy before going on",
     errno.EMFILE: "this process has too many open files: raise the limit (ulimit -n)",
     errno.ENOLCK: "the file system cannot lock files: choose another place with --store",

@@ -241,3 +241,10 @@ def test_what_a_function_prints_does_not_come_between_the_result(here: Path, cap
     outcome = magent(capsys, "run", "--output", "json", "--store", "memory:")
     assert json.loads(outcome.out)["status"] == "completed"
     assert "noise\n" in outcome.err
+
+
+def test_a_store_that_cannot_be_made_says_what_to_do(demo: Path, capsys: Any) -> None:
+    demo.joinpath("taken").write_text("a file")
+    outcome = magent(capsys, "run", "demo.yaml", "-i", "topic=x", "--store", "file:taken")
+    assert outcome.code == 5
+    assert "choose another place with --store" in outcome.err

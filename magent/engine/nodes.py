@@ -139,7 +139,7 @@ async def call(attempt: Attempt, work: Call) -> Any:
         raise
     except FunctionNotFound as error:
         raise WorkFailed(Failure("call", error.message, hint=error.hint)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         kind = type(error).__name__
         raise WorkFailed(Failure("call", f"{work.target} raised {kind}: {error}", data={"exception": kind})) from error
     return _fits_later(attempt, result)

@@ -248,3 +248,11 @@ def test_a_store_that_cannot_be_made_says_what_to_do(demo: Path, capsys: Any) ->
     outcome = magent(capsys, "run", "demo.yaml", "-i", "topic=x", "--store", "file:taken")
     assert outcome.code == 5
     assert "choose another place with --store" in outcome.err
+
+
+def test_a_function_that_ends_the_program_fails_its_task(here: Path, capsys: Any) -> None:
+    here.joinpath("leaves.py").write_text("import sys\ndef now(): sys.exit(0)\n")
+    here.joinpath("workflow.yaml").write_text('magent: 1\nname: w\nnodes: {a: {call: "leaves:now"}}\n')
+    outcome = magent(capsys, "run", "--output", "json", "--store", "memory:")
+    assert outcome.code == 1
+    assert json.loads(outcome.out)["error"]["type"] == "call"

@@ -100,6 +100,9 @@ def dotted(path: Iterable[str | int]) -> str:
     return text
 
 
+_LONGEST = 1_000  # characters of a message, a path, a hint: names and patterns in them may be of any length
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong, or doubtful, at one place.
@@ -115,6 +118,12 @@ class Problem:
     severity: Literal["error", "warning"] = "error"
     related: Position | None = None
     end_column: int | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("message", "path", "hint"):
+            text = getattr(self, name)
+            if text is not None and len(text) > _LONGEST:
+                object.__setattr__(self, name, text[: _LONGEST - 1] + "…")
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -164,10 +173,10 @@ def render(problem: Problem, lines: Sequence[str] | None = None) -> str:
     if problem.path:
         out.append(f"  at {problem.path}")
     if lines is not None and 1 <= problem.position.line <= len(lines):
-        text = lines[problem.position.line - 1].rstrip("\r\n")
+        text = lines[problem.position.line - 1]
         column = min(problem.position.column, len(text) + 1)
         start = max(0, column - 1 - 80) if len(text) > 160 else 0
-        shown = _visible(text[start : start + 160])  # of a line without an end only this much is looked at
+        shown = _visible(text[start : start + 160].rstrip("\r\n"))  # of a long line only this much is looked at
         number = str(problem.position.line)
         out.append(f"  {number} | {shown}")
         out.append(f"  {' ' * len(number)} | {' ' * _width(shown[: column - 1 - start])}^")

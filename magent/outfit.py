@@ -160,8 +160,9 @@ class Outfit:
         wanted = self.overrides.get(name)
         if not isinstance(wanted, str):
             return spec
-        if wanted in graph.agents:
-            return replace(graph.agents[wanted], name=name)
+        other = graph.agents.get(wanted) or self.workflow.graph.agents.get(wanted)
+        if other is not None:
+            return replace(other, name=name)
         kept = {key: value for key, value in spec.settings.items() if key in ("system", "temperature", "max_tokens")}
         return AgentSpec(name, "model", {**kept, "model": wanted}, spec.home)
 

@@ -49,8 +49,9 @@ class RunBudget:
         limit = self.run.limits.get("tokens")
         used = self.run.tokens[0] + self.run.tokens[1] + self.loose_tokens
         if limit is not None and used + self.reserved_tokens + wanted > limit:
-            message = f"the budget of {limit:g} tokens does not allow another call: {used} are used"
-            message += f", {self.reserved_tokens} may be by calls at work, and this one may need {wanted}"
+            reserved = f", {self.reserved_tokens} reserved by calls at work" if self.reserved_tokens else ""
+            message = f"the budget of {limit:g} tokens does not allow another call: {used} are used{reserved}"
+            message += f", and this one may need {wanted}"
             raise WorkFailed(Failure("limit", message, hint="raise it with --limit tokens=N"))
 
     def _dollars(self, agent: str, tokens: int) -> float:
@@ -62,7 +63,8 @@ class RunBudget:
         price = self.price(agent)
         wanted = 0.0 if price is None else tokens * price[1] / 1e6
         if used + self.reserved_usd + wanted > limit or used >= limit > 0:
-            message = f"the budget of ${limit:g} does not allow another call: ${used:.4f} are spent"
-            message += f", ${self.reserved_usd:.4f} may be by calls at work, and this one may need ${wanted:.4f}"
+            reserved = f", ${self.reserved_usd:.4f} reserved by calls at work" if self.reserved_usd else ""
+            message = f"the budget of ${limit:g} does not allow another call: ${used:.4f} are spent{reserved}"
+            message += f", and this one may need ${wanted:.4f}"
             raise WorkFailed(Failure("limit", message, hint="raise it with --limit usd=N"))
         return wanted

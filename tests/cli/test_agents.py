@@ -122,3 +122,23 @@ def test_a_function_that_ends_the_program_fails_as_an_agent(here: Path, capsys: 
     outcome = magent(capsys, "run", "-q", "--output", "json")
     assert outcome.code == 1
     assert json.loads(outcome.out)["error"]["type"] == "agent"
+
+
+def test_an_agent_is_replaced_by_one_of_the_top_file_everywhere(here: Path, capsys: Any) -> None:
+    here.joinpath("inner.yaml").write_text(
+        "magent: 1\nname: inner\nagents: {writer: {replies: [own]}}\nnodes: {w: {prompt: hi, agent: writer}}\n"
+    )
+    written(
+        here,
+        """
+        magent: 1
+        name: outer
+        agents: {other: {replies: [{reply: other}]}}
+        nodes:
+          sub: {type: subgraph, uses: ./inner.yaml, next: own}
+          own: {prompt: hi, agent: other, on_error: continue}
+        outputs: {said: "{{ state.sub.w }}"}
+        """,
+    )
+    assert magent(capsys, "run", "-q").out == "said: own\n"
+    assert magent(capsys, "run", "-q", "--agent", "writer=other").out == "said: other\n"

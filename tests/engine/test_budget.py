@@ -29,7 +29,7 @@ def test_tokens_that_calls_at_work_may_need_count() -> None:
     first = made.reserve("dear", 60)
     message, hint = refusal(made, "dear", 60)
     assert "the budget of 100 tokens" in message
-    assert "60 may be by calls at work" in message
+    assert "60 reserved by calls at work" in message
     assert hint == "raise it with --limit tokens=N"
     made.settle(first, Usage(5, 10))
     made.reserve("dear", 60)

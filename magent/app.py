@@ -28,6 +28,7 @@ from magent.forecast import forecast
 from magent.human.chain import Chain, Defaults, handler
 from magent.human.file import AnswersFile
 from magent.human.terminal import Terminal
+from magent.masks import MaskedSink
 from magent.model import Workflow
 from magent.outcome import Result, result_of
 from magent.outfit import Outfit
@@ -301,7 +302,7 @@ async def _live(
         clock,
         durability=options.durability or settings_file.read().get("durability") or "sync",
         width=options.max_concurrency or workflow.limits.max_concurrency,
-        sinks=options.sinks,
+        sinks=(MaskedSink(options.sinks, outfit.secrets.values()),) if outfit.mask else options.sinks,
         stop_after=options.stop_after,
         checkpoint_every=workflow.checkpoints.every,
         checkpoint_interval=workflow.checkpoints.interval,

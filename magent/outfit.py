@@ -17,6 +17,7 @@ from magent.engine.work import Services
 from magent.errors import UsageError
 from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError, Value
+from magent.masks import masker, secrets_of
 from magent.model import AgentSpec, Chain, Graph, Prompt, Task, Tool, Workflow
 from magent.ports import Agent, Remembers
 from magent.ports import Tool as ToolPort
@@ -24,8 +25,6 @@ from magent.process import ProcessExecutor, clean_environment
 from magent.source import did_you_mean
 
 KEPT_RAW = ("command", "replies", "system")  # rendered later, with what the task sees
-MASK = "***"
-SHORTEST = 4  # characters: what is shorter hides nothing, and would be found everywhere
 
 
 class Outfit:
@@ -145,11 +144,8 @@ class Outfit:
             child_env=self.child_env,
             secrets=self.secrets,
             cwd=self.cwd,
-            on_text=self._text,
+            on_text=lambda path, text, structured: self.on_text(path, text, structured),
         )
-
-    def _text(self, path: str, text: str, structured: bool) -> None:
-        self.on_text(path, self.mask(text) if self.mask else text, structured)
 
     def _spec(self, graph: Graph, name: str) -> AgentSpec:
         spec = graph.agents.get(name)
@@ -238,26 +234,3 @@ def _rendering(settings: Mapping[str, Any]) -> Value:
 
 def _not_yet(node: Task, key: str) -> UsageError:
     return UsageError(f"'{node.name}' uses `{key}`, which this version of magent does not run yet")
-
-
-def secrets_of(workflow: Workflow) -> dict[str, str]:
-    """The secrets that the workflow lists, as far as the environment has them."""
-    return {name: os.environ[name] for name in workflow.secrets if os.environ.get(name)}
-
-
-def masker(secrets: Any) -> Callable[[Any], Any] | None:
-    """A function that puts `***` for every secret in the texts of JSON data; None where there is no secret."""
-    hidden = sorted({secret for secret in secrets if len(secret) >= SHORTEST}, key=len, reverse=True)
-    if not hidden:
-        return None
-
-    def mask(data: Any) -> Any:
-        if isinstance(data, str):
-            for secret in hidden:
-                data = data.replace(secret, MASK)
-            return data
-        if isinstance(data, Mapping):
-            return {mask(key): mask(value) for key, value in data.items()}
-        return [mask(item) for item in data] if isinstance(data, list) else data
-
-    return mask

@@ -11,9 +11,9 @@ from magent.engine import run as lives
 from magent.engine.fold import Run
 from magent.errors import AnswerRefused, UsageError
 from magent.events import Event
+from magent.masks import masker, secrets_of
 from magent.model import Workflow
 from magent.outcome import result_of
-from magent.outfit import masker, secrets_of
 from magent.ports import Question, Record, RunStore
 from magent.source import did_you_mean
 from magent.spec.build import build

@@ -26,7 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("process",),
     ("stores", "human", "agents", "tools", "tracing"),
-    ("settings", "outfit", "forecast", "outcome", "records", "app", "api"),
+    ("settings", "masks", "outfit", "forecast", "outcome", "records", "app", "api"),
     ("__init__",),
     ("cli",),
     ("__main__",),

@@ -10,7 +10,7 @@ The shape, floor by floor (a module imports only from floors below its own; `tes
     5 engine/       fold · route · view · arrive · plan (pure) · values · nodes · attempt · drive (the loop) · run
     6 plumbing      process
       adapters      stores/ · human/ · agents/ · tools/
-    7 assembly      settings · masks · outfit · forecast · outcome · records · app (it and outfit know every adapter) · api
+    7 assembly      settings · masks · outfit · forecast · outcome · records · app (knows every adapter) · api
     8 doors         cli/ · this module · __main__
 
 A run is its list of events; the fold of the events is its state; the planner decides purely, the loop acts thinly.

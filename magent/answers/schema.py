@@ -156,6 +156,7 @@ def _validator() -> Any:
 
     options = re2.Options()
     options.log_errors = False
+    options.never_capture = True
 
     def pattern(_: Any, text: Any, instance: Any, __: Any) -> Iterable[Any]:
         if isinstance(instance, str) and not re2.compile(text, options).search(instance):

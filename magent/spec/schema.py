@@ -15,10 +15,20 @@ from magent.source import Path, Problem, dotted
 from magent.spec.schema_keywords import own_book
 from magent.spec.schema_rules import Book, Check, Fault, Rule, Walk
 from magent.spec.schema_sound import schema_faults
-from magent.spec.schema_values import check_value, field_schema, fill
+from magent.spec.schema_values import UNUSABLE, check_value, field_schema, fill
 from magent.spec.schema_words import problems
 
-__all__ = ["KINDS", "Kind", "check_schema", "check_value", "field_schema", "fill", "read_schema", "validate"]
+__all__ = [
+    "KINDS",
+    "UNUSABLE",
+    "Kind",
+    "check_schema",
+    "check_value",
+    "field_schema",
+    "fill",
+    "read_schema",
+    "validate",
+]
 
 Kind = Literal["workflow", "library", "answers", "settings", "test"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -251,6 +251,7 @@ def same(one: Any, other: Any) -> bool:
 
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
+_OPTIONS.never_capture = True  # groups that nobody asks for cost memory: thousands of them, gigabytes
 
 
 class BadPattern(ValueError):
@@ -263,7 +264,7 @@ def pattern(text: str) -> Callable[[str], bool]:
         search = re2.compile(text, _OPTIONS).search
     except re2.error as error:
         said = error.args[0] if error.args else error
-        raise BadPattern(said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)) from error
+        raise BadPattern((said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said))[:200]) from error
     except UnicodeEncodeError as error:
         raise BadPattern("it holds half a character") from error
 

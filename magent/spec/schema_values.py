@@ -19,6 +19,7 @@ from magent.spec.schema_say import found, plural, show, types_in_words
 from magent.spec.schema_sound import schema_faults
 
 MOST_ERRORS = 20
+UNUSABLE = "its schema cannot be used: "  # how the one sentence about a schema that is none begins
 _MOST_STEPS = 4_000_000  # about two seconds
 _KEPT = 1000
 _WORDING = ("title", "description", "default")
@@ -167,7 +168,7 @@ def check_value(schema: Schema, value: Any) -> list[str]:
     """
     known = _checkers.get(schema, Checker)
     if known.unsound:
-        return [f"its schema cannot be used: {known.unsound[0]}"]
+        return [UNUSABLE + known.unsound[0]]
     try:
         fault = known.first_fault(value)
         if fault is None:
@@ -193,7 +194,7 @@ def _all_sentences(known: Checker, value: Any) -> list[str]:
     except RecursionError:
         return ["it is nested too deep to be checked against its schema"]
     except Unsound as error:
-        return [f"its schema cannot be used: {error}"]
+        return [f"{UNUSABLE}{error}"]
     return list(sentences)[:MOST_ERRORS]
 
 

@@ -168,6 +168,12 @@ def test_a_pattern_that_makes_other_engines_hang_does_not() -> None:
     assert time.process_time() - start < 5
 
 
+def test_a_pattern_of_thousands_of_groups_takes_no_gigabytes() -> None:
+    start = time.process_time()
+    assert check_value({"pattern": "(a*)*" * 10_000}, "a" * 1000) == []
+    assert time.process_time() - start < 3
+
+
 def test_half_a_character_is_no_reason_to_break() -> None:
     assert check_value({"pattern": "^a$"}, "\ud800") == ["'\ud800' does not match the pattern ^a$"]
 

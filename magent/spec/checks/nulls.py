@@ -67,8 +67,9 @@ def _null_is_meant(use: Use, access: Access) -> bool:
     after = _AFTER.match(text, found.end() if found else start)
     if before or after:
         return True
-    alone = text[:start].strip(" ({-") == text[found.end() if found else start :].strip(" )}-") == ""
-    return alone and use.spot.pattern[-1] in ("when", "while", "until", "switch", "outputs")
+    if use.spot.pattern[-1] not in ("when", "while", "until", "switch", "outputs"):
+        return False
+    return text[:start].strip(" ({-") == text[found.end() if found else start :].strip(" )}-") == ""
 
 
 def _null_input(graph: GraphView, access: Access) -> str | None:

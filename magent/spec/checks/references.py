@@ -16,7 +16,7 @@ from magent.spec.checks.views import (
     sequence,
 )
 from magent.spec.loader import is_file
-from magent.spec.schema import check_value, field_schema
+from magent.spec.schema import UNUSABLE, check_value, field_schema
 
 FILE_TOOLS = ("read", "write", "append", "list", "search", "stat")
 BUILTINS = ("calculator", "files", "web_search", "http_request")
@@ -312,7 +312,8 @@ def has_template(value: Any) -> bool:
 def misfit(schema: Any, value: Any) -> list[str]:
     """What is wrong with a literal for a field of this schema; nothing where the schema itself is malformed."""
     try:
-        return [sentence.removeprefix("field: ") for sentence in check_value(_field(schema), value)]
+        told = check_value(_field(schema), value)
+        return [sentence.removeprefix("field: ") for sentence in told if not sentence.startswith(UNUSABLE)]
     except (ValueError, TypeError, KeyError, AttributeError, LookupError):
         return []  # the schema itself is malformed, which is told where it stands
 

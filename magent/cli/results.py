@@ -79,7 +79,8 @@ def spent(tokens: Mapping[str, int] | None, cost: float | None) -> list[str]:
 
 def next_step(status: str, error: Mapping[str, Any] | None) -> str | None:
     """What a resume would do now; None where there is nothing left to do."""
-    if status == "failed" and (error or {}).get("type") == "end":
+    kind = (error or {}).get("type")
+    if (status == "failed" and kind == "end") or (kind == "limit" and not flag_of(error)):
         return None
     steps = {"waiting": "goes on once it is answered", "failed": "tries again what failed"}
     return (steps | {"interrupted": "goes on from here"}).get(status)

@@ -63,7 +63,7 @@ class RunBudget:
         price = self.price(agent)
         wanted = 0.0 if price is None else tokens * price[1] / 1e6
         if used + self.reserved_usd + wanted > limit or used >= limit > 0:
-            reserved = f", ${self.reserved_usd:.4f} reserved by calls at work" if self.reserved_usd else ""
+            reserved = f", ${self.reserved_usd:.4f} reserved by calls at work" if self.reserved_usd > 1e-9 else ""
             message = f"the budget of ${limit:g} does not allow another call: ${used:.4f} are spent{reserved}"
             message += f", and this one may need ${wanted:.4f}"
             raise WorkFailed(Failure("limit", message, hint="raise it with --limit usd=N"))

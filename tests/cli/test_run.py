@@ -256,3 +256,14 @@ def test_a_function_that_ends_the_program_fails_its_task(here: Path, capsys: Any
     outcome = magent(capsys, "run", "--output", "json", "--store", "memory:")
     assert outcome.code == 1
     assert json.loads(outcome.out)["error"]["type"] == "call"
+
+
+def test_a_limit_that_no_flag_raises_is_not_to_be_resumed(here: Path, capsys: Any) -> None:
+    here.joinpath("workflow.yaml").write_text(
+        "magent: 1\nname: w\nnodes: {s: {type: subgraph, uses: again}}\n"
+        "subgraphs: {again: {nodes: {t: {type: subgraph, uses: again}}}}\n"
+    )
+    outcome = magent(capsys, "run", "--store", "memory:")
+    assert outcome.code == 4
+    assert "nested deeper than 16" in outcome.err
+    assert "magent resume" not in outcome.err

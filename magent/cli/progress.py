@@ -125,6 +125,8 @@ class Progress:
         parts = []
         if path in self._started:
             parts.append(durations.show(max(0.0, event.time - self._started.pop(path))))
+        if event.data.get("fallback"):
+            parts.append(f"(agent {event.data.get('agent')})")
         if tokens := total(event.data.get("tokens")):
             parts.append(f"{tokens:,} tokens")
         if cost := event.data.get("cost"):

@@ -31,7 +31,14 @@ async def ask(attempt: Attempt, work: Prompt) -> Any:
                 raise
             passed = {"agent": name, "type": error.failure.type, "message": error.failure.message}
             attempt.used.setdefault("fallback", []).append(passed)
-    return await _ask_one(attempt, work, names[-1])
+    try:
+        return await _ask_one(attempt, work, names[-1])
+    except WorkFailed as error:
+        if not (before := attempt.used.get("fallback")):
+            raise
+        told = "; ".join(f"{each['agent']}: {each['message']}" for each in before)
+        message = f"{error.failure.message} (before that, {told})"
+        raise WorkFailed(error.failure._replace(message=message)) from error
 
 
 def _fallback(graph: Graph, name: str) -> list[str]:

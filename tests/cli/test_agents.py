@@ -142,3 +142,28 @@ def test_an_agent_is_replaced_by_one_of_the_top_file_everywhere(here: Path, caps
     )
     assert magent(capsys, "run", "-q").out == "said: own\n"
     assert magent(capsys, "run", "-q", "--agent", "writer=other").out == "said: other\n"
+
+
+FALLS_BACK = """
+    magent: 1
+    name: falls_back
+    agents:
+      first: {command: [sh, -c, "echo gone >&2; exit 3"], fallback: [second]}
+      second: SECOND
+    nodes: {ask: {prompt: hi, agent: first}}
+"""
+
+
+def test_the_agent_that_stood_in_is_told(here: Path, capsys: Any) -> None:
+    written(here, FALLS_BACK.replace("SECOND", "{replies: [fine]}"))
+    outcome = magent(capsys, "run")
+    assert outcome.code == 0
+    assert "(agent second)" in outcome.err
+
+
+def test_where_nobody_can_stand_in_every_reason_is_told(here: Path, capsys: Any) -> None:
+    written(here, FALLS_BACK.replace("SECOND", "{replies: [{match: no, reply: fine}]}"))
+    outcome = magent(capsys, "run", "-q")
+    assert outcome.code == 1
+    assert "no scripted reply left" in outcome.err
+    assert "(before that, first: sh ended with exit code 3: gone)" in outcome.err

@@ -107,16 +107,25 @@ class Outfit:
                     )
 
     def _check_agent(self, graph: Graph, name: str) -> None:
+        """One that can be asked is enough: the agent itself, or one that stands in for it."""
+        spec = graph.agents.get(name)
+        others = spec.settings.get("fallback", ()) if spec is not None else ()
+        failures = [self._unusable(graph, each) for each in (name, *others)]
+        if failures[0] is not None and None not in failures:
+            message = failures[0].message
+            told = message if f"'{name}'" in message else f"agent '{name}': {message}"
+            raise UsageError(told, failures[0].hint)
+
+    def _unusable(self, graph: Graph, name: str) -> Failure | None:
+        """Why the agent can never be asked, as far as that is known before the run."""
         settings = self._spec(graph, name).settings if name in graph.agents else {}
         if "run" not in self.seen and any(access.path[:1] == ("run",) for access in _rendering(settings).accesses):
-            return  # what it needs is known when the run has begun
+            return None
         try:
             agent = self._agent(graph, name)
         except WorkFailed as error:
-            raise UsageError(f"agent '{name}': {error.failure.message}", error.failure.hint) from error
-        if isinstance(agent, Unusable):
-            failure = agent.why.failure
-            raise UsageError(failure.message, failure.hint)
+            return error.failure
+        return agent.why.failure if isinstance(agent, Unusable) else None
 
     def described(self) -> dict[str, str]:
         """What each agent is, in a word: for `--dry-run`."""

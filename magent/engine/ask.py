@@ -70,8 +70,10 @@ async def prepare(attempt: Attempt) -> None:
     work = attempt.node.work
     if isinstance(work, Prompt) and work.role is None and work.route is None:
         name = _agent_name(attempt, work)
+        if _fallback(attempt.graph, name):
+            return  # where the first cannot be made ready, another may answer
         agent = attempt.services.agent(attempt.graph, name)
-        if isinstance(agent, Prepares) and not _fallback(attempt.graph, name):
+        if isinstance(agent, Prepares):
             await agent.prepare()
 
 

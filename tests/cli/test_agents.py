@@ -167,3 +167,16 @@ def test_where_nobody_can_stand_in_every_reason_is_told(here: Path, capsys: Any)
     assert outcome.code == 1
     assert "no scripted reply left" in outcome.err
     assert "(before that, first: sh ended with exit code 3: gone)" in outcome.err
+
+
+def test_an_agent_that_cannot_be_asked_is_no_error_where_another_stands_in(here: Path, capsys: Any) -> None:
+    text = FALLS_BACK.replace(
+        'command: [sh, -c, "echo gone >&2; exit 3"]', 'model: "openai:x", api_key: "{{ secrets.HOUSE_KEY }}"'
+    )
+    text = text.replace("name: falls_back", "name: falls_back\n    secrets: [HOUSE_KEY]")
+    written(here, text.replace("SECOND", "{replies: [fine]}"))
+    assert magent(capsys, "run", "-q").out == "ask: fine\n"
+    written(here, text.replace("SECOND", '{model: "opnai:x"}'))
+    outcome = magent(capsys, "run", "-q")
+    assert outcome.code == 2
+    assert "agent 'first': the secret HOUSE_KEY is not set" in outcome.err

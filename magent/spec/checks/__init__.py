@@ -5,6 +5,7 @@ Modules, in order: views, positions, texts, shapes, context, scopes, references,
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 
 from magent.source import Problem, sort_key
@@ -55,6 +56,16 @@ _SETTLED = frozenset(("wrong-type", "bad-value", "bad-name"))
 
 def check(bundle: Bundle) -> list[Problem]:
     """Every problem of every document of the bundle, the loader's included: sorted by place, none twice."""
+    collecting = gc.isenabled()
+    gc.disable()  # it would look at every value of a large file again and again, and find nothing to collect
+    try:
+        return _check(bundle)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _check(bundle: Bundle) -> list[Problem]:
     shape = list(_shape(bundle))
     context = Context(bundle)
     told = {_mark(problem) for problem in shape if problem.severity == "error"}

@@ -9,6 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.terminal import Golden
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-screens", action="store_true", help="write the golden screens anew")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    return Golden(update=bool(request.config.getoption("--update-screens")))
+
 
 @pytest.fixture(autouse=True)
 def _settings_of_this_machine_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:

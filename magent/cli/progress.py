@@ -25,6 +25,7 @@ class Progress:
         self._stream = stream
         self._workflow = workflow
         self._terminal: Any = None
+        self._held: list[str] = []
         self._started: dict[str, float] = {}
         self._partial: dict[str, str] = {}
 
@@ -34,13 +35,21 @@ class Progress:
             tell(self, event, str(event.data.get("path") or event.data.get("node") or ""))
 
     def attach(self, terminal: Any) -> None:
-        """From now on `terminal` puts the questions; while one is on the screen it holds back what is written."""
+        """From now on `terminal` puts the questions; while one is on the screen, what is written is held back."""
         self._terminal = terminal
+        terminal.on_busy = self._step_aside
+
+    def _step_aside(self, busy: bool) -> None:
+        held, self._held = self._held, []
+        if not busy and held:
+            self._out("".join(held))
 
     def write(self, text: str) -> None:
         """Whole lines, or one that is redrawn."""
-        held = self._terminal is not None and self._terminal.busy
-        (self._terminal.write if held else self._out)(text)
+        if self._terminal is not None and self._terminal.busy:
+            self._held.append(text)
+        else:
+            self._out(text)
 
     def _line(self, event: Event, sign: str, text: str, *styles: str) -> None:
         clock = time.strftime("%H:%M:%S", time.localtime(event.time))

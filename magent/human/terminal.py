@@ -23,38 +23,33 @@ class Terminal:
     """A person at the terminal.
 
     Ctrl-C at a prompt calls `on_interrupt` and leaves this and all later questions unanswered; Ctrl-D leaves only this
-    one. While a question is on the screen `busy` is true and `write` holds text back: nothing is drawn into the prompt.
+    one. While a question is on the screen `busy` is true; nobody else may write to the terminal then. `on_busy` is
+    called with True before a question is drawn, with False once it is gone and the cursor begins a clean line.
     """
 
     def __init__(self, clock: Clock, on_interrupt: Callable[[], None], *, color: bool = True) -> None:
         self.busy = False
+        self.on_busy: Callable[[bool], None] = lambda _: None
         self._clock = clock
         self._on_interrupt = on_interrupt
         self._color = color
         self._prompts: Prompts | None = None
         self._turn = asyncio.Lock()
         self._stopped = False
-        self._held: list[str] = []
-
-    def write(self, text: str) -> None:
-        """Writes to stderr, or after the question that is on the screen."""
-        if self.busy:
-            self._held.append(text)
-            return
-        sys.stderr.write(text)
-        sys.stderr.flush()
 
     async def ask(self, question: Question) -> Mapping[str, Any] | None:
         async with self._turn:
             if self._stopped:
                 return None
-            self.busy = True
+            self._busy(True)
             try:
                 return await self._ask(question)
             finally:
-                self.busy = False
-                held, self._held = self._held, []
-                self.write("".join(held))
+                self._busy(False)
+
+    def _busy(self, busy: bool) -> None:
+        self.busy = busy
+        self.on_busy(busy)
 
     async def _ask(self, question: Question) -> Answer | None:
         self._prompts = self._prompts or for_this_terminal(color=self._color)

@@ -41,9 +41,15 @@ async def main():
         except asyncio.CancelledError:
             return "too late"
     async def other_branch():
-        while chatter and not terminal.busy:
-            await asyncio.sleep(0.001)
-        terminal.write(chatter)
+        on_screen = asyncio.Event()
+        def told(busy):
+            if busy:
+                on_screen.set()
+            elif chatter:
+                sys.stderr.write(chatter)
+        terminal.on_busy = told
+        if chatter:
+            await on_screen.wait()
         return terminal.busy
     *answers, held = await asyncio.gather(*map(ask, questions), other_branch())
     result = {"answers": answers, "stopped": bool(stopped), "held": held, "terminal": is_terminal()}

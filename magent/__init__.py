@@ -7,13 +7,15 @@ The shape, floor by floor (a module imports only from floors below its own; `tes
     2 model         model · events · state
     3 shared logic  ports · answers/ · functions · graph · draw
     4 spec/         composer · traps · loader · schema · checks/ · build
-    5 engine/       fold · route · view · arrive · plan (pure) · values · nodes · attempt · drive (the loop) · run
+    5 engine/       scopes · joins · tree · reopen · fold · route · view · arrive · conclude · settle · plan (all pure)
+                    values · nodes · attempt · drive (the loop) · run
     6 plumbing      process
       adapters      stores/ · human/ · agents/ · tools/
-    7 assembly      settings · masks · outfit · forecast · outcome · records · app (knows every adapter) · api
+    7 assembly      settings · masks · outfit · forecast · loading · outcome · records · life · app · api
     8 doors         cli/ · this module · __main__
 
 A run is its list of events; the fold of the events is its state; the planner decides purely, the loop acts thinly.
+`outfit` and `life` alone know the adapters.
 
 The Python API: `load`, `run`, `resume`, `runs`. Everything is imported when it is first used.
 """
@@ -24,9 +26,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from magent.api import load, resume, run, runs
-    from magent.app import LoadedWorkflow, Options
+    from magent.app import LoadedWorkflow
     from magent.errors import AnswerRefused, InvalidWorkflow, MagentError, RunDamaged, RunLocked, StoreError, UsageError
     from magent.events import Event
+    from magent.life import Options
     from magent.outcome import Result
 
 __all__ = [
@@ -49,7 +52,8 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(("load", "resume", "run", "runs"), "magent.api"),
-    **dict.fromkeys(("LoadedWorkflow", "Options"), "magent.app"),
+    "LoadedWorkflow": "magent.app",
+    "Options": "magent.life",
     "Result": "magent.outcome",
     "Event": "magent.events",
 }

@@ -26,7 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("process",),
     ("stores", "human", "agents", "tools", "tracing"),
-    ("settings", "masks", "outfit", "forecast", "outcome", "records", "app", "api"),
+    ("settings", "masks", "outfit", "forecast", "loading", "outcome", "records", "life", "app", "api"),
     ("__init__",),
     ("cli",),
     ("__main__",),
@@ -45,7 +45,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "run", "resume", "respond", "validate", "graph", "runs", "schema",
     ),
     "engine": (
-        "__init__", "values", "fold", "snapshot", "view", "route", "arrive", "plan",
+        "__init__", "values", "scopes", "joins", "tree", "reopen", "fold", "snapshot", "view", "route", "arrive", "conclude", "settle", "plan",
         "work", "budget", "ask", "nodes", "attempt", "uncertain", "drive", "run",
     ),
     "expressions": (

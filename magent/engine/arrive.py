@@ -8,8 +8,9 @@ from typing import Any
 
 from magent import durations
 from magent.answers import check_question, read_options
-from magent.engine.fold import Run, Scope
+from magent.engine.fold import Run
 from magent.engine.route import short
+from magent.engine.scopes import Scope
 from magent.engine.view import names
 from magent.events import Failure
 from magent.expressions import EvaluationError, Value

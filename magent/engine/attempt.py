@@ -9,8 +9,8 @@ from typing import Any
 
 from magent import durations
 from magent.engine.ask import prepare
+from magent.engine.conclude import error_of
 from magent.engine.nodes import perform
-from magent.engine.plan import error_of
 from magent.engine.work import Attempt
 from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError

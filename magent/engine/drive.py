@@ -14,10 +14,11 @@ from typing import Any
 from magent import durations
 from magent.answers import normalise
 from magent.clock import Clock, Timer, iso
-from magent.engine import plan
+from magent.engine import conclude, plan, settle
 from magent.engine.attempt import Outcome, attempt_once, retry_at
-from magent.engine.fold import Run, Scope, Visit
-from magent.engine.plan import Fact
+from magent.engine.conclude import Fact
+from magent.engine.fold import Run
+from magent.engine.scopes import Scope, Visit
 from magent.engine.snapshot import to_json
 from magent.engine.uncertain import decide, doubt
 from magent.engine.view import names, visit_key
@@ -276,7 +277,7 @@ class Driver:
             scope = self.waiting_for_place.popleft()
             if scope.status != "open" or scope.id not in self.run.scopes:
                 continue
-            if limit := plan.no_step_left(self.run, scope):
+            if limit := settle.no_step_left(self.run, scope):
                 self.halt(Stop("limit", limit, drain=True))
                 return
             kind, data = plan.started(scope)
@@ -395,7 +396,7 @@ class Driver:
             return
         now, node = self.now(), visit.node
         if outcome.failure is None:
-            kind, data = plan.completed(self.run, scope, node, now, outcome.output, outcome.used)
+            kind, data = conclude.completed(self.run, scope, node, now, outcome.output, outcome.used)
         elif outcome.failure.type == "limit":
             used: dict[str, Any] = {name: outcome.used[name] for name in ("tokens", "cost") if name in outcome.used}
             if used:
@@ -410,7 +411,7 @@ class Driver:
             self.launch(scope)
             return
         else:
-            kind, data = plan.failed(self.run, scope, node, outcome.failure, now, outcome.used)
+            kind, data = conclude.failed(self.run, scope, node, outcome.failure, now, outcome.used)
         self.record(kind, data, now)
 
     def _retry_at(self, visit: Visit, failure: Failure, now: float) -> float | None:
@@ -422,7 +423,7 @@ class Driver:
     def timed_out(self, scope: Scope, visit: Visit) -> None:
         if self.at_work(scope, visit):
             now = self.now()
-            for kind, data in plan.timed_out(self.run, visit, now).facts:
+            for kind, data in settle.timed_out(self.run, visit, now).facts:
                 self.record(kind, data, now)
 
     # ---- ending a life

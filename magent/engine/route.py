@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from magent.engine.fold import Scope
+from magent.engine.scopes import Scope
 from magent.expressions import Condition, EvaluationError
 from magent.model import DEFAULT_LOOP_BACK_MAX, Choice, Edge, Node
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from magent.engine.drive import Driver
-from magent.engine.fold import Run, Scope
+from magent.engine.fold import Run
+from magent.engine.scopes import Scope
 from magent.engine.snapshot import from_json
 from magent.errors import RunDamaged
 from magent.events import Event

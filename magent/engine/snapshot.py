@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from magent.engine.fold import Run, Scope, Visit, round_facts
+from magent.engine.fold import Run
+from magent.engine.joins import round_facts
+from magent.engine.scopes import Scope, Visit
 from magent.events import Failure
 from magent.model import Loop, Parallel, Workflow
 

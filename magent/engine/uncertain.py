@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from magent.engine.attempt import Outcome
-from magent.engine.fold import Visit
+from magent.engine.scopes import Visit
 from magent.events import Failure
 from magent.model import Call, Run, Task, Tool
 from magent.ports import Question

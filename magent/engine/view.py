@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from magent.engine.fold import Facts, Run, Scope
+from magent.engine.fold import Run
+from magent.engine.scopes import Facts, Scope
 from magent.model import Graph
 from magent.state import State, StateView
 

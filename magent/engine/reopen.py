@@ -1,0 +1,73 @@
+"""What a resume does to a failed run: its failed scopes are opened again, and failed visits are tried anew."""
+
+from __future__ import annotations
+
+from magent.engine.joins import is_final
+from magent.engine.scopes import Scope, Visit
+from magent.engine.tree import Tree
+from magent.model import HumanInput, Parallel, Subgraph
+
+
+def reopen(tree: Tree, time: float) -> int:
+    """Opens the failed scopes again, up to the root, and what was cancelled with them.
+
+    Gives the number of steps that were counted and will be taken again: visits that failed before they began.
+    """
+    work, again = [tree.root], 0
+    while work:
+        scope = work.pop()
+        if scope.status == "completed" or is_final(scope):
+            continue
+        if scope.owner is not None and isinstance(scope.owner.node, Parallel) and scope.status == "failed":
+            scope.owner.failures -= 1
+        scope.status, scope.failure = "open", None
+        visit = scope.current
+        if visit is not None and visit.early:
+            again += _enter_again(scope, visit)
+        elif visit is not None:
+            work.extend(_try_again(tree, visit, time))
+    return again
+
+
+def _enter_again(scope: Scope, visit: Visit) -> bool:
+    """The node is entered as if it had not been. Whether that had counted as a step."""
+    node = visit.node
+    scope.current, scope.pending = None, node.name
+    scope.facts.own[node.name] = {**scope.facts[node.name], "visits": visit.number - 1}
+    return node.type not in ("start", "end")
+
+
+def _try_again(tree: Tree, visit: Visit, time: float) -> list[Scope]:
+    """A failed visit is tried anew. Gives the scopes under it that are to be opened again."""
+    node, itself = visit.node, visit.failure is not None
+    if itself:
+        visit.attempt, visit.failure, visit.status = 1, None, "again"
+    if isinstance(node, Parallel):
+        visit.failed_first = None
+        if node.collect and not itself:  # what it collected stays so: it goes on with what was cancelled
+            return [child for child in visit.children if child.status == "cancelled"]
+    elif isinstance(node, HumanInput) and itself:
+        _ask_again(tree, visit, time)
+    elif itself and visit.items is None and all(child.status == "completed" for child in visit.children):
+        _start_over(tree, visit)
+    return visit.children
+
+
+def _ask_again(tree: Tree, visit: Visit, time: float) -> None:
+    """The same question, with as much time as it had."""
+    visit.answer = None
+    tree.release(visit.scope, True)
+    if visit.deadline is not None:
+        visit.deadline = time + (visit.deadline - visit.started)
+        visit.question = {**(visit.question or {}), "deadline": visit.deadline}
+    visit.started = time
+
+
+def _start_over(tree: Tree, visit: Visit) -> None:
+    """A loop or a subgraph that failed by itself (it was exhausted, had no route) begins anew."""
+    before, visit.children = visit.children, []
+    for child in before:
+        tree.scopes.pop(child.id, None)
+    visit.index, visit.last = -1, None
+    if isinstance(visit.node, Subgraph):
+        tree.open_inner(visit, visit.node, before[0].inputs)

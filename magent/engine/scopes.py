@@ -1,0 +1,127 @@
+"""The things that a fold is made of: scopes, the visits in them, and the facts of nodes as expressions see them.
+
+A `Scope` is the run, a branch, an item, a round or a subgraph; a `Visit` is one node at work in it. Composite visits
+hold the scopes they opened. Nothing recurses: scopes know their owner, visits their scope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from magent.events import Failure
+from magent.model import Graph, Node
+from magent.state import State
+
+PENDING_FACTS: Mapping[str, Any] = {"status": "pending", "visits": 0, "attempts": 0, "error": None}
+
+
+class Visit:
+    """One node at work in one scope."""
+
+    __slots__ = (
+        "answer", "attempt", "begun", "branches", "children", "cost", "deadline", "early", "failed_first", "failure",
+        "failures", "index",
+        "items", "last", "limit", "need", "next_child", "node", "number", "path", "question", "released", "results",
+        "scope", "started", "status", "successes", "timeout", "tokens", "width",
+    )  # fmt: skip
+
+    def __init__(self, scope: Scope, node: Node, number: int, started: float) -> None:
+        self.scope = scope
+        self.node = node
+        self.number = number
+        self.path = scope.prefix + node.name
+        self.status = "running"  # running | retrying | waiting | uncertain | again
+        self.attempt = 1
+        self.early = False  # failed before it began: at its `when`, at what it works out when it is reached
+        self.started = started
+        self.tokens = [0, 0]
+        self.cost: float | None = 0.0
+        self.deadline: float | None = None
+        self.timeout: float | None = None
+        self.question: Mapping[str, Any] | None = None
+        self.answer: Mapping[str, Any] | None = None
+        # composites
+        self.children: list[Scope] = []
+        self.items: list[Any] | None = None
+        self.branches: list[int] = []  # the indexes of those that are taken
+        self.next_child = 0  # where to look for a branch that has not begun
+        self.begun = 0
+        self.released = 0  # branches that wait for a person and so leave their place to others
+        self.width: int | None = None  # max_concurrency
+        self.need = 0
+        self.successes = 0
+        self.failures = 0
+        self.failed_first: Failure | None = None
+        self.failure: Failure | None = None
+        self.index = -1  # of the loop's round
+        self.limit: int | None = None
+        self.last: Any = None
+        self.results: list[Any] = []
+
+
+class Scope:
+    """One scope. `pending` is the node it will enter next; `current` the visit at work (kept where it failed)."""
+
+    __slots__ = (
+        "ancestry", "begun", "counters", "current", "depth", "error", "facts", "failure", "graph", "id",
+        "index", "inputs", "kind", "locals",
+        "names", "output", "outputs", "owner", "pending", "prefix", "queued", "released", "state", "status", "via",
+    )  # fmt: skip
+
+    def __init__(self, id_: int, kind: str, graph: Graph, prefix: str, owner: Visit | None, index: int = 0) -> None:
+        self.id = id_
+        self.kind = kind  # run | branch | item | round | graph
+        self.graph = graph
+        self.prefix = prefix
+        self.owner = owner
+        self.index = index
+        self.status = "open"
+        self.pending: str | None = None
+        self.via = "normal"
+        self.current: Visit | None = None
+        self.state: State
+        self.facts: Facts
+        self.inputs: Mapping[str, Any] = {}
+        self.locals: Mapping[str, Any] = {}
+        self.counters: dict[str, int] = {}
+        self.output: Any = None
+        self.outputs: Any = None  # of the `end` reached
+        self.error: Mapping[str, Any] | None = None
+        self.failure: Failure | None = None
+        self.depth: int = 0 if owner is None else owner.scope.depth + (kind == "graph")
+        self.ancestry: tuple[int, ...] = () if owner is None else (*owner.scope.ancestry, owner.number)
+        self.begun = False
+        self.queued = False
+        self.released = False
+        self.names: dict[str, Any] | None = None  # cache of what expressions see
+
+    def __repr__(self) -> str:
+        return f"<Scope {self.id} {self.kind} {self.prefix!r} {self.status}>"
+
+
+class Facts(Mapping[str, Any]):
+    """`nodes` as expressions see it: the facts of each node, own ones over the enclosing scope's."""
+
+    __slots__ = ("nodes", "own", "parent")
+
+    def __init__(self, nodes: Mapping[str, Node], parent: Facts | None = None) -> None:
+        self.nodes = nodes
+        self.parent = parent
+        self.own: dict[str, Mapping[str, Any]] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        layer: Facts | None = self
+        while layer is not None:
+            if name in layer.own:
+                return layer.own[name]
+            layer = layer.parent
+        if name in self.nodes:
+            return PENDING_FACTS
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)

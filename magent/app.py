@@ -1,4 +1,4 @@
-"""The assembly: the only place that knows every adapter. The command line and the Python API are built on it."""
+"""The assembly: workflows are loaded, run and resumed here. The command line and the Python API are built on it."""
 
 from __future__ import annotations
 
@@ -7,38 +7,29 @@ import hashlib
 import json
 import os
 import platform
-import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from magent import durations, stores
+from magent import durations, loading, stores
 from magent import graph as graphs
-from magent import settings as settings_file
-from magent.answers import check_document, unused
+from magent.answers import check_document
 from magent.clock import SystemClock
 from magent.engine import run as lives
-from magent.engine.drive import Driver, Stop
 from magent.engine.fold import Run
 from magent.errors import InvalidWorkflow, UsageError
 from magent.events import Event
 from magent.forecast import forecast
-from magent.human.chain import Chain, Defaults, handler
-from magent.human.file import AnswersFile
-from magent.human.terminal import Terminal
-from magent.masks import MaskedSink
+from magent.life import Options, lead
+from magent.loading import check
 from magent.model import Workflow
 from magent.outcome import Result, result_of
 from magent.outfit import Outfit
-from magent.ports import Agent, Human, Journal, Question, RunStore, Sink
+from magent.ports import Agent, Journal, RunStore, Sink
 from magent.records import workflow_of
+from magent.settings import open_store
 from magent.source import Problem, did_you_mean, sort_key
-from magent.spec.build import build
-from magent.spec.checks import check as check_bundle
-from magent.spec.loader import Bundle, load_data
-from magent.spec.loader import load as load_bundle
 from magent.spec.schema import check_value, field_schema, fill, validate
 from magent.stores.ids import new_id
 from magent.version import VERSION
@@ -46,34 +37,11 @@ from magent.version import VERSION
 if TYPE_CHECKING:
     import networkx
 
+__all__ = ["LoadedWorkflow", "Options", "check", "check_inputs", "load", "open_store", "plan", "resume", "start"]
+
 DURABILITIES = ("sync", "async", "exit")
 LIMITS = ("steps", "tokens", "usd", "timeout")
 FINAL = ("completed", "cancelled")
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a life of a run is led.
-
-    `limits`: steps, tokens, usd, timeout (seconds); `agents`: name → a model, another agent's name, or an agent;
-    `human`: who answers instead of answers file, terminal and default, a Human or a function of the question.
-    """
-
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    answers: Mapping[str, Any] = field(default_factory=dict)
-    interactive: bool = False
-    use_defaults: bool = False
-    agents: Mapping[str, str | Agent] = field(default_factory=dict)
-    run_id: str | None = None
-    max_concurrency: int | None = None
-    durability: str | None = None
-    limits: Mapping[str, float] = field(default_factory=dict)
-    stop_after: str | None = None
-    sinks: tuple[Sink, ...] = ()
-    human: Human | Callable[[Question], Any] | None = None
-    color: bool = True
-    on_terminal: Callable[[Terminal], None] | None = None  # is handed the terminal's prompts before the run begins
-    on_download: Callable[[str, int, int], None] | None = None  # what, bytes done, bytes in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,43 +81,9 @@ class LoadedWorkflow:
             running.cancel()
 
 
-# ---- loading
-
-
 def load(source: str | os.PathLike[str] | Mapping[str, Any], *, name: str | None = None) -> LoadedWorkflow:
     """A workflow from a file or a mapping. Raises InvalidWorkflow with every problem and with `sources`."""
-    if isinstance(source, Mapping):
-        data = {"magent": 1, "name": name or "workflow", **source}
-        bundle = load_data(data, os.getcwd())
-    else:
-        bundle = load_bundle(os.fspath(source))
-    settings_file.read().complete(bundle)
-    problems = _problems(bundle)
-    if any(problem.severity == "error" for problem in problems):
-        invalid = InvalidWorkflow(problems)
-        invalid.sources = bundle.sources
-        raise invalid
-    return LoadedWorkflow(build(bundle), problems, bundle.sources)
-
-
-def _problems(bundle: Bundle) -> list[Problem]:
-    found = {(each.code, each.position, each.message): each for each in [*bundle.problems, *check_bundle(bundle)]}
-    return sorted(found.values(), key=sort_key)
-
-
-def check(path: str) -> tuple[list[Problem], Mapping[str, list[str]]]:
-    """Every problem of a file and all it refers to, and the lines of each file. Never raises for a bad file."""
-    try:
-        bundle = load_bundle(path)
-        settings_file.read().complete(bundle)
-    except InvalidWorkflow as invalid:
-        return list(invalid.problems), invalid.sources
-    return _problems(bundle), bundle.sources
-
-
-def open_store(url: str | None = None) -> RunStore:
-    """The store of a URL, else of MAGENT_STORE, else of the settings file, else `file:.magent`. Raises UsageError."""
-    return stores.open_store(settings_file.read().store() if url is None else url)
+    return LoadedWorkflow(*loading.read(source, name))
 
 
 def _store(store: str | RunStore | None) -> RunStore:
@@ -184,7 +118,7 @@ async def start(loaded: LoadedWorkflow, store: RunStore, options: Options) -> Re
         "pid": os.getpid(),
     }
     run = Run(workflow)
-    return await _live(run, store, journal, outfit, options, lambda driver: lives.start(driver, data))
+    return await lead(run, store, journal, outfit, options, lambda driver: lives.start(driver, data))
 
 
 async def _created(
@@ -290,76 +224,6 @@ def _limits(workflow: Workflow, options: Options) -> dict[str, Any]:
     return limits
 
 
-async def _live(
-    run: Run, store: RunStore, journal: Journal, outfit: Outfit, options: Options, life: Callable[[Driver], Any]
-) -> Result:
-    workflow, clock = run.workflow, outfit.clock
-    driver = Driver(
-        run,
-        journal,
-        outfit.services(run),
-        Chain(()),
-        clock,
-        durability=options.durability or settings_file.read().get("durability") or "sync",
-        width=options.max_concurrency or workflow.limits.max_concurrency,
-        sinks=(MaskedSink(options.sinks, outfit.secrets.values()),) if outfit.mask else options.sinks,
-        stop_after=options.stop_after,
-        checkpoint_every=workflow.checkpoints.every,
-        checkpoint_interval=workflow.checkpoints.interval,
-        checkpoint_keep=workflow.checkpoints.keep,
-        mask=outfit.mask,
-    )
-    driver.checkpoint_time = clock.now()
-    answers = AnswersFile(options.answers, clock) if options.answers else None
-    driver.human = _people(driver, outfit, options, answers)
-    outfit.on_text = driver.text
-    try:
-        with _signals(driver):
-            await life(driver)
-        result = result_of(run, str(journal.directory), store)
-        if answers is not None and run.status in ("completed", "failed"):
-            result = replace(result, warnings=tuple(unused(options.answers, answers.used)))
-        await journal.finish(result.as_json())
-        return result
-    finally:
-        await outfit.close()
-        await journal.close()
-
-
-def _people(driver: Driver, outfit: Outfit, options: Options, answers: AnswersFile | None) -> Human:
-    humans: list[Human] = [] if answers is None else [answers]
-    if options.human is not None:
-        humans.append(handler(options.human, outfit.clock))
-    elif options.interactive:
-        stop = Stop("interrupted", signal=signal.SIGINT)
-        terminal = Terminal(outfit.clock, lambda: driver.halt(stop), color=options.color)
-        if options.on_terminal is not None:
-            options.on_terminal(terminal)
-        humans.append(terminal)
-    if options.use_defaults:
-        humans.append(Defaults(outfit.clock))
-    return Chain(humans)
-
-
-@contextmanager
-def _signals(driver: Driver) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end this life of the run in good order. Outside the main thread, nothing is caught."""
-    loop = asyncio.get_running_loop()
-    caught: list[signal.Signals] = []
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        stop = Stop("interrupted", signal=number)
-        try:
-            loop.add_signal_handler(number, driver.halt, stop)
-        except (ValueError, RuntimeError, NotImplementedError):
-            break
-        caught.append(number)
-    try:
-        yield
-    finally:
-        for number in caught:
-            loop.remove_signal_handler(number)
-
-
 # ---- resuming
 
 
@@ -379,7 +243,7 @@ async def resume(store: RunStore, run_id: str, options: Options) -> Result:
         run.facts = {**run.facts, "dir": str(journal.directory), "workspace": _workspace(run.workflow, journal)}
         shown = {"run_id": run.id, "workflow": run.workflow.name, "limits": dict(options.limits)}
         data = {**shown, "agents": _by_name(agents), "pid": os.getpid()}
-        return await _live(run, store, journal, outfit, options, lambda driver: lives.resume(driver, data))
+        return await lead(run, store, journal, outfit, options, lambda driver: lives.resume(driver, data))
     finally:
         await journal.close()
 

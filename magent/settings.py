@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from magent import stores
 from magent.errors import InvalidWorkflow, UsageError
+from magent.ports import RunStore
 from magent.spec.loader import Bundle, load_yaml, shown
 from magent.spec.schema import validate
 
@@ -96,6 +98,11 @@ def read(start: Path | None = None) -> Settings:
         if file.is_file():
             return Settings(environment, _read(file), str(file))
     return Settings(environment)
+
+
+def open_store(url: str | None = None) -> RunStore:
+    """The store of a URL, else of MAGENT_STORE, else of the settings file, else `file:.magent`. Raises UsageError."""
+    return stores.open_store(read().store() if url is None else url)
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -1,0 +1,118 @@
+"""One life of a run: the driver and its people, led until the run is over, waits, or is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from magent import settings
+from magent.answers import unused
+from magent.engine.drive import Driver, Stop
+from magent.engine.fold import Run
+from magent.human.chain import Chain, Defaults, handler
+from magent.human.file import AnswersFile
+from magent.human.terminal import Terminal
+from magent.masks import MaskedSink
+from magent.outcome import Result, result_of
+from magent.outfit import Outfit
+from magent.ports import Agent, Human, Journal, Question, RunStore, Sink
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a life of a run is led.
+
+    `limits`: steps, tokens, usd, timeout (seconds); `agents`: name → a model, another agent's name, or an agent;
+    `human`: who answers instead of answers file, terminal and default, a Human or a function of the question.
+    """
+
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    interactive: bool = False
+    use_defaults: bool = False
+    agents: Mapping[str, str | Agent] = field(default_factory=dict)
+    run_id: str | None = None
+    max_concurrency: int | None = None
+    durability: str | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
+    stop_after: str | None = None
+    sinks: tuple[Sink, ...] = ()
+    human: Human | Callable[[Question], Any] | None = None
+    color: bool = True
+    on_terminal: Callable[[Terminal], None] | None = None  # is handed the terminal's prompts before the run begins
+    on_download: Callable[[str, int, int], None] | None = None  # what, bytes done, bytes in all
+
+
+async def lead(
+    run: Run, store: RunStore, journal: Journal, outfit: Outfit, options: Options, life: Callable[[Driver], Any]
+) -> Result:
+    """Drives the run; `life` begins it. Returns what it came to. Raises what `Driver.drive` does."""
+    workflow, clock = run.workflow, outfit.clock
+    driver = Driver(
+        run,
+        journal,
+        outfit.services(run),
+        Chain(()),
+        clock,
+        durability=options.durability or settings.read().get("durability") or "sync",
+        width=options.max_concurrency or workflow.limits.max_concurrency,
+        sinks=(MaskedSink(options.sinks, outfit.secrets.values()),) if outfit.mask else options.sinks,
+        stop_after=options.stop_after,
+        checkpoint_every=workflow.checkpoints.every,
+        checkpoint_interval=workflow.checkpoints.interval,
+        checkpoint_keep=workflow.checkpoints.keep,
+        mask=outfit.mask,
+    )
+    driver.checkpoint_time = clock.now()
+    answers = AnswersFile(options.answers, clock) if options.answers else None
+    driver.human = _people(driver, outfit, options, answers)
+    outfit.on_text = driver.text
+    try:
+        with _signals(driver):
+            await life(driver)
+        result = result_of(run, str(journal.directory), store)
+        if answers is not None and run.status in ("completed", "failed"):
+            result = replace(result, warnings=tuple(unused(options.answers, answers.used)))
+        await journal.finish(result.as_json())
+        return result
+    finally:
+        await outfit.close()
+        await journal.close()
+
+
+def _people(driver: Driver, outfit: Outfit, options: Options, answers: AnswersFile | None) -> Human:
+    humans: list[Human] = [] if answers is None else [answers]
+    if options.human is not None:
+        humans.append(handler(options.human, outfit.clock))
+    elif options.interactive:
+        stop = Stop("interrupted", signal=signal.SIGINT)
+        terminal = Terminal(outfit.clock, lambda: driver.halt(stop), color=options.color)
+        if options.on_terminal is not None:
+            options.on_terminal(terminal)
+        humans.append(terminal)
+    if options.use_defaults:
+        humans.append(Defaults(outfit.clock))
+    return Chain(humans)
+
+
+@contextmanager
+def _signals(driver: Driver) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end this life of the run in good order. Outside the main thread, nothing is caught."""
+    loop = asyncio.get_running_loop()
+    caught: list[signal.Signals] = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        stop = Stop("interrupted", signal=number)
+        try:
+            loop.add_signal_handler(number, driver.halt, stop)
+        except (ValueError, RuntimeError, NotImplementedError):
+            break
+        caught.append(number)
+    try:
+        yield
+    finally:
+        for number in caught:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,56 @@
+"""From a file or a mapping to a checked workflow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from magent import settings
+from magent.errors import InvalidWorkflow
+from magent.model import Workflow
+from magent.source import Problem, sort_key
+from magent.spec.build import build
+from magent.spec.checks import check as check_bundle
+from magent.spec.loader import Bundle, load_data
+from magent.spec.loader import load as load_bundle
+
+Sources = Mapping[str, list[str]]
+
+
+class Checked(NamedTuple):
+    """A workflow without errors, its warnings, and the lines of each file."""
+
+    workflow: Workflow
+    problems: list[Problem]
+    sources: Sources
+
+
+def read(source: str | os.PathLike[str] | Mapping[str, Any], name: str | None = None) -> Checked:
+    """A workflow from a file or a mapping. Raises InvalidWorkflow with every problem and with `sources`."""
+    if isinstance(source, Mapping):
+        bundle = load_data({"magent": 1, "name": name or "workflow", **source}, os.getcwd())
+    else:
+        bundle = load_bundle(os.fspath(source))
+    settings.read().complete(bundle)
+    problems = _problems(bundle)
+    if any(problem.severity == "error" for problem in problems):
+        invalid = InvalidWorkflow(problems)
+        invalid.sources = bundle.sources
+        raise invalid
+    return Checked(build(bundle), problems, bundle.sources)
+
+
+def check(path: str) -> tuple[list[Problem], Sources]:
+    """Every problem of a file and all it refers to, and the lines of each file. Never raises for a bad file."""
+    try:
+        bundle = load_bundle(path)
+        settings.read().complete(bundle)
+    except InvalidWorkflow as invalid:
+        return list(invalid.problems), invalid.sources
+    return _problems(bundle), bundle.sources
+
+
+def _problems(bundle: Bundle) -> list[Problem]:
+    found = {(each.code, each.position, each.message): each for each in [*bundle.problems, *check_bundle(bundle)]}
+    return sorted(found.values(), key=sort_key)

@@ -40,10 +40,11 @@ INSIDE: dict[str, tuple[str, ...]] = {
     ),
     "answers": ("schema", "flags", "whole", "document", "__init__"),
     "cli": (
-        "__init__", "verbs", "console", "parser", "main",
+        "__init__", "verbs", "declared", "help", "console", "parser", "main",
         "flags", "files", "inputs", "plain", "progress", "download", "results", "reports", "execution",
         "run", "resume", "respond", "validate", "graph", "runs", "schema",
     ),
+    "draw": ("pictures", "to_dot", "to_mermaid", "to_json", "__init__"),
     "engine": (
         "__init__", "values", "scopes", "joins", "tree", "reopen", "fold", "snapshot", "view", "route", "arrive", "conclude", "settle", "plan",
         "work", "budget", "ask", "nodes", "attempt", "uncertain", "drive", "run",

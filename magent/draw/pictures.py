@@ -1,0 +1,85 @@
+"""What is drawn: the root and each subgraph it uses, with the boxes around branches and bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from magent.graph import compile as compile_graph
+from magent.model import Graph, Subgraph, Workflow
+
+if TYPE_CHECKING:
+    import networkx
+
+LONGEST_LABEL = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One graph to draw. `prefix` keeps the ids of different graphs apart; the root's is empty."""
+
+    prefix: str
+    title: str
+    graph: Graph
+    compiled: networkx.MultiDiGraph[str]
+
+    def children(self) -> dict[str | None, list[str]]:
+        """Which regions stand directly inside which, by entry; the graph's own stands in None."""
+        inside: dict[str | None, list[str]] = {}
+        for entry, region in self.graph.regions.items():
+            owner = self.graph.nodes[region.owner].region or self.graph.entry if region.owner else None
+            inside.setdefault(owner, []).append(entry)
+        return inside
+
+    def members(self, entry: str) -> list[str]:
+        return [name for name, data in self.compiled.nodes(data=True) if data["region"] == entry]
+
+    def walk(self) -> Iterator[tuple[int, str | None, str]]:
+        """(depth, box title or None, node): boxes as they open, nodes as they stand; depth falls where boxes end."""
+        children = self.children()
+        stack = [(0, entry) for entry in reversed(children.get(None, []))]
+        while stack:
+            depth, entry = stack.pop()
+            owner = self.graph.regions[entry].owner
+            if owner is not None:
+                yield depth, f"{owner}: {entry}", entry
+            for name in self.members(entry):
+                yield depth + (owner is not None), None, name
+            stack += [(depth + (owner is not None), inner) for inner in reversed(children.get(entry, []))]
+
+
+def pictures(workflow: Workflow) -> list[Picture]:
+    """The root and every subgraph that it uses, directly or not, in the order of their first use."""
+    keys = [workflow.root]
+    for key in keys:  # grows
+        for node in workflow.graphs[key].nodes.values():
+            if isinstance(node, Subgraph) and node.uses in workflow.graphs and node.uses not in keys:
+                keys.append(node.uses)
+    pictures = []
+    for number, key in enumerate(keys):
+        graph = workflow.graphs[key]
+        title = title_of(key, workflow) if number else workflow.name
+        pictures.append(Picture(f"g{number}_" if number else "", title, graph, compile_graph(workflow, graph)))
+    return pictures
+
+
+def title_of(key: str, workflow: Workflow) -> str:
+    """The key of a graph as people know it: by its name in the file, or its file's path from the workflow's own."""
+    return key.removeprefix(f"{workflow.root}#").removeprefix(workflow.home.rstrip("/") + "/")
+
+
+def short(text: Any) -> str:
+    line = " ".join(str(text).split())
+    return line if len(line) <= LONGEST_LABEL else line[: LONGEST_LABEL - 1] + "…"
+
+
+def edge_label(data: Mapping[str, Any]) -> str:
+    parts = [short(data["when"])] if data["when"] is not None else []
+    if data["max"] is not None:
+        parts.append(f"max {short(data['max'])}")
+    return ", ".join(parts)
+
+
+def node_lines(name: str, data: Mapping[str, Any]) -> list[str]:
+    return [name, short(data["label"])] if data["label"] else [name]

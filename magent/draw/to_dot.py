@@ -1,0 +1,79 @@
+"""DOT, Graphviz's language: node shape by type, normal edges solid, conditional dashed, loop_backs dotted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from magent.draw.pictures import Picture, edge_label, node_lines, pictures
+from magent.model import Workflow
+
+_DOT_SHAPES = {
+    "start": "circle",
+    "end": "doublecircle",
+    "task": "box",
+    "condition": "diamond",
+    "parallel": "trapezium",
+    "loop": "hexagon",
+    "subgraph": "component",
+    "human_input": "house",
+}
+_DOT_STYLES = {"normal": "solid", "conditional": "dashed", "loop_back": "dotted"}
+
+
+def dot(workflow: Workflow) -> str:
+    """The DOT text, for Graphviz."""
+    lines = [f"digraph {_dot_text(workflow.name)} {{", "  rankdir=TB;", '  graph [fontname="sans-serif"];']
+    lines.append('  node [fontname="sans-serif"];')
+    lines.append('  edge [fontname="sans-serif", fontsize=10];')
+    for number, picture in enumerate(pictures(workflow)):
+        inner = "  "
+        if number:
+            lines.append(f"  subgraph {_dot_text(f'cluster_{picture.prefix}')} {{")
+            lines.append(f"    label={_dot_text(f'subgraph {picture.title}')};")
+            inner = "    "
+        lines += _dot_boxes(picture, inner)
+        lines += _dot_edges(picture, inner)
+        lines += ["  }"] if number else []
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _dot_boxes(picture: Picture, indent: str) -> Iterator[str]:
+    open_boxes = 0
+    for depth, box, name in picture.walk():
+        while open_boxes > depth:
+            open_boxes -= 1
+            yield f"{indent}{'  ' * open_boxes}}}"
+        space = indent + "  " * depth
+        if box is not None:
+            yield f"{space}subgraph {_dot_text(f'cluster_{picture.prefix}{name}')} {{"
+            yield f"{space}  label={_dot_text(box)}; style=rounded;"
+            open_boxes += 1
+        else:
+            data = picture.compiled.nodes[name]
+            label = "\\n".join(_dot_escape(line) for line in node_lines(name, data))
+            yield f'{space}{_dot_text(picture.prefix + name)} [shape={_DOT_SHAPES[data["type"]]}, label="{label}"];'
+    for left in reversed(range(open_boxes)):
+        yield f"{indent}{'  ' * left}}}"
+
+
+def _dot_edges(picture: Picture, indent: str) -> Iterator[str]:
+    for source, target, data in picture.compiled.edges(data=True):
+        attributes = [f"style={_DOT_STYLES[data['type']]}"]
+        if label := edge_label(data):
+            attributes.append(f"label={_dot_text(label)}")
+        if data["implied"]:
+            attributes.append("color=gray50")
+        if data["type"] == "loop_back":
+            attributes.append("constraint=false")
+        ends = f"{_dot_text(picture.prefix + source)} -> {_dot_text(picture.prefix + target)}"
+        yield f"{indent}{ends} [{', '.join(attributes)}];"
+
+
+def _dot_escape(text: str) -> str:
+    """Graphviz reads backslashes and, even in plain labels, HTML entities."""
+    visible = "".join(char if char.isprintable() else "�" for char in text)
+    return visible.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _dot_text(text: str) -> str:
+    return f'"{_dot_escape(text)}"'

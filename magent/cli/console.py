@@ -13,14 +13,14 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
 from magent.errors import InvalidWorkflow, MagentError
 from magent.source import Problem, render
 
-_COLORS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "dim": "2", "bold": "1"}
+_COLORS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "dim": "2", "bold": "1"}
 _DIRECTIONS = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]  # they reorder what a person reads
 _CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160), 0x2028, 0x2029, *_DIRECTIONS), "�")
 
@@ -70,6 +70,7 @@ class Console:
     def configure(self, settings: Globals) -> None:
         self.settings = settings
         self.color = _wants_color(self._err, settings.no_color)
+        self.out_color = _wants_color(self._out, settings.no_color)
 
     @property
     def terminal(self) -> bool:
@@ -82,7 +83,10 @@ class Console:
 
     def result(self, text: str) -> None:
         """One result, ended by a line feed. Raises MagentError where stdout takes no more, unless its reader left."""
-        shown = neutral(text) if self._out_is_terminal else text
+        self.drawn(neutral(text) if self._out_is_terminal else text)
+
+    def drawn(self, shown: str) -> None:
+        """A result whose foreign parts are neutral already. Raises MagentError where stdout takes no more."""
         try:
             self._out.write(shown if shown.endswith("\n") else shown + "\n")
             self._out.flush()
@@ -91,6 +95,19 @@ class Console:
         except OSError as error:
             self._abandon(self._out)
             raise MagentError(f"stdout cannot be written: {error.strerror}") from error
+
+    @property
+    def columns(self) -> int:
+        """The width of the window that stdout is; 80 where it is none."""
+        return _columns(self._out) if self._out_is_terminal else 80
+
+    def page(self, lines: Iterable[tuple[str, str, str]]) -> None:
+        """A result of lines, each `(head, rest, style of the head)`."""
+        self.drawn("\n".join(self.tinted(head, *style.split()) + neutral(rest) for head, rest, style in lines))
+
+    def tinted(self, text: str, *styles: str) -> str:
+        """The text, neutral and in colour where stdout shows any; for `drawn`."""
+        return _painted(neutral(text), styles) if self.out_color else neutral(text)
 
     def say(self, text: str, *styles: str) -> None:
         """Progress and remarks; silent with --quiet."""
@@ -113,11 +130,7 @@ class Console:
             self._abandon(self._err)
 
     def styled(self, text: str, *styles: str) -> str:
-        shown = neutral(text)
-        if not self.color or not styles:
-            return shown
-        codes = ";".join(_COLORS[style] for style in styles)
-        return f"\x1b[{codes}m{shown}\x1b[0m"
+        return _painted(neutral(text), styles) if self.color else neutral(text)
 
     def problems(self, problems: Sequence[Problem], sources: Mapping[str, list[str]]) -> None:
         """Problems with their source lines, to stderr."""
@@ -150,6 +163,19 @@ class Console:
         with contextlib.suppress(OSError, ValueError):  # a stream without a descriptor has nothing to flush
             os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
+
+
+def _painted(text: str, styles: Sequence[str]) -> str:
+    if not text or not styles:
+        return text
+    return f"\x1b[{';'.join(_COLORS[style] for style in styles)}m{text}\x1b[0m"
+
+
+def _columns(stream: TextIO) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):  # a terminal that does not say, or a stream without a descriptor
+        return 80
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -6,9 +6,6 @@ import asyncio
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from magent import app, draw, records
 from magent.cli.console import Console, dump
@@ -26,20 +23,15 @@ PICTURES = ("svg", "png")
 
 
 def graph(
-    ctx: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="[FILE|ID]", help="The workflow, or a run.")] = "workflow.yaml",
-    dot: Annotated[bool, typer.Option("--dot", help="Graphviz's language (the default).")] = False,
-    mermaid: Annotated[bool, typer.Option("--mermaid", help="A Mermaid flowchart.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Nodes and edges as JSON.")] = False,
-    output: Annotated[
-        str | None, typer.Option("-o", "--output", metavar="FILE", help="Write FILE.(dot|mmd|json|svg|png) instead.")
-    ] = None,
+    console: Console,
+    *,
+    file: str,
+    dot: bool,
+    mermaid: bool,
+    json: bool,
+    output: str | None,
 ) -> int:
-    """Draw a workflow as DOT, Mermaid, JSON or a picture.
-
-    Example: magent graph workflow.yaml --mermaid
-    """
-    console: Console = ctx.obj
+    """Draw a workflow as DOT, Mermaid, JSON or a picture."""
     form = _form([name for name, given in (("dot", dot), ("mermaid", mermaid), ("json", json)) if given], output)
     workflow = asyncio.run(_frozen(console, file)) if _is_run(file) else load(console, file).workflow
     if output is None:

@@ -10,8 +10,10 @@ import sys
 from collections.abc import Sequence
 
 from magent.cli import VERSION_LINE
+from magent.cli import help as pages
 from magent.cli.console import Console, Globals
-from magent.cli.verbs import DEFAULTS, ENTRIES, VerbEntry, first_words, overview, second_words
+from magent.cli.declared import DECLARED
+from magent.cli.verbs import DEFAULTS, ENTRIES, VerbEntry, first_words, second_words
 from magent.errors import UsageError
 from magent.source import did_you_mean
 
@@ -27,9 +29,8 @@ def main(args: Sequence[str]) -> int:
         if "--version" in leading:
             console.result(VERSION_LINE)
             return 0
-        if not words or (words[0] in DEFAULTS and words[1:] in (["-h"], ["--help"])):
-            console.result(overview(*words[:1]))
-            return 0
+        if not words or words[0] == "help" or (words[0] in DEFAULTS and words[1:] in (["-h"], ["--help"])):
+            return _help(console, [word for word in words if word not in ("help", "-h", "--help")])
         entry, rest = find(words)
         return _call(entry, [*leading, *rest], console)
     except KeyboardInterrupt:
@@ -76,14 +77,33 @@ def _file_hint(word: str) -> str | None:
     return f"did you mean 'magent run {word}'?" if word.endswith((".yaml", ".yml")) else None
 
 
+def _help(console: Console, words: Sequence[str]) -> int:
+    """The page of what the words name. Raises UsageError, with the nearest."""
+    page = pages.of_words(words, console.columns)
+    if page is None:
+        entry, _ = find(words)
+        page = pages.of_verb(entry, console.columns)
+    console.page(page)
+    return 0
+
+
 def _call(entry: VerbEntry, args: list[str], console: Console) -> int:
     try:
         os.getcwd()
     except OSError as error:
         raise UsageError("the current directory is not there any more", "go to one that is: cd …") from error
-    module = importlib.import_module(f"magent.cli.{entry.module}")
+    if args in (["-h"], ["--help"]):  # without the parser, whose import takes as long as all the rest
+        return _help(console, entry.name.split())
     parser = importlib.import_module("magent.cli.parser")
-    return int(parser.execute(getattr(module, entry.function), entry.name, args, console))
+    given = parser.parse(DECLARED[entry.name], entry.name, args)
+    console.configure(Globals(**{name: given.pop(name) for name in Globals.__dataclass_fields__}))
+    if given.pop("help"):
+        return _help(console, entry.name.split())
+    if given.pop("version"):
+        console.result(VERSION_LINE)
+        return 0
+    module = importlib.import_module(f"magent.cli.{entry.module}")
+    return int(getattr(module, entry.function)(console, **given))
 
 
 def _foreseen(args: Sequence[str]) -> Globals:

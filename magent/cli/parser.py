@@ -1,4 +1,4 @@
-"""From words to a verb's function: typer declares the options, this parses them.
+"""From words to a verb's function: typer parses them by what `declared` says.
 
 Typer would convert each value through pydantic, whose import costs more than all the rest of a command (0.17 s), and
 its errors would be its own. So values are taken as texts, lists of texts and flags, and the verbs convert them.
@@ -6,14 +6,14 @@ its errors would be its own. So values are taken as texts, lists of texts and fl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from inspect import Parameter, Signature
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from magent.cli import VERSION_LINE
-from magent.cli.console import Console, Globals
+from magent.cli.declared import Argument, Declared, Option
 from magent.errors import UsageError
 from magent.source import did_you_mean
 
@@ -21,31 +21,12 @@ from magent.source import did_you_mean
 ParserError: type[Exception] = typer.BadParameter.__bases__[0]
 
 
-def _globals(
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors and final hints only.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print more, and tracebacks.")] = False,
-    no_color: Annotated[bool, typer.Option("--no-color", help="Print without colours.")] = False,
-    store: Annotated[str | None, typer.Option("--store", metavar="URL", help="Where runs are kept.")] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
-) -> None:
-    """The options that every verb takes; never called, read for its declarations."""
-
-
 class Verb(TyperCommand):
-    """A command whose values stay texts, with the global options added; `ctx.obj` is the Console."""
+    """A command whose values stay texts."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         given = self._given(ctx, args)
-        asks_help = given.get(getattr(self.get_help_option(ctx), "name", None) or "help")
-        if asks_help or given.get("version"):
-            told = self.get_help(ctx) if asks_help else VERSION_LINE
-            self.callback = lambda: ctx.obj.result(told)
-            return []
-        values = {param.name: _value(param, given) for param in self.params}
-        names = Globals.__dataclass_fields__
-        ctx.obj.configure(Globals(**{name: values.pop(name) for name in names}))
-        del values["version"]
-        ctx.params = values
+        ctx.params = {param.name: _value(param, given) for param in self.params}
         return []
 
     def _given(self, ctx: Any, args: list[str]) -> dict[str, Any]:
@@ -73,20 +54,50 @@ def _value(param: Any, given: dict[str, Any]) -> Any:
     return param.default if isinstance(param.default, (str, bool)) else None
 
 
-def command(function: Callable[..., Any]) -> Verb:
-    """The parser of a verb's function, which takes `ctx: typer.Context` first."""
+def kind(item: Option | Argument) -> Any:
+    """The type of its value: `str | None`, `list[str] | None`, `bool`, or `bool | None` where there is a no."""
+    if item.many:
+        return list[str] | None
+    if isinstance(item, Argument):
+        return str | None if item.default is None else str
+    return str | None if item.value else bool | None if _says_no(item) else bool
+
+
+def _says_no(option: Option) -> bool:
+    return any(word.startswith("--no-") for word in option.words[1:])
+
+
+def command(declared: Declared) -> Verb:
+    """The parser of what is declared."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(cls=Verb, context_settings={"help_option_names": ["-h", "--help"]})(function)
-    shared = typer.Typer(add_completion=False, rich_markup_mode=None)
-    shared.command(cls=Verb)(_globals)
+
+    def verb() -> None:
+        """Stands for the signature that typer reads."""
+
+    params = [*(_argument(each) for each in declared.arguments), *(_option(each) for each in declared.options)]
+    verb.__signature__ = Signature(params)  # type: ignore[attr-defined]
+    verb.__annotations__ = {each.name: each.annotation for each in params}
+    app.command(cls=Verb, add_help_option=False)(verb)
     made = typer.main.get_command(app)
     assert isinstance(made, Verb)
-    made.params.extend(typer.main.get_command(shared).params)
     return made
 
 
-def execute(function: Callable[..., Any], name: str, args: Sequence[str], console: Console) -> int:
-    """Parses the words and calls the function. Returns its exit code. Raises UsageError."""
-    verb = command(function)
-    with verb.make_context(f"magent {name}", list(args), obj=console) as ctx:
-        return int(verb.invoke(ctx) or 0)
+def _argument(each: Argument) -> Parameter:
+    return _parameter(each.name, Annotated[kind(each), typer.Argument(metavar=each.value)], each.default)
+
+
+def _option(each: Option) -> Parameter:
+    flags = ["/".join(each.words)] if _says_no(each) else each.words
+    default = False if kind(each) is bool else None
+    return _parameter(each.name, Annotated[kind(each), typer.Option(*flags, metavar=each.value or None)], default)
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def parse(declared: Declared, name: str, args: Sequence[str]) -> dict[str, Any]:
+    """The values of all that is declared, by name. Raises UsageError."""
+    with command(declared).make_context(f"magent {name}", list(args)) as context:
+        return dict(context.params)

@@ -6,9 +6,7 @@ import asyncio
 import getpass
 import os
 from collections.abc import Mapping
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from magent import app, records
 from magent.answers import command, describe, from_flags
@@ -26,44 +24,28 @@ Words = list[str] | None
 
 
 def respond(
-    ctx: typer.Context,
-    id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="The run: its id, or a part of it, or latest.")
-    ] = None,
-    node: Annotated[str | None, typer.Argument(metavar="[NODE]", help="The question: its node or address.")] = None,
-    list: Annotated[bool, typer.Option("--list", help="Show everything that waits.")] = False,
-    approve: Annotated[bool, typer.Option("--approve", help="Approve (approval).")] = False,
-    reject: Annotated[bool, typer.Option("--reject", help="Reject (approval).")] = False,
-    text: Annotated[
-        str | None, typer.Option("--text", metavar="TEXT", help="Answer with text (feedback, review's comments).")
-    ] = None,
-    choose: Annotated[
-        Words, typer.Option("--choose", metavar="VALUE", help="Choose an option (choice); again for several.")
-    ] = None,
-    rate: Annotated[str | None, typer.Option("--rate", metavar="N", help="Rate (rating).")] = None,
-    decision: Annotated[
-        str | None,
-        typer.Option("--decision", metavar="approve|request_changes|reject", help="Decide (review)."),
-    ] = None,
-    content: Annotated[
-        str | None, typer.Option("--content", metavar="TEXT", help="The content, edited (review).")
-    ] = None,
-    valid: Annotated[bool, typer.Option("--valid", help="It is valid (validation).")] = False,
-    invalid: Annotated[bool, typer.Option("--invalid", help="It is not valid (validation).")] = False,
-    error: Annotated[
-        Words, typer.Option("--error", metavar="TEXT", help="Why it is not valid; again for several.")
-    ] = None,
-    answer: Annotated[str | None, typer.Option("--answer", metavar="JSON", help="The whole answer.")] = None,
-    comment: Annotated[str | None, typer.Option("--comment", metavar="TEXT", help="A remark beside it.")] = None,
-    by: Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who answers; else your login name.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run at once.")] = False,
-    output: Annotated[str | None, typer.Option("--output", metavar="text|json", help="What stdout gets.")] = None,
+    console: Console,
+    *,
+    id: str | None,
+    node: str | None,
+    list: bool,
+    approve: bool,
+    reject: bool,
+    text: str | None,
+    choose: Words,
+    rate: str | None,
+    decision: str | None,
+    content: str | None,
+    valid: bool,
+    invalid: bool,
+    error: Words,
+    answer: str | None,
+    comment: str | None,
+    by: str | None,
+    resume: bool,
+    output: str | None,
 ) -> int:
-    """Answer a waiting run, or see what it asks.
-
-    Example: magent respond latest sign_off --approve --resume
-    """
-    console: Console = ctx.obj
+    """Answer a waiting run, or see what it asks."""
     given = {
         "approve": approve, "reject": reject, "text": text, "choose": choose, "rate": rate, "decision": decision,
         "content": content, "valid": valid, "invalid": invalid, "error": error, "answer": answer, "comment": comment,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from magent import app
 from magent.cli import execution, flags, inputs, plain
@@ -16,43 +14,25 @@ Words = list[str] | None
 
 
 def run(
-    ctx: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="[FILE]", help="The workflow.")] = "workflow.yaml",
-    input: Annotated[
-        Words,
-        typer.Option("-i", "--input", metavar="NAME=VALUE", help="An input; NAME=@FILE reads a file, NAME=- stdin."),
-    ] = None,
-    inputs_file: Annotated[
-        str | None, typer.Option("--inputs", metavar="FILE", help="Inputs from a JSON or YAML file.")
-    ] = None,
-    answers: Annotated[str | None, typer.Option("--answers", metavar="FILE", help="Answers to its questions.")] = None,
-    no_input: Annotated[bool, typer.Option("--no-input", help="Ask nothing in the terminal.")] = False,
-    use_defaults: Annotated[bool, typer.Option("--use-defaults", help="Where nobody answers, take defaults.")] = False,
-    agent: Annotated[
-        Words, typer.Option("--agent", metavar="NAME=MODEL", help="Another model for an agent, in this run.")
-    ] = None,
-    id: Annotated[str | None, typer.Option("--id", metavar="ID", help="The id of the run.")] = None,
-    max_concurrency: Annotated[
-        str | None, typer.Option("--max-concurrency", metavar="N", help="So many tasks at a time.")
-    ] = None,
-    durability: Annotated[
-        str | None, typer.Option("--durability", metavar="sync|async|exit", help="When the record is on the disk.")
-    ] = None,
-    output: Annotated[str | None, typer.Option("--output", metavar="text|json|jsonl", help="What stdout gets.")] = None,
-    stream: Annotated[bool | None, typer.Option("--stream/--no-stream", help="Show text as it is written.")] = None,
-    limit: Annotated[
-        Words, typer.Option("--limit", metavar="NAME=N", help="A limit: steps, tokens, usd or timeout.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; run nothing.")] = False,
-    stop_after: Annotated[
-        str | None, typer.Option("--stop-after", metavar="NODE", help="Stop after this node.")
-    ] = None,
+    console: Console,
+    *,
+    file: str,
+    input: Words,
+    inputs_file: str | None,
+    answers: str | None,
+    no_input: bool,
+    use_defaults: bool,
+    agent: Words,
+    id: str | None,
+    max_concurrency: str | None,
+    durability: str | None,
+    output: str | None,
+    stream: bool | None,
+    limit: Words,
+    dry_run: bool,
+    stop_after: str | None,
 ) -> int:
-    """Run a workflow.
-
-    Example: magent run workflow.yaml -i topic=tides --output json
-    """
-    console: Console = ctx.obj
+    """Run a workflow."""
     watch = Watch.of(output, stream)
     conditions = Conditions(answers, no_input, use_defaults, limit, max_concurrency)
     settings = conditions.options(console) | {

@@ -6,9 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from magent import app, durations, records
 from magent.cli import flags, plain, progress, results
@@ -22,20 +20,15 @@ OUTPUTS = ("text", "json")
 
 
 def list_runs(
-    ctx: typer.Context,
-    status: Annotated[str | None, typer.Option("--status", metavar="STATUS", help="Only runs of this status.")] = None,
-    workflow: Annotated[str | None, typer.Option("--workflow", metavar="NAME", help="Only runs of this one.")] = None,
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="WHEN", help="Only runs begun since: 7d, 2h or 2026-11-22.")
-    ] = None,
-    limit: Annotated[str | None, typer.Option("--limit", metavar="N", help="So many, the newest.")] = None,
-    output: Annotated[str | None, typer.Option("--output", metavar="text|json", help="What stdout gets.")] = None,
+    console: Console,
+    *,
+    status: str | None,
+    workflow: str | None,
+    since: str | None,
+    limit: str | None,
+    output: str | None,
 ) -> int:
-    """List the runs in the store, the newest first.
-
-    Example: magent runs list --status waiting --since 7d
-    """
-    console: Console = ctx.obj
+    """List the runs in the store, the newest first."""
     form = flags.one_of("--output", output, OUTPUTS) or "text"
     flags.one_of("--status", status, STATUSES)
     begun = _moment(since) if since is not None else 0.0
@@ -87,17 +80,12 @@ def _table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...]) -> str:
 
 
 def show_run(
-    ctx: typer.Context,
-    id: Annotated[
-        str, typer.Argument(metavar="[ID]", help="The run: its id, or the beginning or end of it.")
-    ] = "latest",
-    output: Annotated[str | None, typer.Option("--output", metavar="text|json", help="What stdout gets.")] = None,
+    console: Console,
+    *,
+    id: str,
+    output: str | None,
 ) -> int:
-    """Show one run: status, visits, cost, result.
-
-    Example: magent runs show latest --output json
-    """
-    console: Console = ctx.obj
+    """Show one run: status, visits, cost, result."""
     form = flags.one_of("--output", output, OUTPUTS) or "text"
     shown = asyncio.run(_show(console, id))
     console.result(dump(shown) if form == "json" else _told(shown))

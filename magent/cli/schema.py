@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
-
-import typer
+from typing import cast
 
 from magent.cli import flags
 from magent.cli.console import Console, dump
@@ -12,16 +10,11 @@ from magent.spec.schema import KINDS, Kind, read_schema
 
 
 def schema(
-    ctx: typer.Context,
-    kind: Annotated[
-        str, typer.Argument(metavar="[KIND]", help="workflow, library, answers, test or settings.")
-    ] = "workflow",
+    console: Console,
+    *,
+    kind: str,
 ) -> int:
-    """Print a JSON Schema of the language.
-
-    Example: magent schema workflow > workflow.schema.json
-    """
-    console: Console = ctx.obj
+    """Print a JSON Schema of the language."""
     flags.one_of("schema", kind, KINDS)
     console.result(dump(read_schema(cast(Kind, kind))))
     return 0

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from magent import app
 from magent.cli import flags, reports
 from magent.cli.console import Console
@@ -15,18 +11,13 @@ Words = list[str] | None
 
 
 def validate(
-    ctx: typer.Context,
-    files: Annotated[Words, typer.Argument(metavar="[FILE]...", help="Workflow files; else workflow.yaml.")] = None,
-    output: Annotated[
-        str | None, typer.Option("--output", metavar="text|json|github|sarif|gitlab", help="The form of the report.")
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail, too.")] = False,
+    console: Console,
+    *,
+    files: Words,
+    output: str | None,
+    strict: bool,
 ) -> int:
-    """Report every problem of workflow files.
-
-    Example: magent validate --strict workflows/*.yaml
-    """
-    console: Console = ctx.obj
+    """Report every problem of workflow files."""
     form = flags.one_of("--output", output, tuple(reports.FORMS)) or "text"
     problems: dict[Problem, None] = {}  # a library that two files include has its problems told once
     sources: dict[str, list[str]] = {}

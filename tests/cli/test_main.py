@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import os
-import re
 import subprocess
 import sys
 from importlib import import_module
@@ -14,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from magent.cli.declared import DECLARED
 from magent.cli.main import find, split
-from magent.cli.parser import command
+from magent.cli.parser import kind
 from magent.cli.verbs import ENTRIES, VERBS
 from magent.errors import UsageError
 from magent.version import VERSION
@@ -45,34 +45,33 @@ def test_help_lists_every_verb_with_an_example(words: list[str], capsys: Any) ->
 def test_the_help_of_every_verb_has_an_example_and_the_global_options(name: str, capsys: Any) -> None:
     outcome = magent(capsys, *name.split(), "--help")
     assert outcome.code == 0
-    assert f"Example: magent {name}" in outcome.out
+    assert f"\n  magent {name}" in outcome.out
     for option in ("--quiet", "--verbose", "--no-color", "--store", "--version"):
         assert option in outcome.out
 
 
 @pytest.mark.parametrize("name", list(ENTRIES))
-def test_every_parameter_is_text_texts_or_a_flag(name: str) -> None:
-    """The parser hands values over as they were written: no other annotation would be true."""
-    function = getattr(import_module(f"magent.cli.{ENTRIES[name].module}"), ENTRIES[name].function)
-    first, *others = inspect.signature(function).parameters.values()
-    assert first.name == "ctx"
-    for parameter in others:
-        kind = re.match(r"Annotated\[\s*([^,]+),", str(parameter.annotation).replace("\n", " "))
-        assert kind is not None
-        assert kind[1] in ("str", "str | None", "Words", "bool", "bool | None"), parameter
+def test_a_verb_takes_what_is_declared_of_it(name: str) -> None:
+    """The parser hands values over as they were written, under the names of the declaration."""
+    module = import_module(f"magent.cli.{ENTRIES[name].module}")
+    signature = inspect.signature(getattr(module, ENTRIES[name].function), eval_str=True)
+    first, *others = signature.parameters.values()
+    assert first.name == "console"
+    wanted: dict[str, Any] = {each.name: kind(each) for each in DECLARED[name].arguments}
+    wanted |= {each.name: kind(each) for each in DECLARED[name].own}
+    assert {each.name: each.annotation for each in others} == wanted
+
+
+def test_what_is_declared_is_a_verb_of_the_table() -> None:
+    assert set(DECLARED) == set(ENTRIES)
 
 
 @pytest.mark.parametrize("name", list(ENTRIES))
-def test_every_option_has_help(name: str) -> None:
-    function = getattr(import_module(f"magent.cli.{ENTRIES[name].module}"), ENTRIES[name].function)
-    params: list[Any] = list(command(function).params)
-    assert [param.name for param in params if not param.help] == []
-
-
-def test_the_overview_says_what_the_help_of_the_verb_says() -> None:
-    for entry in VERBS:
-        function = getattr(import_module(f"magent.cli.{entry.module}"), entry.function)
-        assert (inspect.getdoc(function) or "").splitlines()[0] == entry.help
+def test_all_that_is_declared_has_help(name: str) -> None:
+    declared = DECLARED[name]
+    assert all(each.help for each in declared.arguments)
+    assert all(each.help for each in declared.options)
+    assert all(example.help for example in declared.examples)
 
 
 def test_a_misspelt_verb_gets_the_nearest(capsys: Any) -> None:

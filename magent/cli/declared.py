@@ -1,0 +1,227 @@
+"""What each verb takes: its arguments, its options in groups, examples that work. Data alone: help and completion are
+made of it without importing what the verb does; `parser` hands the values to the verb's function under their names."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+Closed = tuple[str, ...]
+
+
+class Option(NamedTuple):
+    """`flags` is `-i, --input`, or `--stream, --no-stream` where the second says no; `value` is what stands behind it,
+    "" where nothing does. `many`: it may be given again. `completes`: closed values, or "file", "run", "node"."""
+
+    name: str
+    flags: str
+    value: str
+    help: str
+    many: bool = False
+    completes: str | Closed = ""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Its flags: `("-i", "--input")`."""
+        return tuple(self.flags.split(", "))
+
+
+class Argument(NamedTuple):
+    """What stands without a flag. `default` None: the verb says itself what its absence means."""
+
+    name: str
+    value: str
+    help: str
+    default: str | None = None
+    many: bool = False
+    completes: str | Closed = ""
+
+
+class Example(NamedTuple):
+    """A line that works where it says, and what it does."""
+
+    line: str
+    help: str
+
+
+class Declared(NamedTuple):
+    """A verb as its users meet it. `more` are paragraphs between what it does and its options."""
+
+    arguments: tuple[Argument, ...]
+    groups: dict[str, tuple[Option, ...]]
+    examples: tuple[Example, ...]
+    more: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """All its options, with those that every verb takes."""
+        return (*self.own, *GLOBALS)
+
+    @property
+    def own(self) -> tuple[Option, ...]:
+        """The options that only this verb takes."""
+        return tuple(option for group in self.groups.values() for option in group)
+
+
+GLOBALS = (
+    Option("quiet", "-q, --quiet", "", "Print errors and final hints only."),
+    Option("verbose", "-v, --verbose", "", "Print more; a traceback where something failed."),
+    Option("no_color", "--no-color", "", "Print without colours (NO_COLOR does the same)."),
+    Option("store", "--store", "URL", "Where runs are kept, such as file:.magent (MAGENT_STORE does the same)."),
+    Option("version", "--version", "", "Print the version."),
+    Option("help", "-h, --help", "", "Print this."),
+)
+
+DURABILITIES = ("sync", "async", "exit")
+STATUSES = ("running", "waiting", "completed", "failed", "cancelled", "interrupted", "damaged")
+
+_FILE = Argument("file", "[FILE]", "The workflow; else workflow.yaml here.", "workflow.yaml", completes="file")
+_ID = Argument(
+    "id", "[ID]", "The run: its id, its beginning or end, or latest, the default.", "latest", completes="run"
+)
+_INPUT = Option("input", "-i, --input", "NAME=VALUE", "An input. NAME=@FILE reads a file, NAME=- stdin.", many=True)
+_INPUTS = Option("inputs_file", "--inputs", "FILE", "Inputs from a JSON or YAML file.", completes="file")
+_ANSWERS = Option("answers", "--answers", "FILE", "Answers to its questions, from a YAML file.", completes="file")
+_NO_INPUT = Option("no_input", "--no-input", "", "Ask nothing in the terminal: the run waits instead.")
+_USE_DEFAULTS = Option("use_defaults", "--use-defaults", "", "Where nobody answers, take a question's default.")
+_AGENT = Option("agent", "--agent", "NAME=MODEL", "Another model for an agent, in this run.", many=True)
+_LIMIT = Option("limit", "--limit", "NAME=N", "Of steps, tokens, usd or timeout, such as usd=5.", many=True)
+_WIDTH = Option("max_concurrency", "--max-concurrency", "N", "So many tasks at a time.")
+_STREAM = Option("stream", "--stream, --no-stream", "", "Show text as it is written, or do not.")
+
+
+def _output(*forms: str) -> Option:
+    return Option("output", "--output", "|".join(forms), "What stdout gets.", completes=forms)
+
+
+DECLARED: dict[str, Declared] = {
+    "run": Declared(
+        (_FILE,),
+        {
+            "Inputs": (_INPUT, _INPUTS),
+            "People": (_ANSWERS, _NO_INPUT, _USE_DEFAULTS),
+            "Agents and limits": (_AGENT, _LIMIT, _WIDTH),
+            "Record": (
+                Option("id", "--id", "ID", "The id of the run: letters, digits, _ and -."),
+                Option(
+                    "durability", "--durability", "|".join(DURABILITIES), "When the record is on the disk.",
+                    completes=DURABILITIES,
+                ),
+            ),
+            "How far": (
+                Option("dry_run", "--dry-run", "", "Show the plan; run nothing, spend nothing."),
+                Option("stop_after", "--stop-after", "NODE", "Stop after this node.", completes="node"),
+            ),
+            "Output": (_output("text", "json", "jsonl"), _STREAM),
+        },
+        (
+            Example("magent run", "Runs ./workflow.yaml; asks in the terminal where it needs a person."),
+            Example("magent run workflow.yaml -i topic=tides --output json", "Gives an input; prints one object."),
+            Example("magent run workflow.yaml --dry-run", "Says what would be done, and does nothing."),
+        ),
+    ),
+    "resume": Declared(
+        (_ID,),
+        {
+            "People": (_ANSWERS, _NO_INPUT, _USE_DEFAULTS),
+            "Limits": (_LIMIT._replace(help="Raise a limit: steps, tokens, usd or timeout."), _WIDTH),
+            "Output": (_output("text", "json", "jsonl"), _STREAM),
+        },
+        (
+            Example("magent resume", "Goes on with the newest run."),
+            Example("magent resume latest --limit usd=5", "Goes on with more to spend."),
+        ),
+    ),
+    "respond": Declared(
+        (
+            Argument("id", "[ID]", "The run: its id, its beginning or end, or latest.", completes="run"),
+            Argument("node", "[NODE]", "The question: its node or address.", completes="question"),
+        ),
+        {
+            "Answers": (
+                Option("approve", "--approve", "", "Approve (approval)."),
+                Option("reject", "--reject", "", "Reject (approval)."),
+                Option("text", "--text", "TEXT", "Answer with text (feedback, review's comments)."),
+                Option("choose", "--choose", "VALUE", "Choose an option (choice); again for several.", many=True),
+                Option("rate", "--rate", "N", "Rate (rating)."),
+                Option(
+                    "decision", "--decision", "approve|request_changes|reject", "Decide (review).",
+                    completes=("approve", "request_changes", "reject"),
+                ),
+                Option("content", "--content", "TEXT", "The content, edited (review)."),
+                Option("valid", "--valid", "", "It is valid (validation)."),
+                Option("invalid", "--invalid", "", "It is not valid (validation)."),
+                Option("error", "--error", "TEXT", "Why it is not valid; again for several.", many=True),
+                Option("answer", "--answer", "JSON", "The whole answer."),
+            ),
+            "Beside it": (
+                Option("comment", "--comment", "TEXT", "A remark beside it."),
+                Option("by", "--by", "WHO", "Who answers; else your login name."),
+                Option("resume", "--resume", "", "Go on with the run at once."),
+            ),
+            "Look": (
+                Option("list", "--list", "", "Show everything that waits."),
+                _output("text", "json"),
+            ),
+        },
+        (
+            Example("magent respond --list", "Shows everything that waits, each with the command that answers it."),
+            Example("magent respond latest", "Shows what the newest run asks."),
+            Example("magent respond latest sign_off --approve --resume", "Approves, and goes on."),
+        ),
+    ),
+    "runs list": Declared(
+        (),
+        {
+            "Which": (
+                Option("status", "--status", "STATUS", "Only runs of this status.", completes=STATUSES),
+                Option("workflow", "--workflow", "NAME", "Only runs of this workflow."),
+                Option("since", "--since", "WHEN", "Only runs begun since: 7d, 2h or 2026-11-22."),
+                Option("limit", "--limit", "N", "So many, the newest."),
+            ),
+            "Output": (_output("text", "json"),),
+        },
+        (Example("magent runs list --status waiting --since 7d", "What waited in the last week."),),
+    ),
+    "runs show": Declared(
+        (_ID,),
+        {"Output": (_output("text", "json"),)},
+        (Example("magent runs show latest --output json", "All that is known of the newest run."),),
+    ),
+    "validate": Declared(
+        (Argument("files", "[FILE]...", "Workflow files; else workflow.yaml here.", many=True, completes="file"),),
+        {
+            "Check": (Option("strict", "--strict", "", "Warnings fail, too."),),
+            "Output": (
+                _output("text", "json", "github", "sarif", "gitlab")._replace(help="The form of the report."),
+            ),
+        },
+        (
+            Example("magent validate", "Checks ./workflow.yaml."),
+            Example("magent validate --strict *.yaml", "Checks several files; warnings fail."),
+        ),
+    ),
+    "graph": Declared(
+        (Argument("file", "[FILE|ID]", "The workflow, or a run.", "workflow.yaml", completes="file"),),
+        {
+            "Form": (
+                Option("dot", "--dot", "", "Graphviz's language (the default)."),
+                Option("mermaid", "--mermaid", "", "A Mermaid flowchart."),
+                Option("json", "--json", "", "Nodes and edges as JSON."),
+            ),
+            "Output": (
+                Option("output", "-o, --output", "FILE", "Write FILE.(dot|mmd|json|svg|png).", completes="file"),
+            ),
+        },
+        (Example("magent graph workflow.yaml --mermaid", "Prints a Mermaid flowchart."),),
+    ),
+    "schema": Declared(
+        (
+            Argument(
+                "kind", "[KIND]", "workflow, library, answers, test or settings.", "workflow",
+                completes=("workflow", "library", "answers", "test", "settings"),
+            ),
+        ),
+        {},
+        (Example("magent schema workflow > workflow.schema.json", "Keeps the schema for an editor."),),
+    ),
+}  # fmt: skip

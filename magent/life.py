@@ -13,6 +13,7 @@ from magent import settings
 from magent.answers import unused
 from magent.engine.drive import Driver, Stop
 from magent.engine.fold import Run
+from magent.engine.recorder import Recorder
 from magent.human.chain import Chain, Defaults, handler
 from magent.human.file import AnswersFile
 from magent.human.terminal import Terminal
@@ -52,22 +53,18 @@ async def lead(
 ) -> Result:
     """Drives the run; `life` begins it. Returns what it came to. Raises what `Driver.drive` does."""
     workflow, clock = run.workflow, outfit.clock
-    driver = Driver(
+    recorder = Recorder(
         run,
         journal,
-        outfit.services(run),
-        Chain(()),
         clock,
         durability=options.durability or settings.read().get("durability") or "sync",
-        width=options.max_concurrency or workflow.limits.max_concurrency,
         sinks=(MaskedSink(options.sinks, outfit.secrets.values()),) if outfit.mask else options.sinks,
-        stop_after=options.stop_after,
-        checkpoint_every=workflow.checkpoints.every,
-        checkpoint_interval=workflow.checkpoints.interval,
-        checkpoint_keep=workflow.checkpoints.keep,
+        checkpoints=workflow.checkpoints,
         mask=outfit.mask,
     )
-    driver.checkpoint_time = clock.now()
+    width = options.max_concurrency or workflow.limits.max_concurrency
+    services = outfit.services(run)
+    driver = Driver(run, recorder, services, Chain(()), clock, width=width, stop_after=options.stop_after)
     answers = AnswersFile(options.answers, clock) if options.answers else None
     driver.human = _people(driver, outfit, options, answers)
     outfit.on_text = driver.text

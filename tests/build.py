@@ -10,6 +10,7 @@ from typing import Any
 from magent.engine import run as lives
 from magent.engine.drive import Driver
 from magent.engine.fold import Run
+from magent.engine.recorder import Recorder
 from magent.engine.work import Services
 from magent.events import Event
 from magent.model import Workflow
@@ -40,7 +41,8 @@ class Lab:
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     agents: Any = None
     tools: Any = None
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)  # of the driver
+    recording: dict[str, Any] = field(default_factory=dict)  # options of the recorder
 
     def driver(self, run: Run) -> Driver:
         services = Services(
@@ -53,7 +55,8 @@ class Lab:
             cwd=".",
             on_text=lambda _path, _text, _structured: None,
         )
-        return Driver(run, self.journal, services, self.human, self.clock, **self.options)
+        recorder = Recorder(run, self.journal, self.clock, **self.recording)
+        return Driver(run, recorder, services, self.human, self.clock, **self.options)
 
     async def start(
         self,

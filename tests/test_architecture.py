@@ -47,7 +47,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "draw": ("pictures", "to_dot", "to_mermaid", "to_json", "__init__"),
     "engine": (
         "__init__", "values", "scopes", "joins", "tree", "reopen", "fold", "snapshot", "view", "route", "arrive", "conclude", "settle", "plan",
-        "work", "budget", "ask", "nodes", "attempt", "uncertain", "drive", "run",
+        "work", "budget", "ask", "nodes", "attempt", "uncertain", "recorder", "drive", "run",
     ),
     "expressions": (
         "problems", "values", "registry", "operators", "functions", "predicates", "regexes",

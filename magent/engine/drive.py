@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,18 +18,17 @@ from magent.engine import conclude, plan, settle
 from magent.engine.attempt import Outcome, attempt_once, retry_at
 from magent.engine.conclude import Fact
 from magent.engine.fold import Run
+from magent.engine.recorder import Recorder
 from magent.engine.scopes import Scope, Visit
-from magent.engine.snapshot import to_json
 from magent.engine.uncertain import decide, doubt
 from magent.engine.view import names, visit_key
 from magent.engine.work import Attempt, Services
 from magent.errors import AnswerRefused
 from magent.events import Event, Failure, WorkFailed
 from magent.model import HumanInput, Node, Task, Wait
-from magent.ports import Human, Journal, Question, Sink
+from magent.ports import Human, Question
 
 BATCH = 512
-PAYLOAD = ("output", "outputs", "error", "ask", "answer", "items", "marks", "reason")
 TIMERS = ("timeout", "wait", "retry", "deadline")
 
 
@@ -48,22 +47,13 @@ class Driver:
     """Drives one life of one run. `drive` returns when the run is over, waits for people, or was stopped."""
 
     run: Run
-    journal: Journal
+    recorder: Recorder
     services: Services
     human: Human
     clock: Clock
-    durability: str = "sync"
     width: int = 16
-    sinks: Sequence[Sink] = ()
     stop_after: str | None = None
-    checkpoint_every: int = 500
-    checkpoint_interval: float = 60.0
-    checkpoint_keep: int = 5
-    mask: Callable[[Any], Any] | None = None
     stop: Stop | None = None
-    batch: list[Event] = field(default_factory=list)
-    held: list[Event] = field(default_factory=list)
-    must_sync: bool = False
     waiting_for_place: deque[Scope] = field(default_factory=deque)
     launched: set[Scope] = field(default_factory=set)  # leaves that wait for a place, a time, a person, or are at work
     starting: list[Scope] = field(default_factory=list)
@@ -73,8 +63,6 @@ class Driver:
     dying: set[asyncio.Task[None]] = field(default_factory=set)
     inbox: deque[Callable[[], None]] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    checkpoint_seq: int = 0
-    checkpoint_time: float = 0.0
     waited: float = 0.0  # seconds of this life in which only people were awaited
     fault: BaseException | None = None  # a bug of an adapter: this life ends in good order, then it is raised
 
@@ -88,7 +76,7 @@ class Driver:
             while not self.over():
                 self.plan()
                 self.dispatch()
-                await self.commit()
+                await self.recorder.commit()
                 self.begin()
                 if self.run.ready and not self.stop:
                     await asyncio.sleep(0)
@@ -142,7 +130,7 @@ class Driver:
 
     def plan(self) -> None:
         run, now = self.run, self.now()
-        while run.ready and self.stop is None and len(self.batch) < BATCH:
+        while run.ready and self.stop is None and len(self.recorder.batch) < BATCH:
             scope = run.next_ready()
             decision = plan.step(run, scope, now)
             for kind, data in decision.facts:
@@ -153,25 +141,14 @@ class Driver:
                 self.launch(decision.launch)
 
     def record(self, kind: str, data: dict[str, Any], now: float | None = None) -> None:
-        if self.mask is not None:
-            data = {name: self.masked(name, value) for name, value in data.items()}
         if kind in ("run.completed", "run.failed") and self.waited:
             data = {**data, "waited": round(self.waited, 3)}
-        event = Event(self.run.seq + 1, self.now() if now is None else now, kind, data)
-        self.run.apply(event)
-        self.batch.append(event)
+        data = self.recorder.record(kind, data, self.now() if now is None else now)
         if "tokens" in data:
             self.services.budget.recorded(data)
         hook = _HOOKS.get(kind)
         if hook is not None:
             hook(self, data)
-
-    def masked(self, name: str, value: Any) -> Any:
-        """Secrets are kept out of what people and programs said, not out of the names that hold the record together."""
-        assert self.mask is not None
-        if name in ("set", "inputs", "env"):
-            return {key: self.mask(item) for key, item in value.items()}
-        return self.mask(value) if name in PAYLOAD else value
 
     def _visit_started(self, data: dict[str, Any]) -> None:
         if "timeout" in data:
@@ -213,34 +190,7 @@ class Driver:
     def text(self, path: str, text: str, structured: bool = False) -> None:
         """A chunk of text as it arrives: told at once, never recorded. `structured`: it is a piece of JSON."""
         data = {"path": path, "text": text} | ({"structured": True} if structured else {})
-        event = Event(0, self.clock.now(), "text", data)
-        for sink in self.sinks:
-            sink(event)
-
-    async def commit(self) -> None:
-        events, self.batch = self.batch, []
-        self.held += events
-        if self.held and (self.durability != "exit" or self.must_sync):
-            held, self.held = self.held, []
-            await self.journal.append(held, sync=self.durability == "sync" or self.must_sync)
-            self.must_sync = False
-        if not events:
-            return
-        for event in events:
-            for sink in self.sinks:
-                sink(event)
-        await self.checkpoint_if_due()
-
-    async def checkpoint_if_due(self) -> None:
-        seq, now = self.run.seq, self.clock.now()
-        news = seq - self.checkpoint_seq
-        if self.held or not news:
-            return
-        # a fold of many open branches costs more than a few events are worth: the cost stays in proportion
-        many = max(self.checkpoint_every, len(self.run.scopes))
-        if news >= many or now - self.checkpoint_time >= self.checkpoint_interval:
-            self.checkpoint_seq, self.checkpoint_time = seq, now
-            await self.journal.checkpoint(seq, to_json(self.run), keep=self.checkpoint_keep)
+        self.recorder.tell(Event(0, self.clock.now(), "text", data))
 
     # ---- starting
 
@@ -284,7 +234,7 @@ class Driver:
             self.record(kind, data)
             assert scope.current is not None
             assert isinstance(scope.current.node, Task)
-            self.must_sync = self.must_sync or scope.current.node.external
+            self.recorder.must_sync = self.recorder.must_sync or scope.current.node.external
             self.starting.append(scope)
 
     def begin(self) -> None:
@@ -439,11 +389,7 @@ class Driver:
         await self.quiet()
         if self.run.status == "running":
             self.record(*self._last_event())
-        self.must_sync = True
-        await self.commit()
-        over = self.run.status in ("completed", "cancelled")
-        if not over and self.run.seq - self.checkpoint_seq >= self.checkpoint_every // 10:
-            await self.journal.checkpoint(self.run.seq, to_json(self.run), keep=self.checkpoint_keep)
+        await self.recorder.close()
 
     def _last_event(self) -> Fact:
         if self.stop is not None:

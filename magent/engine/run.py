@@ -51,15 +51,13 @@ def _from_checkpoint(workflow: Workflow, record: Record) -> Run | None:
 async def start(driver: Driver, data: Mapping[str, Any]) -> None:
     """The first life: `data` is that of `run.started`."""
     driver.record("run.started", dict(data))
-    driver.must_sync = True  # without it nothing could be resumed
+    driver.recorder.must_sync = True  # without it nothing could be resumed
     driver.limit_time()
     await driver.drive()
 
 
 async def resume(driver: Driver, data: Mapping[str, Any]) -> None:
     """Another life: `data` is that of `run.resumed` (raised limits, the process)."""
-    run = driver.run
-    driver.checkpoint_seq = run.seq
     driver.record("run.resumed", dict(data))
     driver.limit_time()
     rouse(driver)

@@ -482,7 +482,7 @@ async def test_external_work_that_a_crash_left_unfinished_is_asked_about() -> No
 
 async def test_external_work_is_on_the_disk_before_it_begins_in_every_durability() -> None:
     text = "nodes: {a: {run: [pay], effects: external}}"
-    lab = Lab(workflow(text), options={"durability": "exit"})
+    lab = Lab(workflow(text), recording={"durability": "exit"})
     await lab.start()
     events, sync = lab.journal.batches[0]
     assert [event.type for event in events] == ["run.started", "visit.started"]

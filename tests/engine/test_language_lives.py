@@ -16,6 +16,7 @@ from magent.engine.fold import Run
 from magent.engine.snapshot import from_json, to_json
 from magent.errors import RunDamaged
 from magent.events import Event, decode, encode
+from magent.model import Checkpoints
 from magent.ports import Record, Reply, Request, Usage
 from tests.build import Lab
 from tests.engine.language import People, Programs, assert_replayable, checked, code, lab, outputs, ran
@@ -216,7 +217,7 @@ nodes:
 
 @pytest.mark.parametrize("durability", ["sync", "async", "exit"])
 async def test_the_record_is_whole_and_synced_at_the_end_of_every_life_in_every_durability(durability: str) -> None:
-    room = lab(WORK, options={"durability": durability})
+    room = lab(WORK, recording={"durability": durability})
     run = await room.start()
     assert run.status == "waiting"
     assert room.journal.batches[-1][1]
@@ -249,7 +250,7 @@ class Fragile(MemoryJournal):
 @pytest.mark.parametrize("durability", ["sync", "async", "exit"])
 async def test_a_crash_at_any_append_loses_no_external_work_and_resumes_to_the_same_end(durability: str) -> None:
     for appends in range(1, 30):
-        room = lab(WORK, options={"durability": durability}, journal=Fragile(appends))
+        room = lab(WORK, recording={"durability": durability}, journal=Fragile(appends))
         try:
             await room.start()
         except Crash:
@@ -272,7 +273,7 @@ async def test_a_crash_at_any_append_loses_no_external_work_and_resumes_to_the_s
 async def test_the_start_of_a_run_is_on_the_disk_before_its_first_task_in_every_durability(durability: str) -> None:
     seen: list[Any] = []
     programs = Programs(look=lambda: seen.append([event.type for event in room.journal.events]))
-    room = lab("nodes: {a: {run: [look]}}", executor=programs, options={"durability": durability})
+    room = lab("nodes: {a: {run: [look]}}", executor=programs, recording={"durability": durability})
     await room.start()
     assert seen == [["run.started", "visit.started"]]
 
@@ -315,7 +316,7 @@ def room_of(text: str, **more: Any) -> Lab:
 
 
 async def test_a_resume_from_a_checkpoint_of_any_moment_ends_as_one_from_the_whole_journal() -> None:
-    room = room_of(BIG, options={"checkpoint_every": 1})
+    room = room_of(BIG, recording={"checkpoints": Checkpoints(every=1)})
     alone = await room.start()
     assert alone.status == "completed", alone.failure
     events = list(room.journal.events)
@@ -374,7 +375,7 @@ class StopAt:
 class Stoppable(Lab):
     def driver(self, run: Run) -> Driver:
         made = super().driver(run)
-        for sink in made.sinks:
+        for sink in made.recorder.sinks:
             assert isinstance(sink, StopAt)
             sink.driver = made
         return made
@@ -384,21 +385,26 @@ async def test_a_stop_at_any_moment_leaves_a_record_that_resumes_to_the_same_end
     alone = await room_of(BIG).start()
     workflow = checked(BIG)
     for moment in range(1, 200):
-        people, options = People({"ask": {"rating": 4}}), {"sinks": (StopAt(moment),)}
-        room = Stoppable(workflow, executor=Programs(work=work), human=people, options=options)
+        people, recording = People({"ask": {"rating": 4}}), {"sinks": (StopAt(moment),)}
+        room = Stoppable(workflow, executor=Programs(work=work), human=people, recording=recording)
         run = await room.start()
         if run.status == "completed":
             assert moment > 40
             return
         assert run.status == "interrupted"
-        room.options = {}
+        room.recording = {}
         assert summary(await room.resume()) == summary(alone)
     raise AssertionError
 
 
 async def test_width_and_durability_never_change_the_result() -> None:
     found = [
-        await outputs(BIG, executor=Programs(work=work), human=People({"ask": {"rating": 4}}), options=options)
-        for options in ({"width": 1}, {"width": 3}, {"durability": "exit"}, {"durability": "async"})
+        await outputs(BIG, executor=Programs(work=work), human=People({"ask": {"rating": 4}}), **options)
+        for options in (
+            {"options": {"width": 1}},
+            {"options": {"width": 3}},
+            {"recording": {"durability": "exit"}},
+            {"recording": {"durability": "async"}},
+        )
     ]
     assert all(each == found[0] for each in found)

@@ -5,10 +5,10 @@ The shape, floor by floor (a module imports only from floors below its own; `tes
     0 words         version · errors · source · clock · durations · cells
     1 language      expressions/
     2 model         model · events · state
-    3 shared logic  ports · answers/ · functions · graph · draw
+    3 shared logic  ports · answers/ · functions · layout · graph · draw
     4 spec/         composer · traps · loader · schema · checks/ · build
     5 engine/       scopes · joins · tree · reopen · fold · route · view · arrive · conclude · settle · plan (all pure)
-                    values · nodes · attempt · drive (the loop) · run
+                    values · nodes · attempt · recorder · drive (the loop) · run
     6 plumbing      process
       adapters      stores/ · human/ · agents/ · tools/
     7 assembly      settings · masks · outfit · forecast · loading · outcome · records · life · app · api

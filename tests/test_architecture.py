@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("version", "errors", "source", "clock", "durations", "cells"),
     ("expressions",),
     ("model", "events", "state"),
-    ("ports", "answers", "graph", "draw", "roles", "functions"),
+    ("ports", "answers", "layout", "graph", "draw", "roles", "functions"),
     ("spec",),
     ("engine",),
     ("process",),
@@ -216,10 +216,12 @@ def test_slow_libraries_are_imported_where_they_are_used(module: str) -> None:
         assert found.hidden or allowed, f"{module}:{found.line} imports {library} at its top"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], []])
-def test_help_and_version_import_nothing_slow(arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], [], ["run", "--help"], ["runs", "--help"], ["help", "respond"], ["rnu"]]
+)
+def test_help_version_and_a_misspelt_verb_import_nothing_slow(arguments: list[str]) -> None:
     command = [sys.executable, "-X", "importtime", "-m", "magent", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, check=arguments != ["rnu"], cwd=ROOT)
     loaded = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "magent.cli" in loaded
     assert not {name for name in loaded if name.startswith(NEVER_FOR_HELP) and name != "magent.cli"}

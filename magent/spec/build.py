@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from magent import durations, model
 from magent.expressions import Condition, Expression, ShellText, Template, Value
-from magent.graph import layout, sketch
+from magent.layout import layout, sketch
 from magent.model import Edge, Graph, Node, OnError, Retry, StateKey, Task, Workflow
 from magent.spec.loader import Bundle, Document, is_file
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from magent.expressions import Condition, Expression, Value
-from magent.graph import Fault, Layout, compile, layout, sketch
+from magent.graph import compile
+from magent.layout import Fault, Layout, layout, sketch
 from magent.model import (
     Branch,
     Case,

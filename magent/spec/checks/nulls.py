@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from magent.expressions import Access
-from magent.graph import END, Layout, Link
+from magent.layout import END, Layout, Link
 from magent.source import Problem
 from magent.spec.checks.context import Context
 from magent.spec.checks.texts import Use

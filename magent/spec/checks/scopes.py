@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
-from magent.graph import END, Fault, Link
+from magent.layout import END, Fault, Link
 from magent.source import Path, Problem
 from magent.spec.checks.context import Context
 from magent.spec.checks.shapes import enum_of

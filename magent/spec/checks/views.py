@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from magent.graph import Layout, Sketch, layout, sketch
+from magent.layout import Layout, Sketch, layout, sketch
 from magent.source import Path, Position, Problem, dotted, locate, nearest
 from magent.spec.loader import Bundle, Document, is_file
 

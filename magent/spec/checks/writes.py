@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from magent.expressions import RESERVED
-from magent.graph import END
+from magent.layout import END
 from magent.source import Problem
 from magent.spec.checks.context import Context
 from magent.spec.checks.views import GraphView, Place, mapping

@@ -11,7 +11,7 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     run.interrupted  reason, error, signal: this life ends by a signal, a limit, --stop-after
     run.completed    outputs: final
     run.failed       error, outputs: `resume` tries again, unless the error is of type `end`
-    run.cancelled    reason: final
+    run.cancelled    reason, error: somebody asked for it; final
     visit.started    scope, node, path, visit, attempt; and items, branches, ask, deadline … by the node's type
     visit.retry      scope, path, attempt, error, at: an attempt failed, another follows at that time
     visit.spent      scope, path, tokens, cost: what an attempt had used when a budget ended it; it will be made anew

@@ -11,6 +11,7 @@ from typing import Any
 
 from magent import settings
 from magent.answers import unused
+from magent.clock import Timer
 from magent.engine.drive import Driver, Stop
 from magent.engine.fold import Run
 from magent.engine.recorder import Recorder
@@ -21,6 +22,9 @@ from magent.masks import MaskedSink
 from magent.outcome import Result, result_of
 from magent.outfit import Outfit
 from magent.ports import Agent, Human, Journal, Question, RunStore, Sink
+from magent.records import CANCELLED, cancellation
+
+LOOK_EVERY = 1.0  # seconds between two looks for a request to end the run
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ async def lead(
     driver.human = _people(driver, outfit, options, answers)
     outfit.on_text = driver.text
     try:
-        with _signals(driver):
+        with _signals(driver), _obeying(driver, journal):
             await life(driver)
         result = result_of(run, str(journal.directory), store)
         if answers is not None and run.status in ("completed", "failed"):
@@ -94,6 +98,28 @@ def _people(driver: Driver, outfit: Outfit, options: Options, answers: AnswersFi
     if options.use_defaults:
         humans.append(Defaults(outfit.clock))
     return Chain(humans)
+
+
+@contextmanager
+def _obeying(driver: Driver, journal: Journal) -> Iterator[None]:
+    """Looks every second whether somebody asked for the end of the run, and ends it in good order."""
+    clock = driver.clock
+    timer: Timer | None = None
+
+    def look() -> None:
+        nonlocal timer
+        request = journal.cancel_requested()
+        if request is not None:
+            driver.halt(Stop(CANCELLED, cancellation(request), final=True))
+        else:
+            timer = clock.call_at(clock.now() + LOOK_EVERY, look)
+
+    look()
+    try:
+        yield
+    finally:
+        if timer is not None:
+            timer.cancel()
 
 
 @contextmanager

@@ -159,6 +159,17 @@ class RunInfo:
     waiting: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class CheckpointInfo:
+    """A fold that is kept: of events 1 to `seq`, the last of which happened at `time`; `size` in bytes. An unsound
+    one is passed over when the run is read."""
+
+    seq: int
+    time: float
+    size: int
+    sound: bool
+
+
 class Journal(Protocol):
     """The record of one run, held by this process alone until `close`."""
 
@@ -176,6 +187,10 @@ class Journal(Protocol):
 
     async def finish(self, result: Mapping[str, Any]) -> None:
         """Writes the result of this life (replaces an earlier one)."""
+        ...
+
+    def cancel_requested(self) -> Mapping[str, Any] | None:
+        """What `RunStore.request_cancel` left for whoever holds the run; cheap enough to be asked every second."""
         ...
 
     async def close(self) -> None:
@@ -216,12 +231,29 @@ class RunStore(Protocol):
         """Every run, newest first; a damaged one has status `damaged`."""
         ...
 
+    async def info(self, run_id: str) -> RunInfo:
+        """One run, as `list` shows it, without looking at the others. Raises UsageError (unknown id)."""
+        ...
+
     async def resolve(self, text: str) -> str:
         """The id that `text` means: `latest`, an id, a unique prefix or suffix. Raises UsageError with the
         nearest or the candidates."""
         ...
 
     async def result(self, run_id: str) -> Mapping[str, Any] | None: ...
+
+    async def request_cancel(self, run_id: str, request: Mapping[str, Any] | None) -> None:
+        """Asks whoever holds the run, now or next, to end it for good: `request` says `by`, `at`, `reason`. None takes
+        it back. Kept until then, whatever becomes of the holder. Raises UsageError (unknown id), StoreError."""
+        ...
+
+    async def checkpoints(self, run_id: str) -> Sequence[CheckpointInfo]:
+        """Those that are kept, the oldest first. Raises UsageError (unknown id)."""
+        ...
+
+    async def checkpoint(self, run_id: str, seq: int) -> Mapping[str, Any] | None:
+        """The fold of events 1..seq; None where no sound one is kept. Raises UsageError (unknown id)."""
+        ...
 
     async def remove(self, run_id: str) -> None: ...
 

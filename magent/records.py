@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,8 +10,8 @@ from magent.answers import normalise
 from magent.clock import SystemClock, iso
 from magent.engine import run as lives
 from magent.engine.fold import Run
-from magent.errors import AnswerRefused, UsageError
-from magent.events import Event
+from magent.errors import AnswerRefused, RunLocked, UsageError
+from magent.events import Event, Failure
 from magent.masks import masker, secrets_of
 from magent.model import Workflow
 from magent.outcome import result_of
@@ -18,6 +19,9 @@ from magent.ports import Question, Record, RunStore
 from magent.source import did_you_mean
 from magent.spec.build import build
 from magent.spec.loader import Bundle
+
+CANCELLED = "cancelled"
+LOOK_EVERY = 0.25  # seconds between two looks at a run whose holder was asked to end it
 
 
 def workflow_of(record: Record) -> Workflow:
@@ -55,13 +59,64 @@ async def respond(
             raise AnswerRefused(question.node, [reason], f"`magent resume {run.id}` goes on without an answer")
         given = {name: value for name, value in (("by", by), ("comment", comment)) if value is not None}
         whole = {**normalise(question, answer), **given, "at": iso(now), "via": via}
-        mask = masker(secrets_of(run.workflow).values())
-        whole = mask(whole) if mask else whole
+        whole = _masked(run, whole)
         data = {"scope": lives.scope_of(run, question.path).id, "path": question.path, "answer": whole}
         await journal.append([Event(run.seq + 1, now, "visit.answered", data)], sync=True)
         return question
     finally:
         await journal.close()
+
+
+def _masked(run: Run, data: dict[str, Any]) -> dict[str, Any]:
+    mask = masker(secrets_of(run.workflow).values())
+    masked: dict[str, Any] = mask(data) if mask else data
+    return masked
+
+
+async def cancel(
+    store: RunStore, run_id: str, *, by: str, reason: str | None = None, patience: float = 10.0
+) -> tuple[str, bool]:
+    """Ends a run for good: at once where nobody holds it, else by asking its holder, who is waited for `patience`
+    seconds. Returns the status it has then, and whether that is our doing. Raises UsageError, StoreError."""
+    clock = SystemClock()
+    request = {"by": by, "at": iso(clock.now()), "reason": reason}
+    end, asked = clock.now() + patience, False
+    while True:
+        try:
+            return await _end(store, run_id, request, asked)
+        except RunLocked:
+            if not asked:
+                await store.request_cancel(run_id, request)
+            asked = True
+            if clock.now() > end:
+                return "running", False
+            await asyncio.sleep(LOOK_EVERY)
+
+
+async def _end(store: RunStore, run_id: str, request: Mapping[str, Any], asked: bool) -> tuple[str, bool]:
+    """Records the end of a run that nobody holds. Raises RunLocked where somebody does."""
+    journal, record = await store.open(run_id)
+    try:
+        run = lives.refold(workflow_of(record), record)
+        if run.status in ("completed", "failed", "cancelled"):
+            if asked:
+                await store.request_cancel(run_id, None)  # what it asked for is over: no later life is to obey it
+            return run.status, asked and run.status == "cancelled"
+        data = _masked(run, {"reason": CANCELLED, "error": cancellation(request).as_json()})
+        event = Event(run.seq + 1, SystemClock().now(), "run.cancelled", data)
+        await journal.append([event], sync=True)
+        run.apply(event)
+        await journal.finish(result_of(run, str(journal.directory), store).as_json())
+        return run.status, True
+    finally:
+        await journal.close()
+
+
+def cancellation(request: Mapping[str, Any]) -> Failure:
+    """Why a run was ended, as its record and its users are told: who asked for it, when, and the reason given."""
+    by, at, reason = (request.get(name) for name in ("by", "at", "reason"))
+    said = f"the run was cancelled{f' by {by}' if by else ''}{f' at {at}' if at else ''}"
+    return Failure(CANCELLED, f"{said}: {reason}" if reason else said)
 
 
 def pick(run: Run, node: str | None) -> Question:

@@ -130,6 +130,9 @@ class MemoryJournal:
     async def finish(self, result: Mapping[str, Any]) -> None:
         self.result = result
 
+    def cancel_requested(self) -> Mapping[str, Any] | None:
+        return None
+
     async def close(self) -> None:
         return None
 

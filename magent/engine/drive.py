@@ -34,12 +34,14 @@ TIMERS = ("timeout", "wait", "retry", "deadline")
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Why a life of a run ends before the run does. With `drain`, what is at work is let finish first."""
+    """Why a life of a run ends before the run does. With `drain`, what is at work is let finish first; with `final`,
+    no other life follows."""
 
     reason: str
     error: Failure | None = None
     drain: bool = False
     signal: int = 0
+    final: bool = False
 
 
 @dataclass(slots=True)
@@ -398,7 +400,7 @@ class Driver:
                 data["error"] = self.stop.error.as_json()
             if self.stop.signal:
                 data["signal"] = self.stop.signal
-            return "run.interrupted", data
+            return "run.cancelled" if self.stop.final else "run.interrupted", data
         waiting = [scope.current.path for scope in self.run.scopes.values() if asks(scope) and scope.current]
         if waiting:
             return "run.waiting", {"nodes": waiting, "waited": round(self.waited, 3)}

@@ -38,7 +38,7 @@ def save(directory: Path, seq: int, data: bytes, keep: int) -> None:
     place = directory / DIRECTORY
     with contextlib.suppress(FileExistsError):
         place.mkdir(mode=0o700)
-    disk.replace(place / f"{seq:08d}.json", place / ".new", data)
+    disk.replace(_path(directory, seq), place / ".new", data)
     for _, path in _newest_first(directory)[max(keep, 1) :]:
         path.unlink(missing_ok=True)
 
@@ -53,12 +53,45 @@ def forget_after(directory: Path, seq: int) -> None:
 def sound(directory: Path) -> Iterator[Checkpoint]:
     """The newest first."""
     for seq, path in _newest_first(directory):
-        with contextlib.suppress(OSError, ValueError, RecursionError):
-            body, _, tail = disk.read(path).rstrip(b"\n").rpartition(b',"sum":"')
-            if tail == b'%08x"}' % zlib.crc32(body):
-                data = json.loads(body + b"}")
-                if data["seq"] == seq:
-                    yield Checkpoint(seq, data["offset"], data["fold"])
+        if (found := _read(path, seq)) is not None:
+            yield found
+
+
+def _read(path: Path, seq: int) -> Checkpoint | None:
+    """None where it is not sound, or not there."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        body, _, tail = disk.read(path).rstrip(b"\n").rpartition(b',"sum":"')
+        if tail == b'%08x"}' % zlib.crc32(body):
+            data = json.loads(body + b"}")
+            if data["seq"] == seq:
+                return Checkpoint(seq, data["offset"], data["fold"])
+    return None
+
+
+class Kept(NamedTuple):
+    """A file that should hold a checkpoint: its size in bytes, when it was written, what it holds where it is sound."""
+
+    seq: int
+    size: int
+    written: float
+    found: Checkpoint | None
+
+
+def kept(directory: Path) -> Iterator[Kept]:
+    """All of them, the oldest first."""
+    for seq, path in reversed(_newest_first(directory)):
+        with contextlib.suppress(FileNotFoundError):  # newer ones drive the oldest out
+            facts = path.lstat()
+            yield Kept(seq, facts.st_size, facts.st_mtime, _read(path, seq))
+
+
+def one(directory: Path, seq: int) -> Checkpoint | None:
+    """That of events 1..seq, where it is kept and sound."""
+    return _read(_path(directory, seq), seq)
+
+
+def _path(directory: Path, seq: int) -> Path:
+    return directory / DIRECTORY / f"{seq:08d}.json"
 
 
 def _newest_first(directory: Path) -> list[tuple[int, Path]]:

@@ -18,8 +18,9 @@ from typing import Any
 
 from magent.clock import SystemClock
 from magent.errors import RunDamaged, StoreError, UsageError
-from magent.ports import Record, RunInfo
+from magent.ports import CheckpointInfo, Record, RunInfo
 from magent.stores import checkpoints, disk, ids, journal, locking
+from magent.stores.checkpoints import Kept
 from magent.stores.journal import FileJournal, Tail
 from magent.stores.summary import created, summarise
 
@@ -77,11 +78,23 @@ class FileStore:
     async def list(self) -> Iterable[RunInfo]:
         return await asyncio.to_thread(self._list)
 
+    async def info(self, run_id: str) -> RunInfo:
+        return await asyncio.to_thread(self._one, run_id)
+
     async def resolve(self, text: str) -> str:
         return await asyncio.to_thread(self._resolve, text)
 
     async def result(self, run_id: str) -> Mapping[str, Any] | None:
         return await asyncio.to_thread(self._result, run_id)
+
+    async def request_cancel(self, run_id: str, request: Mapping[str, Any] | None) -> None:
+        await asyncio.to_thread(self._request_cancel, run_id, request)
+
+    async def checkpoints(self, run_id: str) -> Sequence[CheckpointInfo]:
+        return await asyncio.to_thread(self._checkpoints, run_id)
+
+    async def checkpoint(self, run_id: str, seq: int) -> Mapping[str, Any] | None:
+        return await asyncio.to_thread(self._checkpoint, run_id, seq)
 
     async def remove(self, run_id: str) -> None:
         await asyncio.to_thread(self._remove, run_id)
@@ -200,6 +213,13 @@ class FileStore:
         found = [info for name in self._names() if (info := self._info(name))]
         return sorted(found, key=lambda info: (info.created, info.id), reverse=True)
 
+    def _one(self, run_id: str) -> RunInfo:
+        self._directory(run_id)
+        info = self._info(run_id)
+        if info is None:
+            raise ids.unknown(run_id, self._names(), self.url)
+        return info
+
     def _info(self, run_id: str) -> RunInfo | None:
         """None where the run was removed meanwhile."""
         directory = self.runs / run_id
@@ -233,6 +253,36 @@ class FileStore:
     def _result(self, run_id: str) -> dict[str, Any] | None:
         path = self._directory(run_id) / journal.RESULT
         return disk.read_json(path) if os.path.lexists(path) else None
+
+    def _request_cancel(self, run_id: str, request: Mapping[str, Any] | None) -> None:
+        directory = self._directory(run_id)
+        path, fresh = directory / journal.CANCEL, directory / f".cancel-{os.urandom(4).hex()}"
+        with disk.explained(f"ask for the end of run {run_id}"):
+            if request is None:
+                path.unlink(missing_ok=True)
+            else:
+                disk.replace(path, fresh, disk.encode(request))
+            disk.sync_directory(directory)
+
+    def _checkpoints(self, run_id: str) -> Sequence[CheckpointInfo]:
+        directory = self._directory(run_id)
+        return [self._kept(directory / journal.NAME, each) for each in checkpoints.kept(directory)]
+
+    @staticmethod
+    def _kept(path: Path, kept: Kept) -> CheckpointInfo:
+        event = None
+        if kept.found is not None:
+            with contextlib.suppress(OSError):
+                event = journal.event_at(path, kept.found.offset, kept.seq)
+        return CheckpointInfo(kept.seq, event.time if event else kept.written, kept.size, event is not None)
+
+    def _checkpoint(self, run_id: str, seq: int) -> Mapping[str, Any] | None:
+        directory = self._directory(run_id)
+        found = checkpoints.one(directory, seq)
+        with contextlib.suppress(OSError):
+            if found is not None and journal.event_at(directory / journal.NAME, found.offset, seq) is not None:
+                return found.fold
+        return None
 
     def _remove(self, run_id: str) -> None:
         directory, hold = self._take(run_id)

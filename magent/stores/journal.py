@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from magent.stores.locking import Hold
 
 NAME = "journal.jsonl"
 RESULT = "result.json"
+CANCEL = "cancel.json"
 WORKSPACE = "workspace"
 SYNC_EVERY = 0.05  # seconds between background syncs
 _BLOCK = 16384
@@ -66,20 +68,21 @@ def read_tail(path: Path, offset: int = 0, first: int = 1) -> Tail:
 
 def read_after(path: Path, checkpoint: Checkpoint) -> Tail | None:
     """The events after the checkpoint's; None where the journal does not have its line where it should be."""
-    if not _has_line(path, checkpoint.offset, checkpoint.seq):
+    if event_at(path, checkpoint.offset, checkpoint.seq) is None:
         return None
     tail = read_tail(path, checkpoint.offset, checkpoint.seq)
     return tail._replace(events=tail.events[1:])
 
 
-def _has_line(path: Path, offset: int, seq: int) -> bool:
+def event_at(path: Path, offset: int, seq: int) -> Event | None:
+    """The event of that number, where its line begins at that byte. Raises OSError."""
     with open(path, "rb") as file:
         file.seek(offset)
         line = file.readline()
-    try:
-        return line.endswith(b"\n") and codec.decode(line).seq == seq
-    except codec.BadLine:
-        return False
+    with contextlib.suppress(codec.BadLine):
+        event = codec.decode(line)
+        return event if line.endswith(b"\n") and event.seq == seq else None
+    return None
 
 
 def cut(path: Path, end: int) -> None:
@@ -224,6 +227,17 @@ class FileJournal:
         with disk.explained(f"write {self.directory / RESULT}"):
             disk.replace(self.directory / RESULT, self.directory / ".result.json", data)
             disk.sync_directory(self.directory)
+
+    def cancel_requested(self) -> Mapping[str, Any] | None:
+        """An empty or unreadable file is a request too: somebody put it there."""
+        try:
+            data = disk.read(self.directory / CANCEL)
+        except OSError:
+            return None
+        with contextlib.suppress(ValueError, RecursionError):
+            found = json.loads(data)
+            return found if isinstance(found, dict) else {}
+        return {}
 
     async def close(self) -> None:
         if self._closed:

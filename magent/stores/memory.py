@@ -12,8 +12,8 @@ from typing import Any
 
 from magent.errors import RunLocked, StoreError, UsageError
 from magent.events import Event
-from magent.ports import Record, RunInfo
-from magent.stores import ids
+from magent.ports import CheckpointInfo, Record, RunInfo
+from magent.stores import disk, ids
 from magent.stores.summary import created, summarise
 
 
@@ -25,6 +25,7 @@ class _Run:
         self.checkpoint: tuple[int, Mapping[str, Any]] | None = None
         self.result: Mapping[str, Any] | None = None
         self.held = False
+        self.cancel: Mapping[str, Any] | None = None
 
     @cached_property
     def directory(self) -> Path:
@@ -77,6 +78,9 @@ class MemoryJournal:
         self._check()
         self._run.result = result
 
+    def cancel_requested(self) -> Mapping[str, Any] | None:
+        return self._run.cancel
+
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
@@ -118,6 +122,9 @@ class MemoryStore:
         found = [self._info(run_id, run) for run_id, run in self._runs.items()]
         return sorted(found, key=lambda info: (info.created, info.id), reverse=True)
 
+    async def info(self, run_id: str) -> RunInfo:
+        return self._info(run_id, self._find(run_id))
+
     def _info(self, run_id: str, run: _Run) -> RunInfo:
         return summarise(run_id, run.header, reversed(run.events), lambda: run.held)
 
@@ -128,6 +135,20 @@ class MemoryStore:
 
     async def result(self, run_id: str) -> Mapping[str, Any] | None:
         return self._find(run_id).result
+
+    async def request_cancel(self, run_id: str, request: Mapping[str, Any] | None) -> None:
+        self._find(run_id).cancel = request
+
+    async def checkpoints(self, run_id: str) -> Sequence[CheckpointInfo]:
+        run = self._find(run_id)
+        if run.checkpoint is None:
+            return []
+        seq, fold = run.checkpoint
+        return [CheckpointInfo(seq, run.events[seq - 1].time, len(disk.encode(fold)), True)]
+
+    async def checkpoint(self, run_id: str, seq: int) -> Mapping[str, Any] | None:
+        kept = self._find(run_id).checkpoint
+        return kept[1] if kept is not None and kept[0] == seq else None
 
     async def remove(self, run_id: str) -> None:
         self._free(run_id)

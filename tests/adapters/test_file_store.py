@@ -72,6 +72,7 @@ async def test_nobody_else_may_read_a_run(store: FileStore, tmp_path: Path) -> N
         await journal.checkpoint(1, {})
         await journal.finish({})
         await journal.close()
+        await store.request_cancel("a", {})
     finally:
         os.umask(umask)
     for path in (store.home, *store.home.rglob("*")):
@@ -325,6 +326,28 @@ async def test_a_checkpoint_under_another_number_is_unsound(store: FileStore) ->
     directory = await with_checkpoints(store)
     (directory / "checkpoints/00000003.json").rename(directory / "checkpoints/00000007.json")
     assert (await store.read("a")).checkpoint == (6, {"n": 6})
+
+
+async def test_an_unsound_checkpoint_is_listed_as_such(store: FileStore, tmp_path: Path) -> None:
+    journal = await store.create("a", header("a"), {})
+    await journal.append(events(1, 3), sync=True)
+    for seq in (1, 2, 3):
+        await journal.checkpoint(seq, {"n": seq})
+    await journal.close()
+    place = tmp_path / ".magent" / "runs" / "a" / "checkpoints"
+    place.joinpath("00000001.json").write_text("{}")
+    place.joinpath("00000009.json").write_bytes(place.joinpath("00000003.json").read_bytes())
+    found = [(kept.seq, kept.sound) for kept in await store.checkpoints("a")]
+    assert found == [(1, False), (2, True), (3, True), (9, False)]
+    assert [await store.checkpoint("a", seq) for seq in (1, 2, 9)] == [None, {"n": 2}, None]
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff"])
+async def test_a_request_to_end_a_run_that_cannot_be_read_is_one(store: FileStore, content: bytes) -> None:
+    journal = await store.create("a", header("a"), {})
+    journal.directory.joinpath("cancel.json").write_bytes(content)
+    assert journal.cancel_requested() == {}
+    await journal.close()
 
 
 async def test_with_a_checkpoint_what_is_before_it_is_not_read(store: FileStore) -> None:

@@ -135,7 +135,7 @@ async def test_letters_digits_underscores_and_hyphens_make_a_name(store: RunStor
 
 
 @pytest.mark.parametrize("name", ["review-8", "", "..", "a/b", "a\0", "x" * 5000])
-@pytest.mark.parametrize("verb", ["open", "read", "result", "remove", "resolve"])
+@pytest.mark.parametrize("verb", ["open", "read", "info", "checkpoints", "result", "remove", "resolve"])
 async def test_an_unknown_id_is_bad_usage(store: RunStore, verb: str, name: str) -> None:
     await write(store, "review-7", "run.started")
     with pytest.raises(UsageError, match="there is no run") as caught:
@@ -249,6 +249,46 @@ async def test_the_result_is_the_last_one_written(store: RunStore) -> None:
     await journal.finish({"status": "completed", "outputs": {"text": "ä\ud800"}})
     await journal.close()
     assert await store.result("a") == {"status": "completed", "outputs": {"text": "ä\ud800"}}
+
+
+async def test_one_run_is_told_as_the_listing_tells_it(store: RunStore) -> None:
+    await write(store, "a", "run.started run.waiting", nodes=["ask"])
+    await write(store, "b", "run.started")
+    assert [await store.info("a"), await store.info("b")] == sorted(await store.list(), key=lambda info: info.id)
+
+
+async def test_whoever_holds_a_run_sees_that_its_end_is_asked_for(store: RunStore) -> None:
+    journal = await store.create("a", header("a"), WORKFLOW)
+    assert journal.cancel_requested() is None
+    await store.request_cancel("a", {"by": "ann", "reason": "ä"})
+    await store.request_cancel("a", {"by": "bob", "reason": "ä"})
+    assert journal.cancel_requested() == {"by": "bob", "reason": "ä"}
+    await journal.close()
+
+
+async def test_a_request_that_nobody_obeyed_is_there_for_the_next_holder(store: RunStore) -> None:
+    await write(store, "a", "run.started")
+    await store.request_cancel("a", {"by": "ann"})
+    journal, _ = await store.open("a")
+    assert journal.cancel_requested() == {"by": "ann"}
+    await store.request_cancel("a", None)
+    await store.request_cancel("a", None)
+    assert journal.cancel_requested() is None
+    await journal.close()
+
+
+async def test_checkpoints_are_listed_and_read(store: RunStore) -> None:
+    await write(store, "a", "run.started")
+    assert list(await store.checkpoints("a")) == []
+    journal, _ = await store.open("a")
+    await journal.append(events("x y", 2), sync=True)
+    await journal.checkpoint(2, {"n": 2})
+    await journal.close()
+    (kept,) = await store.checkpoints("a")
+    assert (kept.seq, kept.time, kept.sound) == (2, 1002.0, True)
+    assert kept.size >= len('{"n":2}')
+    assert await store.checkpoint("a", 2) == {"n": 2}
+    assert await store.checkpoint("a", 3) is None
 
 
 async def test_a_removed_run_is_gone_and_its_name_is_free(store: RunStore) -> None:

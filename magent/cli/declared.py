@@ -44,12 +44,12 @@ class Example(NamedTuple):
 
 
 class Declared(NamedTuple):
-    """A verb as its users meet it. `more` are paragraphs between what it does and its options."""
+    """A verb as its users meet it. `exits` are its exit codes, where they tell more than 0, 1 and 2 do."""
 
     arguments: tuple[Argument, ...]
     groups: dict[str, tuple[Option, ...]]
     examples: tuple[Example, ...]
-    more: tuple[str, ...] = ()
+    exits: tuple[tuple[str, str], ...] = ()
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -74,6 +74,17 @@ GLOBALS = (
 DURABILITIES = ("sync", "async", "exit")
 STATUSES = ("running", "waiting", "completed", "failed", "cancelled", "interrupted", "damaged")
 
+EXITS = (
+    ("0", "completed"),
+    ("1", "failed or cancelled"),
+    ("2", "bad usage, or an invalid file"),
+    ("3", "waits for a person"),
+    ("4", "stopped by a limit"),
+    ("5", "the stored record cannot be used"),
+    ("130", "interrupted; magent resume goes on"),
+)
+"""The exit codes of a run."""
+
 _FILE = Argument("file", "[FILE]", "The workflow; else workflow.yaml here.", "workflow.yaml", completes="file")
 _ID = Argument(
     "id", "[ID]", "The run: its id, its beginning or end, or latest, the default.", "latest", completes="run"
@@ -85,7 +96,7 @@ _NO_INPUT = Option("no_input", "--no-input", "", "Ask nothing in the terminal: t
 _USE_DEFAULTS = Option("use_defaults", "--use-defaults", "", "Where nobody answers, take a question's default.")
 _AGENT = Option("agent", "--agent", "NAME=MODEL", "Another model for an agent, in this run.", many=True)
 _LIMIT = Option("limit", "--limit", "NAME=N", "Of steps, tokens, usd or timeout, such as usd=5.", many=True)
-_WIDTH = Option("max_concurrency", "--max-concurrency", "N", "So many tasks at a time.")
+_WIDTH = Option("max_concurrency", "--max-concurrency", "N", "At most N tasks at a time.")
 _STREAM = Option("stream", "--stream, --no-stream", "", "Show text as it is written, or do not.")
 
 
@@ -118,6 +129,7 @@ DECLARED: dict[str, Declared] = {
             Example("magent run workflow.yaml -i topic=tides --output json", "Gives an input; prints one object."),
             Example("magent run workflow.yaml --dry-run", "Says what would be done, and does nothing."),
         ),
+        EXITS,
     ),
     "resume": Declared(
         (_ID,),
@@ -130,6 +142,7 @@ DECLARED: dict[str, Declared] = {
             Example("magent resume", "Goes on with the newest run."),
             Example("magent resume latest --limit usd=5", "Goes on with more to spend."),
         ),
+        EXITS,
     ),
     "respond": Declared(
         (
@@ -176,7 +189,7 @@ DECLARED: dict[str, Declared] = {
                 Option("status", "--status", "STATUS", "Only runs of this status.", completes=STATUSES),
                 Option("workflow", "--workflow", "NAME", "Only runs of this workflow."),
                 Option("since", "--since", "WHEN", "Only runs begun since: 7d, 2h or 2026-11-22."),
-                Option("limit", "--limit", "N", "So many, the newest."),
+                Option("limit", "--limit", "N", "At most N of them, the newest."),
             ),
             "Output": (_output("text", "json"),),
         },

@@ -11,6 +11,7 @@ from magent.cli.verbs import DEFAULTS, ENTRIES, VERBS, VerbEntry
 
 WIDEST = 100  # columns: longer lines are hard to read
 _TWO_COLUMNS = 60  # narrower, a text stands below what it is about
+FIRST_EXAMPLE = Example("magent run workflow.yaml -i topic=tides", "Runs a workflow with an input.")
 _ABOUT = "Multi-agent workflows in YAML: run them, stop them, resume them, see them."
 
 
@@ -38,7 +39,7 @@ def overview(columns: int, first: str = "") -> list[Line]:
     for group in dict.fromkeys(entry.group for entry in VERBS):
         page.rows(group, [(entry.name, entry.help) for entry in VERBS if entry.group == group], width)
     page.rows("Everywhere, before or after the verb", [(_term(option), option.help) for option in GLOBALS], width)
-    page.examples((Example("magent run workflow.yaml -i topic=tides", "Runs a workflow with an input."),))
+    page.examples((FIRST_EXAMPLE,))
     page.text("`magent VERB --help` says more about one verb.")
     return page.lines
 
@@ -49,12 +50,11 @@ def of_verb(entry: VerbEntry, columns: int) -> list[Line]:
     page = _Page(columns)
     page.usage(" ".join(("magent", entry.name, *(each.value for each in declared.arguments), "[OPTIONS]")))
     page.text(entry.help)
-    for paragraph in declared.more:
-        page.text(paragraph)
     width = page.width([*map(_term, declared.arguments), *map(_term, declared.options)])
     page.rows("Arguments", [(_term(each), each.help) for each in declared.arguments], width)
     for title, options in {**declared.groups, "Everywhere": GLOBALS}.items():
         page.rows(title, [(_term(each), each.help) for each in options], width)
+    page.rows("Exits with", declared.exits)
     page.examples(declared.examples)
     return page.lines
 
@@ -99,8 +99,8 @@ class _Page:
         self._block(Line("", line) for line in self._wrap(text))
 
     def width(self, terms: Sequence[str]) -> int:
-        """The columns of what stands left: as wide as the longest that leaves the right side its half."""
-        most = self._columns // 2 - 4
+        """The columns of what stands left: as wide as the longest that leaves more than half of the page."""
+        most = self._columns // 2 - 12
         return max((len(term) for term in terms if len(term) <= most), default=0)
 
     def rows(self, title: str, rows: Sequence[tuple[str, str]], width: int | None = None) -> None:
@@ -111,7 +111,9 @@ class _Page:
 
     def _row(self, term: str, text: str, left: int) -> Iterator[Line]:
         if self._columns < _TWO_COLUMNS:
-            yield Line(f"  {term.lstrip()}", "", "cyan")
+            first, *others = self._wrap(term.lstrip(), 2)
+            yield Line(f"  {first}", "", "cyan")
+            yield from (Line(f"      {other}", "", "cyan") for other in others)
             yield from (Line("", f"      {line}") for line in self._wrap(text, 6))
             return
         margin = left + 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from magent.engine.joins import is_final
 from magent.engine.scopes import Scope, Visit
 from magent.engine.tree import Tree
-from magent.model import HumanInput, Parallel, Subgraph
+from magent.model import HumanInput, Parallel, Subgraph, Task
 
 
 def reopen(tree: Tree, time: float) -> int:
@@ -41,7 +41,8 @@ def _try_again(tree: Tree, visit: Visit, time: float) -> list[Scope]:
     """A failed visit is tried anew. Gives the scopes under it that are to be opened again."""
     node, itself = visit.node, visit.failure is not None
     if itself:
-        visit.attempt, visit.failure, visit.status = 1, None, "again"
+        visit.status = "running" if _still_in_doubt(visit) else "again"
+        visit.attempt, visit.failure, visit.answer = 1, None, None
     if isinstance(node, Parallel):
         visit.failed_first = None
         if node.collect and not itself:  # what it collected stays so: it goes on with what was cancelled
@@ -53,9 +54,14 @@ def _try_again(tree: Tree, visit: Visit, time: float) -> list[Scope]:
     return visit.children
 
 
+def _still_in_doubt(visit: Visit) -> bool:
+    """Whether a person said that work with effects outside was done, and gave an output that does not fit."""
+    asked = isinstance(visit.node, Task) and visit.question is not None
+    return asked and visit.failure is not None and visit.failure.type == "output"
+
+
 def _ask_again(tree: Tree, visit: Visit, time: float) -> None:
     """The same question, with as much time as it had."""
-    visit.answer = None
     tree.release(visit.scope, True)
     if visit.deadline is not None:
         visit.deadline = time + (visit.deadline - visit.started)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from magent.answers.whole import reasons_against
 from magent.clock import iso
 from magent.engine import run as lives
 from magent.engine.fold import Run
@@ -327,6 +328,47 @@ async def test_done_takes_the_output_that_the_person_gives() -> None:
     run = await room.resume()
     assert (run.status, run.outputs["got"], run.path) == ("completed", {"paid": 3}, ["pay", "z"])
     assert room.executor.begun == []  # type: ignore[attr-defined]
+
+
+DECLARED = "output: {id: {type: string}, note: {type: string, default: none}},"
+
+
+@pytest.mark.parametrize("work", WORKS)
+async def test_done_takes_an_output_that_fits_what_the_task_declares_with_its_defaults(work: str) -> None:
+    room = await crashed(work, DECLARED)
+    room.human = People({"pay": {"choice": "done", "form": {"output": {"id": "x"}}}})
+    run = await room.resume()
+    whole = {"id": "x", "note": "none"}
+    told = {"exit_code": 0, "stdout": "", "stderr": "", "data": whole} if work == "run" else whole
+    assert (run.status, run.outputs["got"]) == ("completed", told)
+    assert_replayable(room, run)
+
+
+async def test_the_question_whether_it_was_done_refuses_an_output_of_another_shape() -> None:
+    room = await crashed("run", DECLARED)
+    (question,) = lives.open_questions(await room.resume())
+    wrong: dict[str, Any] = {"choice": "done", "form": {"output": {"id": 3}}}
+    assert any("id" in reason for reason in reasons_against(question, wrong))
+    for right in ({"id": "x"}, None):
+        assert reasons_against(question, {"choice": "done", "form": {"output": right}}) == []
+    assert reasons_against(question, {"choice": "again", "form": {"output": None}}) == []
+
+
+async def test_done_without_the_declared_output_fails_and_a_resume_asks_again_instead_of_doing_it_again() -> None:
+    room = await crashed("run", DECLARED)
+    room.human = People({"pay": {"choice": "done", "form": {"output": None}}})
+    run = await room.resume()
+    assert run.failure is not None
+    assert (run.status, run.failure.type) == ("failed", "output")
+    assert "does not fit `output`" in run.failure.message
+    room.human = People()
+    again = await room.resume()
+    assert (again.status, [question.node for question in lives.open_questions(again)]) == ("waiting", ["pay"])
+    room.human = People({"pay": {"choice": "done", "form": {"output": {"id": "x"}}}})
+    last = await room.resume()
+    assert (last.status, last.outputs["got"]["data"]["id"]) == ("completed", "x")
+    assert room.executor.begun == []  # type: ignore[attr-defined]
+    assert_replayable(room, last)
 
 
 async def test_again_does_it_again_under_the_same_key() -> None:

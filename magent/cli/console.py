@@ -101,6 +101,18 @@ class Console:
         """The width of the window that stdout is; 80 where it is none."""
         return _columns(self._out) if self._out_is_terminal else 80
 
+    @property
+    def window(self) -> int | None:
+        """The width of the window that stdout is; None where it is none, and lines may be as long as they are."""
+        return _columns(self._out) if self._out_is_terminal else None
+
+    def spoken(self, text: str) -> str:
+        """The text, neutral, with what stdout cannot hold as it will be shown there: its width is what is seen."""
+        shown, encoding = neutral(text), self._out.encoding
+        if shown.isascii() or not encoding:
+            return shown
+        return shown.encode(encoding, self._out.errors or "strict").decode(encoding)
+
     def page(self, lines: Iterable[tuple[str, str, str]]) -> None:
         """A result of lines, each `(head, rest, style of the head)`."""
         self.drawn("\n".join(self.tinted(head, *style.split()) + neutral(rest) for head, rest, style in lines))

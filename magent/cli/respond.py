@@ -8,9 +8,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from magent import app, records
+from magent import app, plain, records
 from magent.answers import command, describe, from_flags
-from magent.cli import flags, plain, results
+from magent.cli import flags, results
 from magent.cli.console import Console, dump, one_line
 from magent.cli.execution import Conditions, Watch
 from magent.cli.resume import go_on

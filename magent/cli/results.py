@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from magent import durations
-from magent.cli import plain, progress
+from magent import durations, plain
+from magent.cli import progress
 from magent.cli.console import Console, dump, one_line
 from magent.errors import MagentError
 from magent.events import Event

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from magent import app
-from magent.cli import execution, flags, inputs, plain
+from magent import app, plain
+from magent.cli import execution, flags, inputs
 from magent.cli.console import Console, dump
 from magent.cli.execution import Conditions, Watch
 

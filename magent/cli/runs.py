@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from magent import app, durations, records
-from magent.cli import flags, plain, progress, results
+from magent import app, durations, plain, records
+from magent.cli import flags, progress, results
 from magent.cli.console import Console, dump, one_line
 from magent.clock import iso
 from magent.errors import UsageError

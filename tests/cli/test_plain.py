@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magent.cli.plain import show
+from magent.plain import show
 from magent.spec.loader import load_yaml
 
 KEYS = st.text("abcXYZ _-:#'\"é", max_size=8)

@@ -13,6 +13,7 @@ from magent.engine.ask import ask
 from magent.engine.values import NotJson, plain
 from magent.engine.work import Attempt
 from magent.events import Failure, WorkFailed
+from magent.expressions import EvaluationError, Value
 from magent.functions import FunctionNotFound, load_function
 from magent.model import Call, Chain, Prompt, Run, Tool
 from magent.spec.schema import check_value, field_schema, fill
@@ -46,7 +47,7 @@ def _fits(attempt: Attempt, result: Any) -> Any:
 async def run(attempt: Attempt, work: Run) -> Any:
     argv, variables = _command(attempt, work)
     env = {**attempt.services.child_env, "MAGENT_IDEMPOTENCY_KEY": attempt.key}
-    env.update(_mapping_of_text(work.env.evaluate(attempt.with_secrets()) if work.env else {}))
+    env.update(_mapping_of_text(_variables(attempt, work.env) if work.env else {}))
     env.update(variables)
     result = await attempt.services.executor.run(
         argv,
@@ -84,6 +85,18 @@ def _argument(value: Any) -> str:
     if len(text.encode("utf-8", "surrogatepass")) > 100_000:
         raise WorkFailed(Failure("value", "an argument of `run` is over 100 KB; hand it over by `stdin`"))
     return text
+
+
+def _variables(attempt: Attempt, env: Value) -> Mapping[str, Any]:
+    try:
+        values: Mapping[str, Any] = env.evaluate(attempt.with_secrets())
+    except EvaluationError as error:
+        read = {access.path[1] for access in env.accesses if access.path[0] == "secrets" and access.path[1:]}
+        for name in sorted(read - set(attempt.services.secrets)):
+            message = f"the secret {name} is not set in the environment"
+            raise WorkFailed(Failure("value", message, hint=f"export {name}=…, then `magent resume`")) from error
+        raise
+    return values
 
 
 def _mapping_of_text(values: Mapping[str, Any]) -> dict[str, str]:

@@ -512,3 +512,13 @@ state: {{k: {{type: array, items: {{type: integer}}, default: [7], reduce: {how}
 nodes: {{a: {{set: {{k: {value}}}}}}}
 """
         assert (await failure(text)).type == "value"
+
+
+async def test_a_secret_that_the_environment_lacks_is_named_where_a_command_needs_it() -> None:
+    text = """
+secrets: [HOUSE_KEY]
+nodes: {a: {run: [say], env: {KEY: "{{ secrets.HOUSE_KEY }}"}}}
+"""
+    failed = await failure(text)
+    assert (failed.type, failed.message) == ("value", "the secret HOUSE_KEY is not set in the environment")
+    assert "export HOUSE_KEY=" in (failed.hint or "")

@@ -40,6 +40,7 @@ CHECKS: tuple[Callable[[Context], Iterator[Problem]], ...] = (
     values.check_answers,
     values.check_wait_for,
     values.check_lists_to_go_over,
+    values.check_items_written_out,
     names.check_expressions,
     names.check_shell_doubts,
     names.check_names,

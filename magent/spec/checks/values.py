@@ -10,7 +10,7 @@ from magent.source import Problem
 from magent.spec.checks.context import Context
 from magent.spec.checks.references import has_template, misfit
 from magent.spec.checks.shapes import ANSWER_FIELDS
-from magent.spec.checks.views import GraphView, Place, is_template, mapping
+from magent.spec.checks.views import GraphView, Place, is_template, mapping, sequence
 
 
 def _fields(context: Context) -> Iterator[tuple[Place, Any]]:
@@ -128,3 +128,14 @@ def check_lists_to_go_over(context: Context) -> Iterator[Problem]:
             if isinstance(kind, str) and kind != "array":
                 message = f"`for_each` goes over a list, and `{source.strip()}` is declared as `{kind}`"
                 yield graph.at(name, "for_each").problem("not-a-list", message)
+
+
+def check_items_written_out(context: Context) -> Iterator[Problem]:
+    """`for_each: ["{{ x }}"]`: items that are written out are taken as they are, so that a template stays text."""
+    for graph in context.graphs:
+        for name, node in graph.nodes.items():
+            for index, item in enumerate(sequence(node.get("for_each"))):
+                if has_template(item):
+                    message = "items that are written out are taken as they are: this template stays text"
+                    hint = 'write an expression that gives the list: `for_each: "[inputs.first, state.second]"`'
+                    yield graph.at(name, "for_each", index).warning("literal-item", message, hint=hint)

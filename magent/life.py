@@ -48,6 +48,7 @@ class Options:
     sinks: tuple[Sink, ...] = ()
     human: Human | Callable[[Question], Any] | None = None
     color: bool = True
+    on_run: Callable[[Run], None] | None = None  # is handed the run, as earlier lives left it, before this one begins
     on_terminal: Callable[[Terminal], None] | None = None  # is handed the terminal's prompts before the run begins
     on_download: Callable[[str, int, int], None] | None = None  # what, bytes done, bytes in all
 
@@ -72,6 +73,8 @@ async def lead(
     answers = AnswersFile(options.answers, clock) if options.answers else None
     driver.human = _people(driver, outfit, options, answers)
     outfit.on_text = driver.text
+    if options.on_run is not None:
+        options.on_run(run)
     try:
         with _signals(driver), _obeying(driver, journal):
             await life(driver)

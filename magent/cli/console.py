@@ -76,6 +76,16 @@ class Console:
     def terminal(self) -> bool:
         return _is_terminal(self._err)
 
+    @property
+    def stream(self) -> TextIO:
+        """stderr itself, for what draws on it."""
+        return self._err
+
+    @property
+    def shares_terminal(self) -> bool:
+        """Whether results go to a terminal, too."""
+        return self._out_is_terminal
+
     def command(self, *words: str) -> str:
         """A `magent` line to type next, which finds the store that this one was told to use."""
         store = ["--store", self.settings.store] if self.settings.store else []

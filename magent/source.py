@@ -144,12 +144,38 @@ def sort_key(problem: Problem) -> tuple[Any, ...]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known name most like `word`, or None where nothing is near. Bounded: long words are not compared."""
+    """The known name most like `word`, or None where nothing is near. Case, and `-` for `_`, count for nothing, two
+    letters that changed places for little. Bounded: long words are not compared."""
     if len(word) > 100:
         return None
-    candidates = [name for name in known if len(name) <= 100]
-    close = difflib.get_close_matches(word, candidates[:5000], n=1, cutoff=0.6)
-    return close[0] if close else None
+    plain: dict[str, str] = {}
+    for name in list(known)[:5000]:
+        if len(name) <= 100:
+            plain.setdefault(_plain(name), name)
+    wanted = _plain(word)
+    if wanted in plain:
+        return plain[wanted]
+    close = difflib.get_close_matches(wanted, plain, n=5, cutoff=0.6)
+    return plain[min(close, key=lambda name: (_edits(wanted, name), abs(len(name) - len(wanted))))] if close else None
+
+
+def _plain(word: str) -> str:
+    return word.casefold().replace("_", "-")
+
+
+def _edits(one: str, other: str) -> int:
+    """How many letters are to be put in, left out, replaced or swapped with their neighbour to get the other word."""
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        row = [i]
+        for j, target in enumerate(other, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (letter != target))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == target:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

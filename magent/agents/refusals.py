@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -91,7 +92,9 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _root(error: BaseException) -> str:
-    return str(_chain(error)[-1]) or type(error).__name__
+    """What the system said of it: without its number, and without the address, which is told already."""
+    said = re.sub(r"^\[Errno -?\d+\] ", "", str(_chain(error)[-1]))
+    return "connection refused" if said.startswith("Connect call failed") else said or type(error).__name__
 
 
 def _address(place: str) -> str:

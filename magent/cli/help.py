@@ -105,12 +105,13 @@ class _Page:
 
     def rows(self, title: str, rows: Sequence[tuple[str, str]], width: int | None = None) -> None:
         if rows:
-            left = self.width([term for term, _ in rows]) if width is None else width
+            most = max(len(term) for term, _ in rows)
+            left = most if width is None or self._columns < _TWO_COLUMNS else width
             body = (line for term, text in rows for line in self._row(term, text, left))
             self._block([Line(f"{title}:", "", "bold"), *body])
 
     def _row(self, term: str, text: str, left: int) -> Iterator[Line]:
-        if self._columns < _TWO_COLUMNS:
+        if self._columns < _TWO_COLUMNS and left > self._columns * 2 // 5:
             first, *others = self._wrap(term.lstrip(), 2)
             yield Line(f"  {first}", "", "cyan")
             yield from (Line(f"      {other}", "", "cyan") for other in others)

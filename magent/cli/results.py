@@ -87,8 +87,8 @@ def next_step(status: str, error: Mapping[str, Any] | None) -> str | None:
 
 
 def flag_of(error: Mapping[str, Any] | None) -> list[str]:
-    """The flag that raises the limit which stopped the run: `["--limit", "steps=N"]`."""
-    found = re.search(r"--limit (\w+=\w+)", str((error or {}).get("hint") or ""))
+    """The flag that raises the limit which stopped the run: `["--limit", "steps=20"]`."""
+    found = re.search(r"--limit (\w+=[\w.+-]+)", str((error or {}).get("hint") or ""))
     return ["--limit", found[1]] if found else []
 
 

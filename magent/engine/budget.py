@@ -52,7 +52,8 @@ class RunBudget:
             reserved = f", {self.reserved_tokens} reserved by calls at work" if self.reserved_tokens else ""
             message = f"the budget of {limit:g} tokens does not allow another call: {used} are used{reserved}"
             message += f", and this one may need {wanted}"
-            raise WorkFailed(Failure("limit", message, hint="raise it with --limit tokens=N"))
+            enough = 2 * max(limit, used + self.reserved_tokens + wanted)
+            raise WorkFailed(Failure("limit", message, hint=f"raise it with --limit tokens={enough:.0f}"))
 
     def _dollars(self, agent: str, tokens: int) -> float:
         """What so many tokens of this agent cost at most. Nothing where there is no budget in dollars."""
@@ -66,5 +67,6 @@ class RunBudget:
             reserved = f", ${self.reserved_usd:.4f} reserved by calls at work" if self.reserved_usd > 1e-9 else ""
             message = f"the budget of ${limit:g} does not allow another call: ${used:.4f} are spent{reserved}"
             message += f", and this one may need ${wanted:.4f}"
-            raise WorkFailed(Failure("limit", message, hint="raise it with --limit usd=N"))
+            enough = 2 * max(limit, used + self.reserved_usd + wanted) or 1
+            raise WorkFailed(Failure("limit", message, hint=f"raise it with --limit usd={enough:.4g}"))
         return wanted

@@ -110,7 +110,7 @@ class Driver:
             return
         when = self.run.life_started + self.waited + limit - self.run.spent
         message = f"the run has worked for {durations.show(limit)}, its limit"
-        error = Failure("limit", message, hint="raise it with --limit timeout=DURATION")
+        error = Failure("limit", message, hint=f"raise it with --limit timeout={max(1, round(2 * limit))}s")
         if (-1, "limit") in self.timers:
             self.timers.pop((-1, "limit")).cancel()
         self.timers[-1, "limit"] = self.clock.call_at(when, lambda: self.halt(Stop("limit", error)))

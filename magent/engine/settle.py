@@ -38,8 +38,8 @@ def no_step_left(run: Run, scope: Scope) -> Failure | None:
     if limit is None or run.steps < limit or (visit is not None and not isinstance(visit.node, Loop)):
         return None
     name = scope.pending if visit is None else visit.node.name
-    message = f"the run has made {run.steps} steps, its limit"
-    return Failure("limit", message, name or "", hint="raise it with --limit steps=N")
+    message = f"the run has made {run.steps} step{'' if run.steps == 1 else 's'}, its limit"
+    return Failure("limit", message, name or "", hint=f"raise it with --limit steps={int(2 * limit)}")
 
 
 def settle_parallel(run: Run, visit: Visit, now: float) -> Decision:

@@ -198,7 +198,7 @@ def test_a_secret_in_an_answer_is_masked(here: Path, capsys: Any, monkeypatch: p
 def test_the_flag_that_raises_a_limit_is_in_the_command_to_type_next(demo: Path, capsys: Any) -> None:
     outcome = magent(capsys, "run", "demo.yaml", "-i", "topic=x", "--use-defaults", "--limit", "steps=2", "--id", "r1")
     assert outcome.code == 4
-    assert "magent resume r1 --limit steps=N" in outcome.err
+    assert "magent resume r1 --limit steps=4   goes on" in outcome.err
 
 
 def test_a_question_with_a_deadline_says_until_when(here: Path, capsys: Any) -> None:

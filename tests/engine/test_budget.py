@@ -30,7 +30,7 @@ def test_tokens_that_calls_at_work_may_need_count() -> None:
     message, hint = refusal(made, "dear", 60)
     assert "the budget of 100 tokens" in message
     assert "60 reserved by calls at work" in message
-    assert hint == "raise it with --limit tokens=N"
+    assert hint == "raise it with --limit tokens=240"
     made.settle(first, Usage(5, 10))
     made.reserve("dear", 60)
 
@@ -40,7 +40,7 @@ def test_dollars_that_calls_at_work_may_need_count() -> None:
     calls = [made.reserve("dear", 100) for _ in range(2)]  # 0.0004 each
     message, hint = refusal(made, "dear", 100)
     assert "the budget of $0.001" in message
-    assert hint == "raise it with --limit usd=N"
+    assert hint == "raise it with --limit usd=0.0024"
     for call in calls:
         made.settle(call, Usage(10, 10, 0.00005))
     made.reserve("dear", 100)

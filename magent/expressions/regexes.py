@@ -83,7 +83,11 @@ def regex_replace(
     limit = whole(count, "the count of `regex_replace`", 0)
     parts: list[str] = []
     end = done = 0
+    last = (-1, -1)
     for match in expression.finditer(text):
+        if match.span() == last:  # the binding finds an empty match that stands ahead of it twice
+            continue
+        last = match.span()
         parts.append(text[end : match.start()])
         for piece in template:
             added = piece if isinstance(piece, str) else match[piece] or ""

@@ -204,6 +204,8 @@ VALUES: list[tuple[str, Any]] = [
     (r"'x1y2' | regex_replace('([a-z])(\d)', '\2\1')", "1x2y"),
     ("'aaa' | regex_replace('a', 'b', 2)", "bba"),
     ("'abc' | regex_replace('', '-')", "-a-b-c-"),
+    ("'abc' | regex_replace('$', '-')", "abc-"),
+    ("'ab abb' | regex_replace('b*$', '-')", "ab a--"),
     ("'é1é' | regex_replace('[0-9]', '')", "éé"),
     ("[1, 0, 2] | reject('eq', 0)", [1, 2]),
     ("[1, 0] | reject", [0]),

@@ -50,6 +50,8 @@ def of_verb(entry: VerbEntry, columns: int) -> list[Line]:
     page = _Page(columns)
     page.usage(" ".join(("magent", entry.name, *(each.value for each in declared.arguments), "[OPTIONS]")))
     page.text(entry.help)
+    for paragraph in declared.more:
+        page.text(paragraph)
     width = page.width([*map(_term, declared.arguments), *map(_term, declared.options)])
     page.rows("Arguments", [(_term(each), each.help) for each in declared.arguments], width)
     for title, options in {**declared.groups, "Everywhere": GLOBALS}.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,13 +14,17 @@ from magent.source import did_you_mean
 from magent.spec.schema import check_value
 
 Schemas = Mapping[str, Mapping[str, Any]]
+_WORDS = {
+    "string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
+    "array": "a list", "object": "a mapping",
+}  # fmt: skip
 _EXAMPLES = {"integer": "3", "number": "1.5", "boolean": "true", "array": "'[…]'", "object": "'{…}'", "null": "null"}
 
 
 def gather(declared: Schemas, words: Sequence[str] | None, file: str | None, console: Console) -> dict[str, Any]:
     """The values given, by name; `-i` wins over the file. Raises UsageError with every fault and the flag to write."""
     given: dict[str, Any] = dict(files.read_document("--inputs", file, console)) if file else {}
-    faults = [_unknown(name, declared) for name in given if name not in declared]
+    faults = {name: [_unknown(name, declared)] for name in given if name not in declared}
     texts = flags.pairs("-i", words, "NAME=VALUE, such as -i topic=tides")
     if sum(value == "-" for _, value in texts) > 1:
         raise UsageError("only one input can be read from stdin (-i NAME=-)")
@@ -27,24 +32,35 @@ def gather(declared: Schemas, words: Sequence[str] | None, file: str | None, con
         if name in declared:
             given[name] = parse(declared[name], _content(name, value))
         else:
-            faults.append(_unknown(name, declared))
-    faults += check(declared, {name: value for name, value in given.items() if name in declared})
+            faults[name] = [_unknown(name, declared)]
+    faults |= check(declared, {name: value for name, value in given.items() if name in declared})
     if faults:
-        raise UsageError("\n  ".join(["the inputs do not fit:", *dict.fromkeys(faults)]))
+        raise _refused(declared, faults)
     return given
 
 
-def check(declared: Schemas, given: Mapping[str, Any]) -> list[str]:
-    """One sentence for each value that does not fit and each that is missing."""
-    faults = []
+def _refused(declared: Schemas, faults: Mapping[str, Sequence[str]]) -> UsageError:
+    """All faults in one go, and the flags to write."""
+    told = [fault for each in faults.values() for fault in each]
+    flags_to_write = [f"-i {name}={_example(declared[name])}" for name in faults if name in declared]
+    hint = f"write {' '.join(flags_to_write)}" if flags_to_write else None
+    if len(told) == 1:
+        return UsageError(told[0], hint)
+    return UsageError("\n  ".join(["the inputs do not fit:", *told]), hint)
+
+
+def check(declared: Schemas, given: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The inputs that are missing or do not fit, each with a sentence a fault."""
+    faults: dict[str, list[str]] = {}
     for name, schema in declared.items():
         if name in given:
             reasons = [] if given[name] is None and _optional(schema) else check_value(schema, given[name])
-            faults += [f"{_subject(name, reason)} (write -i {name}={_example(schema)})" for reason in reasons]
+            faults[name] = [_subject(name, reason) for reason in reasons]
         elif "default" not in schema:
             about = f": {one_line(str(schema['description']))}" if schema.get("description") else ""
-            faults.append(f"input '{name}' is missing{about} (write -i {name}={_example(schema)})")
-    return faults
+            kinds = " or ".join(_WORDS.get(kind, kind) for kind in _types(schema))
+            faults[name] = [f"input '{name}'{f' ({kinds})' if kinds else ''} is missing{about}"]
+    return {name: reasons for name, reasons in faults.items() if reasons}
 
 
 def _subject(name: str, reason: str) -> str:
@@ -102,5 +118,5 @@ def _example(schema: Mapping[str, Any]) -> str:
     for key in ("examples", "enum"):
         if isinstance(schema.get(key), list) and schema[key]:
             first = schema[key][0]
-            return first if isinstance(first, str) and first.isalnum() else json.dumps(first, ensure_ascii=False)
+            return shlex.quote(first if isinstance(first, str) else json.dumps(first, ensure_ascii=False))
     return next((_EXAMPLES[kind] for kind in _types(schema) if kind in _EXAMPLES), "…")

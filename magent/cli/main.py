@@ -9,13 +9,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from magent.cli import VERSION_LINE
+from magent.cli import VERSION_LINE, guess
 from magent.cli import help as pages
 from magent.cli.console import Console, Globals
 from magent.cli.declared import DECLARED
-from magent.cli.verbs import DEFAULTS, ENTRIES, VerbEntry, first_words, second_words
+from magent.cli.verbs import DEFAULTS, ENTRIES, VerbEntry, second_words
 from magent.errors import UsageError
-from magent.source import did_you_mean
 
 FLAGS = ("-q", "--quiet", "-v", "--verbose", "-qv", "-vq", "--no-color", "-h", "--help", "--version")
 
@@ -47,12 +46,11 @@ def split(args: Sequence[str]) -> tuple[list[str], list[str]]:
         if (leading and leading[-1] == "--store") or word in FLAGS or word == "--store" or word.startswith("--store="):
             leading.append(word)
         elif word.startswith("-") and word != "-":
-            raise UsageError(
-                f"no such option '{word}' before the verb",
-                did_you_mean(word, (*FLAGS, "--store")) or "options of a verb follow it: magent VERB --help",
-            )
+            raise UsageError(f"no such option '{word}' before the verb", guess.before_the_verb(list(args), at))
         else:
             return leading, list(args[at:])
+    if leading[-1:] == ["--store"] and leading[-2:-1] != ["--store"]:
+        raise UsageError("--store needs a value", "write --store URL, such as --store file:.magent")
     return leading, []
 
 
@@ -63,18 +61,12 @@ def find(words: Sequence[str]) -> tuple[VerbEntry, list[str]]:
         return ENTRIES[first], rest
     seconds = second_words(first)
     if not seconds:
-        hint = did_you_mean(first, first_words()) or _file_hint(first)
-        raise UsageError(f"no such verb '{first}'", hint or f"the verbs are {', '.join(first_words())}")
+        raise UsageError(f"no such verb '{first}'", guess.verb(words))
     if rest and rest[0] in seconds:
         return ENTRIES[f"{first} {rest[0]}"], rest[1:]
     if rest and not rest[0].startswith("-"):
-        hint = did_you_mean(rest[0], seconds) or f"'{first}' takes {' or '.join(seconds)}"
-        raise UsageError(f"no such verb '{first} {rest[0]}'", hint)
+        raise UsageError(f"no such verb '{first} {rest[0]}'", guess.second_word(first, rest[0]))
     return ENTRIES[DEFAULTS[first]], rest
-
-
-def _file_hint(word: str) -> str | None:
-    return f"did you mean 'magent run {word}'?" if word.endswith((".yaml", ".yml")) else None
 
 
 def _help(console: Console, words: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ its errors would be its own. So values are taken as texts, lists of texts and fl
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from inspect import Parameter, Signature
 from typing import Annotated, Any
@@ -35,14 +36,26 @@ class Verb(TyperCommand):
         except ParserError as error:
             raise self._usage_error(ctx, error) from error
         if rest:
-            raise UsageError(f"unexpected argument '{rest[0]}'", f"see {ctx.command_path} --help")
+            raise UsageError(f"unexpected argument '{rest[0]}'", self._too_many(ctx, rest[0]))
         return dict(given)
+
+    def _too_many(self, ctx: Any, word: str) -> str:
+        name, equals, _ = word.partition("=")
+        if equals and name.isidentifier() and any("-i" in param.opts for param in self.params):
+            return f"an input is given with -i: {shlex.join(['-i', word])}"
+        takes = " ".join(str(param.metavar) for param in self.params if param.param_type_name == "argument")
+        return f"`{ctx.command_path}` takes {takes or 'options only'}; see {ctx.command_path} --help"
 
     def _usage_error(self, ctx: Any, error: Exception) -> UsageError:
         name = getattr(error, "option_name", None)
         if name and hasattr(error, "possibilities"):
             known = [option for param in self.get_params(ctx) for option in (*param.opts, *param.secondary_opts)]
             return UsageError(f"no such option '{name}'", did_you_mean(name, known) or f"see {ctx.command_path} --help")
+        for param in self.params if name else ():
+            if name in (*param.opts, *param.secondary_opts):
+                if getattr(param, "is_flag", False):
+                    return UsageError(f"{name} takes no value", f"write {name} alone")
+                return UsageError(f"{name} needs a value", f"write {name} {param.metavar}")
         message = str(error.format_message()) if hasattr(error, "format_message") else str(error)
         return UsageError(message[:1].lower() + message[1:].rstrip("."), f"see {ctx.command_path} --help")
 

@@ -28,7 +28,7 @@ def read_file(path: str) -> bytes:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except FileNotFoundError:
-        raise Unreadable("there is no such file", missing=True, similar=_similar(path)) from None
+        raise Unreadable("there is no such file", missing=True, similar=similar(path)) from None
     except OSError as error:
         raise Unreadable((error.strerror or str(error)).lower()) from None
     except ValueError:
@@ -56,7 +56,7 @@ def _content(handle: int) -> bytes:
     return b"".join(parts)
 
 
-def _similar(path: str) -> str | None:
+def similar(path: str) -> str | None:
     """A file beside with a like name, or with the same name and another suffix."""
     folder, name = os.path.split(path)
     stem, suffix = os.path.splitext(name)

@@ -30,7 +30,9 @@ nodes:
 REVIEW = """\
 magent: 1
 name: review
+agents: {writer: {replies: [Tides rise.]}}
 nodes:
+  draft: {prompt: Write., agent: writer, next: sign_off}
   sign_off: {type: human_input, input: approval, prompt: "Publish?"}
 """
 EXAMPLES = sorted({each.line for declared in DECLARED.values() for each in declared.examples})

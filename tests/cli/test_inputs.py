@@ -23,7 +23,7 @@ def gather(declared: Any, *words: str, file: str | None = None) -> dict[str, Any
 def refused(declared: Any, *words: str, file: str | None = None) -> str:
     with pytest.raises(UsageError) as raised:
         gather(declared, *words, file=file)
-    return raised.value.message
+    return "\n  ".join(filter(None, (raised.value.message, raised.value.hint)))
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,18 @@ def test_a_word_that_does_not_fit_is_refused_with_the_flag_to_write(
 def test_what_is_missing_is_named_with_its_flag() -> None:
     declared = {**TOPIC, "depth": {"type": "integer", "description": "How deep"}, "kind": {"default": "x"}}
     message = refused(declared)
-    assert "input 'topic' is missing (write -i topic=…)" in message
-    assert "input 'depth' is missing: How deep (write -i depth=3)" in message
-    assert "kind" not in message
+    assert message == (
+        "the inputs do not fit:\n  input 'topic' (text) is missing\n"
+        "  input 'depth' (a whole number) is missing: How deep\n  write -i topic=… -i depth=3"
+    )
+
+
+def test_a_single_fault_is_told_without_a_list() -> None:
+    assert refused(TOPIC) == "input 'topic' (text) is missing\n  write -i topic=…"
+
+
+def test_an_example_with_blanks_is_quoted_for_the_shell() -> None:
+    assert refused({"x": {"type": "string", "examples": ["two words"]}}).endswith("write -i x='two words'")
 
 
 def test_an_unknown_input_gets_the_nearest() -> None:
@@ -105,7 +114,7 @@ def test_an_unknown_input_of_a_workflow_without_inputs_is_told_so() -> None:
 
 def test_every_fault_is_told_at_once() -> None:
     message = refused({**TOPIC, "n": {"type": "integer"}}, "n=x", "m=1")
-    assert "'topic' is missing" in message
+    assert "input 'topic' (text) is missing" in message
     assert "input 'n'" in message
     assert "no input 'm'" in message
 
@@ -139,7 +148,7 @@ def test_only_one_input_is_read_from_stdin() -> None:
 
 def test_a_file_that_is_not_there_or_no_text_is_refused(here: Path) -> None:
     here.joinpath("a.bin").write_bytes(b"\xff\xfe\x00")
-    assert "-i topic: nowhere.txt: no such file" in refused(TOPIC, "topic=@nowhere.txt")
+    assert "-i topic: nowhere.txt cannot be read: there is no such file" in refused(TOPIC, "topic=@nowhere.txt")
     assert "a.bin is not UTF-8 text" in refused(TOPIC, "topic=@a.bin")
     assert "is a directory" in refused(TOPIC, "topic=@.")
 
@@ -167,7 +176,7 @@ def test_a_file_of_inputs_that_holds_no_mapping_is_refused(content: str, here: P
 
 def test_a_sentence_of_its_own_stands_after_a_colon() -> None:
     message = refused({"n": {"type": "integer", "minimum": 1}}, "n=0")
-    assert "input 'n': 0 is less than the minimum 1 (write -i n=3)" in message
+    assert "input 'n': 0 is less than the minimum 1\n  write -i n=3" in message
 
 
 def test_a_key_that_a_json_file_gives_twice_is_refused(here: Path) -> None:

@@ -88,7 +88,7 @@ def test_a_misspelt_second_word_gets_the_nearest(capsys: Any) -> None:
 
 
 def test_a_file_in_the_place_of_a_verb_gets_the_line_to_write(capsys: Any) -> None:
-    assert "did you mean 'magent run flow.yaml'?" in magent(capsys, "flow.yaml").err
+    assert "did you mean: magent run flow.yaml" in magent(capsys, "flow.yaml").err
 
 
 @pytest.mark.parametrize("words", [["run", "--ouptut", "json"], ["run", "--ouptut=json"]])

@@ -5,13 +5,13 @@ The shape, floor by floor (a module imports only from floors below its own; `tes
     0 words         version · errors · source · clock · durations · cells
     1 language      expressions/
     2 model         model · events · state
-    3 shared logic  ports · answers/ · functions · layout · graph · draw
+    3 shared logic  ports · answers/ · functions · layout · graph · draw · roles/
     4 spec/         composer · traps · loader · schema · checks/ · build
     5 engine/       scopes · joins · tree · reopen · fold · route · view · arrive · conclude · settle · plan (all pure)
                     values · nodes · attempt · recorder · drive (the loop) · run
     6 plumbing      process
       adapters      stores/ · human/ · agents/ · tools/
-    7 assembly      settings · masks · outfit · forecast · loading · outcome · records · life · app · api
+    7 assembly      settings · masks · outfit · forecast · loading · outcome · history · records · life · app · api
     8 doors         cli/ · this module · __main__
 
 A run is its list of events; the fold of the events is its state; the planner decides purely, the loop acts thinly.

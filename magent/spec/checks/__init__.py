@@ -1,6 +1,7 @@
 """What can be known of a workflow before it runs: one list of checks, each a small unit.
 
-Modules, in order: views, positions, texts, shapes, context, scopes, references, writes, values, names, nulls, unused.
+Modules, in order: views, positions, texts, shapes, context, scopes, references, roles, writes, values, names, nulls,
+unused.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import gc
 from collections.abc import Callable, Iterator
 
 from magent.source import Problem, sort_key
-from magent.spec.checks import names, nulls, references, scopes, unused, values, writes
+from magent.spec.checks import names, nulls, references, roles, scopes, unused, values, writes
 from magent.spec.checks.context import Context
 from magent.spec.checks.views import mapping
 from magent.spec.loader import Bundle, Document
@@ -29,6 +30,8 @@ CHECKS: tuple[Callable[[Context], Iterator[Problem]], ...] = (
     references.check_tasks_have_an_agent,
     references.check_roles,
     references.check_roles_that_extend_themselves,
+    roles.check_delegation,
+    roles.check_routes,
     references.check_tools,
     references.check_chains,
     references.check_chain_steps,

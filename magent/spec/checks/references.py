@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from magent.source import Problem
+from magent.spec.catalogue import predefined_roles
 from magent.spec.checks.context import Context
 from magent.spec.checks.views import (
-    PREDEFINED_ROLES,
     GraphView,
     Place,
     is_template,
@@ -58,17 +58,18 @@ def check_agents(context: Context) -> Iterator[Problem]:
     for place, key, name in _agent_names(context):
         known = context.definitions(key, "agents")
         if name not in known:
-            yield _unknown(context, place, "agent", name, known)
+            yield unknown(context, place, "agent", name, known)
     for place, key, agent in _shared(context, "agents"):
         known = context.definitions(key, "agents")
         for index, name in enumerate(sequence(agent.get("fallback"))):
             if _literal(name) and name not in known:
-                yield _unknown(context, place / ("fallback", index), "agent", name, known)
+                yield unknown(context, place / ("fallback", index), "agent", name, known)
 
 
-def _unknown(
+def unknown(
     context: Context, place: Place, kind: str, name: str, known: Mapping[str, Any] | tuple[str, ...]
 ) -> Problem:
+    """There is no agent, role, tool or chain of this name; the nearest of the known ones, or which there are."""
     hint = context.hint(name, known)
     if hint is None:
         names = list(known)
@@ -103,21 +104,21 @@ def _agent_of_role(context: Context, key: str, role: str) -> Any:
         if not isinstance(body.get("extends"), str):
             return ""
         role = body["extends"]
-    return "" if role in PREDEFINED_ROLES else None
+    return "" if role in predefined_roles() else None
 
 
 def check_roles(context: Context) -> Iterator[Problem]:
     for graph, name, node in _nodes(context):
         role = node.get("role")
         if graph.type_of(name) == "task" and isinstance(role, str) and not is_template(role):
-            known = (*context.definitions(graph.key, "roles"), *PREDEFINED_ROLES)
+            known = (*context.definitions(graph.key, "roles"), *predefined_roles())
             if role not in known:
-                yield _unknown(context, graph.at(name, "role"), "role", role, known)
+                yield unknown(context, graph.at(name, "role"), "role", role, known)
     for place, key, body in _shared(context, "roles"):
-        known = (*context.definitions(key, "roles"), *PREDEFINED_ROLES)
+        known = (*context.definitions(key, "roles"), *predefined_roles())
         parent = body.get("extends")
         if isinstance(parent, str) and parent not in known:
-            yield _unknown(context, place / "extends", "role", parent, known)
+            yield unknown(context, place / "extends", "role", parent, known)
 
 
 def check_roles_that_extend_themselves(context: Context) -> Iterator[Problem]:
@@ -129,7 +130,7 @@ def check_roles_that_extend_themselves(context: Context) -> Iterator[Problem]:
             parent = mapping(known.get(trail[-1], ({},))[0]).get("extends")
             if not isinstance(parent, str) or (parent in trail and parent != name):
                 break
-            if parent == name and not (name in PREDEFINED_ROLES and len(trail) == 1):
+            if parent == name and not (name in predefined_roles() and len(trail) == 1):
                 message = f"a role that extends itself: {' → '.join([*trail, name])}"
                 yield (place / "extends").problem("role-cycle", message)
             if parent == name or parent not in known:
@@ -180,7 +181,7 @@ def _unknown_tool(context: Context, place: Place, name: str, server: str, known:
     hint = context.hint(server, known)
     if hint is None and server in BUILTINS:
         hint = f"declare it: `tools: {{{server}: {{builtin: {server}}}}}`"
-    problem = _unknown(context, place, "tool", name, known)
+    problem = unknown(context, place, "tool", name, known)
     return place.problem(problem.code, problem.message, hint=hint or problem.hint)
 
 
@@ -198,7 +199,7 @@ def check_chains(context: Context) -> Iterator[Problem]:
         if graph.type_of(name) == "task" and _literal(node.get("chain")):
             known = context.definitions(graph.key, "chains")
             if node["chain"] not in known:
-                yield _unknown(context, graph.at(name, "chain"), "chain", node["chain"], known)
+                yield unknown(context, graph.at(name, "chain"), "chain", node["chain"], known)
 
 
 def check_chain_steps(context: Context) -> Iterator[Problem]:

@@ -12,19 +12,6 @@ from magent.layout import Layout, Sketch, layout, sketch
 from magent.source import Path, Position, Problem, dotted, locate, nearest
 from magent.spec.loader import Bundle, Document, is_file
 
-PREDEFINED_ROLES = (
-    "manager",
-    "researcher",
-    "coder",
-    "reviewer",
-    "tester",
-    "architect",
-    "analyst",
-    "writer",
-    "critic",
-    "executor",
-    "specialist",
-)
 WORKS = ("prompt", "run", "call", "tool", "chain")
 
 

@@ -1,0 +1,84 @@
+"""Routes that nobody can take, and roles that are preferred or delegated to but do not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from magent.roles import Gap, Router, Wanted, key
+from magent.source import Problem
+from magent.spec.catalogue import predefined_roles, team_of
+from magent.spec.checks.context import Context
+from magent.spec.checks.references import unknown
+from magent.spec.checks.views import Place, mapping, sequence
+
+_LISTS = ("skills", "expertise", "tools", "delegate_to")
+_WORDS = ("role_type", "extends", "description", "instructions", "agent")
+_KEYS = {"skill": "skills", "expertise": "expertise"}
+
+
+def check_routes(context: Context) -> Iterator[Problem]:
+    """Somebody meets each `route`: routing depends on nothing that a run could change."""
+    routers: dict[str, Router] = {}
+    for graph in context.graphs:
+        for name, node in graph.nodes.items():
+            route = _sound(mapping(node.get("route")))
+            if graph.type_of(name) != "task" or not route:
+                continue
+            known = {known: body for known, (body, _) in context.definitions(graph.key, "roles").items()}
+            place, preferred = graph.at(name, "route"), route.get("prefer")
+            if preferred is not None and preferred not in known and preferred not in predefined_roles():
+                names = (*known, *predefined_roles())
+                yield unknown(context, place / "prefer", "role", preferred, names)
+            if graph.key not in routers:
+                routers[graph.key] = Router(team_of({each: _sound(mapping(body)) for each, body in known.items()}))
+            yield from _unmet(place, route, routers[graph.key])
+
+
+def _unmet(place: Place, route: Mapping[str, Any], router: Router) -> Iterator[Problem]:
+    decision = router.route(Wanted.of(route))
+    asks = route.get("skills") or route.get("expertise") or route.get("role_type")
+    if not asks or decision.chosen is not None:
+        return
+    for gap in decision.gaps:
+        yield _at(place, route, gap).problem("no-role-fits", gap.sentence, hint=gap.hint)
+    if not decision.gaps:
+        message, *rest = decision.sentences()
+        yield place.problem("no-role-fits", message, hint="; ".join(rest) or None, key=True)
+
+
+def _at(place: Place, route: Mapping[str, Any], gap: Gap) -> Place:
+    if gap.kind == "role type":
+        return place / "role_type"
+    words = route[_KEYS[gap.kind]]
+    return place / (_KEYS[gap.kind], words.index(gap.wanted))
+
+
+def _sound(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What is of its kind in a role or a route: the schema tells the rest."""
+    kept: dict[str, Any] = {name: body[name] for name in _WORDS if isinstance(body.get(name), str)}
+    for name in _LISTS:
+        if isinstance(body.get(name), list):
+            kept[name] = [item for item in body[name] if isinstance(item, str)]
+    if isinstance(body.get("prefer"), str):
+        kept["prefer"] = body["prefer"]
+    related = mapping(body.get("related_skills"))
+    tables = {word: [each for each in sequence(others) if isinstance(each, str)] for word, others in related.items()}
+    return kept | ({"related_skills": tables} if tables else {})
+
+
+def check_delegation(context: Context) -> Iterator[Problem]:
+    """`delegate_to` names roles, or types that some role has."""
+    for owner, document in context.owners():
+        for name, body in mapping(mapping(document.data).get("roles")).items():
+            wanted = sequence(mapping(body).get("delegate_to"))
+            if not wanted:
+                continue
+            known = {each: mapping(role) for each, (role, _) in context.definitions(owner, "roles").items()}
+            types = [role["role_type"] for role in known.values() if isinstance(role.get("role_type"), str)]
+            names = (*known, *types, *predefined_roles())
+            folded = {key(each) for each in names}
+            for index, other in enumerate(wanted):
+                if isinstance(other, str) and key(other) not in folded:
+                    place = Place(document, ("roles", name, "delegate_to", index))
+                    yield unknown(context, place, "role", other, names)

@@ -42,7 +42,7 @@ def compile(workflow: Workflow, graph: Graph | None = None) -> networkx.MultiDiG
         )
     for name, node in graph.nodes.items():
         for edge, when in node_edges(node):
-            _add(compiled, name, edge.target, edge.kind, when, _limit(edge), implied=False)
+            _add(compiled, name, edge.target, edge.kind, when, limit_of(edge), implied=False)
     _add_implied(compiled, graph)
     if END in compiled and END not in graph.nodes:
         compiled.add_node(END, type="end", label="", description="", region=graph.entry)
@@ -58,7 +58,8 @@ def _label(node: Node) -> str:
     return node.status if isinstance(node, End) else ""
 
 
-def _limit(edge: Edge) -> Any:
+def limit_of(edge: Edge) -> Any:
+    """How often a loop_back may be taken: a number, or the template's text; None of other edges."""
     if edge.kind != "loop_back":
         return None
     return DEFAULT_LOOP_BACK_MAX if edge.max is None else edge.max.data
@@ -132,7 +133,7 @@ def _after(owner: Node, outer: tuple[_Onward, ...]) -> tuple[_Onward, ...]:
     if not owner.next:
         return outer
     ways = ((edge, None if edge.when is None else _text(edge.when.source)) for edge in owner.next)
-    return tuple(_Onward(edge.target, edge.kind, when, _limit(edge)) for edge, when in ways)
+    return tuple(_Onward(edge.target, edge.kind, when, limit_of(edge)) for edge, when in ways)
 
 
 def _opening_condition(owner: Node, entry: str) -> str | None:

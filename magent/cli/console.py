@@ -116,6 +116,11 @@ class Console:
         """The width of the window that stdout is; None where it is none, and lines may be as long as they are."""
         return _columns(self._out) if self._out_is_terminal else None
 
+    @property
+    def unicode(self) -> bool:
+        """Whether stdout takes lines and boxes; where it is text in memory it does."""
+        return (self._out.encoding or "utf-8").lower().replace("-", "").startswith("utf")
+
     def spoken(self, text: str) -> str:
         """The text, neutral, with what stdout cannot hold as it will be shown there: its width is what is seen."""
         shown, encoding = neutral(text), self._out.encoding

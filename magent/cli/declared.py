@@ -217,15 +217,21 @@ DECLARED: dict[str, Declared] = {
         (Argument("file", "[FILE|ID]", "The workflow, or a run.", "workflow.yaml", completes="file"),),
         {
             "Form": (
-                Option("dot", "--dot", "", "Graphviz's language (the default)."),
+                Option("text", "--text", "", "Boxes and lines; the default in a terminal."),
+                Option("dot", "--dot", "", "Graphviz's language; the default in a pipe or a file."),
                 Option("mermaid", "--mermaid", "", "A Mermaid flowchart."),
                 Option("json", "--json", "", "Nodes and edges as JSON."),
             ),
             "Output": (
-                Option("output", "-o, --output", "FILE", "Write FILE.(dot|mmd|json|svg|png).", completes="file"),
+                Option("width", "--width", "N", "Columns of --text; else the window's, COLUMNS or 80."),
+                Option("output", "-o, --output", "FILE", "Write FILE.(txt|dot|mmd|json|svg|png).", completes="file"),
             ),
         },
-        (Example("magent graph workflow.yaml --mermaid", "Prints a Mermaid flowchart."),),
+        (
+            Example("magent graph workflow.yaml --text", "Draws the workflow in the terminal."),
+            Example("magent graph latest", "Draws the newest run's path over its workflow."),
+            Example("magent graph workflow.yaml --mermaid", "Prints a Mermaid flowchart."),
+        ),
     ),
     "schema": Declared(
         (

@@ -1,45 +1,114 @@
-"""`magent graph`: a workflow as DOT, Mermaid, JSON or, where Graphviz is installed, a picture."""
+"""`magent graph`: a workflow, or a run's path over it, as text, DOT, Mermaid, JSON or a picture of Graphviz's."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from magent import app, draw, records
+from magent.cli import flags
 from magent.cli.console import Console, dump
 from magent.cli.run import load
 from magent.errors import MagentError, UsageError
 from magent.model import Workflow
+from magent.source import did_you_mean
 
-FORMS: dict[str, Callable[[Workflow], str]] = {
-    "dot": draw.dot,
-    "mermaid": draw.mermaid,
-    "json": lambda workflow: dump(draw.as_json(workflow)) + "\n",
-}
-SUFFIXES = {".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".json": "json", ".svg": "svg", ".png": "png"}
+SUFFIXES = {
+    ".txt": "text", ".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".json": "json", ".svg": "svg", ".png": "png",
+}  # fmt: skip
 PICTURES = ("svg", "png")
+COLUMNS = 80  # where stdout is no window and COLUMNS says nothing
+STYLES: dict[str, tuple[str, ...]] = {
+    "title": ("bold",),
+    "name": ("bold",),
+    "about": ("dim",),
+    "label": ("cyan",),
+    "note": ("cyan", "bold"),
+    "person": ("yellow",),
+    "condition": ("cyan",),
+    "end": ("blue",),
+    "taken": ("bold", "green"),
+    "untaken": ("dim",),
+    "completed": ("green",),
+    "failed": ("red",),
+    "interrupted": ("yellow",),
+    "waiting": ("yellow",),
+    "running": ("blue",),
+    "skipped": ("dim",),
+    "cancelled": ("dim",),
+}
+"""How what `draw.text` calls its parts looks in a terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is drawn: a workflow, and of a run what it did."""
+
+    workflow: Workflow
+    overlay: draw.Overlay | None = None
 
 
 def graph(
     console: Console,
     *,
     file: str,
+    text: bool,
     dot: bool,
     mermaid: bool,
     json: bool,
+    width: str | None,
     output: str | None,
 ) -> int:
-    """Draw a workflow as DOT, Mermaid, JSON or a picture."""
-    form = _form([name for name, given in (("dot", dot), ("mermaid", mermaid), ("json", json)) if given], output)
-    workflow = asyncio.run(_frozen(console, file)) if _is_run(file) else load(console, file).workflow
-    if output is None:
-        console.result(FORMS[form](workflow))
-    else:
-        _write(output, _picture(workflow, form) if form in PICTURES else FORMS[form](workflow).encode())
+    """Draw a workflow, or what a run did of it."""
+    given = {"text": text, "dot": dot, "mermaid": mermaid, "json": json}
+    default = "text" if console.shares_terminal or width is not None else "dot"
+    form = _form([name for name, wanted in given.items() if wanted], output, default)
+    columns = flags.whole("--width", width, least=draw.LEAST_COLUMNS)
+    if columns is not None and form != "text":
+        raise UsageError(f"--width is for --text, not for {form}")
+    subject = asyncio.run(_run(console, file)) if _is_run(file) else Subject(_load(console, file))
+    if output is not None:
+        _write(output, _picture(subject, form) if form in PICTURES else _drawn(subject, form, columns).encode())
         console.say(f"{output} is written")
+    elif form == "text":
+        _show(console, draw.text(subject.workflow, columns or _columns(console), subject.overlay))
+    else:
+        console.result(_drawn(subject, form, columns))
     return 0
+
+
+def _drawn(subject: Subject, form: str, columns: int | None) -> str:
+    """The drawing as a file has it."""
+    if form == "text":
+        lines = draw.text(subject.workflow, columns or _told_columns() or COLUMNS, subject.overlay)
+        return "".join(f"{draw.plain(line)}\n" for line in lines)
+    if form == "json":
+        return dump(draw.as_json(subject.workflow, subject.overlay)) + "\n"
+    return (draw.mermaid if form == "mermaid" else draw.dot)(subject.workflow, subject.overlay)
+
+
+def _show(console: Console, lines: Iterable[draw.Line]) -> None:
+    """The text on stdout: in colour, and in ASCII where it takes nothing else."""
+    signs = draw.plain if console.unicode else lambda line: draw.to_ascii(draw.plain(line))
+    if not console.out_color:
+        console.drawn("\n".join(map(signs, lines)))
+        return
+    shown = ("".join(console.tinted(part, *STYLES.get(style, ())) for style, part in line).rstrip() for line in lines)
+    console.drawn("\n".join(shown if console.unicode else map(draw.to_ascii, shown)))
+
+
+def _columns(console: Console) -> int:
+    """COLUMNS, else the window's, else 80; a picture takes some at least."""
+    return max(_told_columns() or console.window or COLUMNS, draw.LEAST_COLUMNS)
+
+
+def _told_columns() -> int:
+    told = os.environ.get("COLUMNS", "")
+    return int(told) if told.isdecimal() else 0
 
 
 def _is_run(name: str) -> bool:
@@ -47,21 +116,44 @@ def _is_run(name: str) -> bool:
     return "/" not in name and not Path(name).suffix and not Path(name).exists()
 
 
-async def _frozen(console: Console, name: str) -> Workflow:
-    """The workflow that a run started with. Raises UsageError where no run is called so."""
+async def _run(console: Console, name: str) -> Subject:
+    """The workflow that a run started with, and what it did. Raises UsageError where no run is called so."""
     store = app.open_store(console.settings.store)
     try:
         run_id = await store.resolve(name)
     except UsageError as error:
-        raise UsageError(f"there is neither a file nor a run '{name}'", error.hint) from error
-    return records.workflow_of(await store.read(run_id))
+        if not error.message.startswith("there is no run"):
+            raise
+        hint = did_you_mean(name, _files()) or error.hint
+        raise UsageError(f"there is neither a file nor a run '{name}'", hint) from error
+    record = await store.read(run_id, checkpoint=False)
+    workflow = records.workflow_of(record)
+    alive = (await store.info(run_id)).status == "running"
+    return Subject(workflow, draw.overlay(workflow, record.events, alive=alive))
 
 
-def _form(given: list[str], output: str | None) -> str:
+def _load(console: Console, file: str) -> Workflow:
+    """The workflow of a file. Raises UsageError where there is none, InvalidWorkflow."""
+    if not os.path.lexists(file):
+        hint = did_you_mean(file, _files(os.path.dirname(file)))
+        raise UsageError(f"there is no file {file}", hint or "name a workflow file or a run: magent runs list")
+    return load(console, file).workflow
+
+
+def _files(directory: str = "") -> list[str]:
+    """The workflow files in a directory, as they would be named."""
+    try:
+        found = sorted(os.listdir(directory or "."))
+    except OSError:
+        return []
+    return [os.path.join(directory, name) for name in found if name.endswith((".yaml", ".yml"))]
+
+
+def _form(given: list[str], output: str | None, default: str) -> str:
     if len(given) > 1:
         raise UsageError(f"--{given[0]} and --{given[1]} exclude each other")
     if output is None:
-        return given[0] if given else "dot"
+        return given[0] if given else default
     suffix = SUFFIXES.get(Path(output).suffix.lower())
     if suffix is None and not given:
         raise UsageError(f"-o {output}: the ending names the form: {', '.join(SUFFIXES)}")
@@ -70,10 +162,12 @@ def _form(given: list[str], output: str | None) -> str:
     return suffix or given[0]
 
 
-def _picture(workflow: Workflow, form: str) -> bytes:
+def _picture(subject: Subject, form: str) -> bytes:
     """The picture that Graphviz makes. Raises UsageError where it is not installed, MagentError where it fails."""
     try:
-        done = subprocess.run(["dot", f"-T{form}"], input=draw.dot(workflow).encode(), capture_output=True, check=False)
+        done = subprocess.run(
+            ["dot", f"-T{form}"], input=_drawn(subject, "dot", None).encode(), capture_output=True, check=False
+        )
     except FileNotFoundError:
         hint = "install Graphviz, or write the graph as -o FILE.dot or FILE.mmd"
         raise UsageError(f"a {form} picture needs the program `dot`, which is not on the PATH", hint) from None

@@ -25,7 +25,7 @@ VERBS: tuple[VerbEntry, ...] = (
     VerbEntry("runs list", "Look back", "runs", "list_runs", "List the runs in the store, the newest first."),
     VerbEntry("runs show", "Look back", "runs", "show_run", "Show one run: status, visits, cost, result."),
     VerbEntry("validate", "Check and draw", "validate", "validate", "Report every problem of workflow files."),
-    VerbEntry("graph", "Check and draw", "graph", "graph", "Draw a workflow as DOT, Mermaid, JSON or a picture."),
+    VerbEntry("graph", "Check and draw", "graph", "graph", "Draw a workflow, or a run's path over it."),
     VerbEntry("schema", "Check and draw", "schema", "schema", "Print a JSON Schema of the language."),
 )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from magent.draw.overlay import Marks, facts
 from magent.graph import compile as compile_graph
 from magent.model import Graph, Subgraph, Workflow
 
@@ -49,15 +50,20 @@ class Picture:
             stack += [(depth + (owner is not None), inner) for inner in reversed(children.get(entry, []))]
 
 
-def pictures(workflow: Workflow) -> list[Picture]:
-    """The root and every subgraph that it uses, directly or not, in the order of their first use."""
+def graphs_of(workflow: Workflow) -> list[str]:
+    """The keys of the root and of every subgraph that it uses, directly or not, in the order of their first use."""
     keys = [workflow.root]
     for key in keys:  # grows
         for node in workflow.graphs[key].nodes.values():
             if isinstance(node, Subgraph) and node.uses in workflow.graphs and node.uses not in keys:
                 keys.append(node.uses)
+    return keys
+
+
+def pictures(workflow: Workflow) -> list[Picture]:
+    """The root and every subgraph that it uses, directly or not, in the order of their first use."""
     pictures = []
-    for number, key in enumerate(keys):
+    for number, key in enumerate(graphs_of(workflow)):
         graph = workflow.graphs[key]
         title = title_of(key, workflow) if number else workflow.name
         pictures.append(Picture(f"g{number}_" if number else "", title, graph, compile_graph(workflow, graph)))
@@ -74,12 +80,14 @@ def short(text: Any) -> str:
     return line if len(line) <= LONGEST_LABEL else line[: LONGEST_LABEL - 1] + "…"
 
 
-def edge_label(data: Mapping[str, Any]) -> str:
+def edge_label(data: Mapping[str, Any], count: int | None = None) -> str:
+    """The condition, the bound, and how often a run took it."""
     parts = [short(data["when"])] if data["when"] is not None else []
     if data["max"] is not None:
         parts.append(f"max {short(data['max'])}")
-    return ", ".join(parts)
+    return " ".join([", ".join(parts), f"×{count}"] if count and count > 1 else [", ".join(parts)]).strip()
 
 
-def node_lines(name: str, data: Mapping[str, Any]) -> list[str]:
-    return [name, short(data["label"])] if data["label"] else [name]
+def node_lines(name: str, data: Mapping[str, Any], marks: Marks | None = None) -> list[str]:
+    lines = [name, short(data["label"])] if data["label"] else [name]
+    return [*lines, facts(marks)] if marks is not None else lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from magent.draw.overlay import COLORS, Marks, Overlay
 from magent.draw.pictures import Picture, edge_label, node_lines, pictures
 from magent.model import Workflow
 
@@ -20,8 +21,8 @@ _DOT_SHAPES = {
 _DOT_STYLES = {"normal": "solid", "conditional": "dashed", "loop_back": "dotted"}
 
 
-def dot(workflow: Workflow) -> str:
-    """The DOT text, for Graphviz."""
+def dot(workflow: Workflow, overlay: Overlay | None = None) -> str:
+    """The DOT text, for Graphviz; with an overlay, nodes in the colour of their status and taken edges heavy."""
     lines = [f"digraph {_dot_text(workflow.name)} {{", "  rankdir=TB;", '  graph [fontname="sans-serif"];']
     lines.append('  node [fontname="sans-serif"];')
     lines.append('  edge [fontname="sans-serif", fontsize=10];')
@@ -31,13 +32,13 @@ def dot(workflow: Workflow) -> str:
             lines.append(f"  subgraph {_dot_text(f'cluster_{picture.prefix}')} {{")
             lines.append(f"    label={_dot_text(f'subgraph {picture.title}')};")
             inner = "    "
-        lines += _dot_boxes(picture, inner)
-        lines += _dot_edges(picture, inner)
+        lines += _dot_boxes(picture, inner, overlay)
+        lines += _dot_edges(picture, inner, overlay)
         lines += ["  }"] if number else []
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _dot_boxes(picture: Picture, indent: str) -> Iterator[str]:
+def _dot_boxes(picture: Picture, indent: str, overlay: Overlay | None) -> Iterator[str]:
     open_boxes = 0
     for depth, box, name in picture.walk():
         while open_boxes > depth:
@@ -50,23 +51,34 @@ def _dot_boxes(picture: Picture, indent: str) -> Iterator[str]:
             open_boxes += 1
         else:
             data = picture.compiled.nodes[name]
-            label = "\\n".join(_dot_escape(line) for line in node_lines(name, data))
-            yield f'{space}{_dot_text(picture.prefix + name)} [shape={_DOT_SHAPES[data["type"]]}, label="{label}"];'
+            marks = overlay.node(picture.graph.key, name) if overlay else None
+            label = "\\n".join(_dot_escape(line) for line in node_lines(name, data, marks))
+            shape = f'shape={_DOT_SHAPES[data["type"]]}, label="{label}"{_dot_marks(overlay, marks)}'
+            yield f"{space}{_dot_text(picture.prefix + name)} [{shape}];"
     for left in reversed(range(open_boxes)):
         yield f"{indent}{'  ' * left}}}"
 
 
-def _dot_edges(picture: Picture, indent: str) -> Iterator[str]:
-    for source, target, data in picture.compiled.edges(data=True):
+def _dot_edges(picture: Picture, indent: str, overlay: Overlay | None) -> Iterator[str]:
+    for source, target, key, data in picture.compiled.edges(data=True, keys=True):
+        count = None if overlay is None else overlay.taken(picture.graph.key, source, target, key)
         attributes = [f"style={_DOT_STYLES[data['type']]}"]
-        if label := edge_label(data):
+        if label := edge_label(data, count):
             attributes.append(f"label={_dot_text(label)}")
-        if data["implied"]:
+        if count is not None:
+            attributes.append("penwidth=2.5" if count else "color=gray70, fontcolor=gray50")
+        elif data["implied"]:
             attributes.append("color=gray50")
         if data["type"] == "loop_back":
             attributes.append("constraint=false")
         ends = f"{_dot_text(picture.prefix + source)} -> {_dot_text(picture.prefix + target)}"
         yield f"{indent}{ends} [{', '.join(attributes)}];"
+
+
+def _dot_marks(overlay: Overlay | None, marks: Marks | None) -> str:
+    if overlay is None:
+        return ""
+    return f', style=filled, fillcolor="{COLORS[marks.status]}"' if marks else ", color=gray70, fontcolor=gray50"
 
 
 def _dot_escape(text: str) -> str:

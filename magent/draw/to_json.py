@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from magent.draw.overlay import Overlay
 from magent.draw.pictures import Picture, pictures, title_of
 from magent.model import Subgraph, Workflow
 
 
-def as_json(workflow: Workflow) -> dict[str, Any]:
-    """`{name, entry, nodes, edges, subgraphs}`, as networkx's `node_link_graph(…, edges="edges")` reads it."""
+def as_json(workflow: Workflow, overlay: Overlay | None = None) -> dict[str, Any]:
+    """`{name, entry, nodes, edges, subgraphs}`, as networkx's `node_link_graph(…, edges="edges")` reads it. With an
+    overlay, edges have `taken`, and nodes that were reached `run`: status, visits, seconds, tokens, cost, items."""
     root, *others = pictures(workflow)
-    subgraphs = {other.title: _data(other, workflow) for other in others}
-    return {"name": workflow.name, **_data(root, workflow), "subgraphs": subgraphs}
+    subgraphs = {other.title: _data(other, workflow, overlay) for other in others}
+    return {"name": workflow.name, **_data(root, workflow, overlay), "subgraphs": subgraphs}
 
 
-def _data(picture: Picture, workflow: Workflow) -> dict[str, Any]:
+def _data(picture: Picture, workflow: Workflow, overlay: Overlay | None) -> dict[str, Any]:
     compiled = picture.compiled
     nodes = []
     for name, data in compiled.nodes(data=True):
@@ -24,5 +26,11 @@ def _data(picture: Picture, workflow: Workflow) -> dict[str, Any]:
         shown = {"id": name, "type": data["type"], "label": data["label"], "description": data["description"]}
         uses = {"uses": title_of(node.uses, workflow)} if isinstance(node, Subgraph) else {}
         nodes.append(shown | {"scope": owner and f"{owner}: {data['region']}", **uses})
-    edges = [{"source": source, "target": target, **data} for source, target, data in compiled.edges(data=True)]
+        if overlay is not None:
+            marks = overlay.node(picture.graph.key, name)
+            nodes[-1]["run"] = marks.as_json() if marks else None
+    edges = []
+    for source, target, key, edge in compiled.edges(data=True, keys=True):
+        taken = {"taken": overlay.taken(picture.graph.key, source, target, key)} if overlay else {}
+        edges.append({"source": source, "target": target, **edge, **taken})
     return {"directed": True, "multigraph": True, "entry": picture.graph.entry, "nodes": nodes, "edges": edges}

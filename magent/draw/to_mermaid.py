@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from magent.draw.overlay import COLORS, Overlay
 from magent.draw.pictures import Picture, edge_label, node_lines, pictures
 from magent.model import Workflow
 
@@ -22,24 +23,23 @@ _MERMAID_ARROWS = {"normal": "-->", "conditional": "-.->", "loop_back": "-.->"}
 _MERMAID_DASHES = {"conditional": "6 4", "loop_back": "1 4"}
 
 
-def mermaid(workflow: Workflow) -> str:
+def mermaid(workflow: Workflow, overlay: Overlay | None = None) -> str:
     """A Mermaid flowchart. Ids carry a prefix, so that no name is one of Mermaid's words (`end`, `graph`, `style`)."""
     lines = ["flowchart TD"]
-    edges: list[tuple[str, str]] = []  # line, type
+    edges: list[tuple[str, str, int | None]] = []  # line, type, times taken
     for number, picture in enumerate(pictures(workflow)):
         if number:
             lines.append(f'  subgraph {picture.prefix}["subgraph {_mermaid_escape(picture.title)}"]')
-        lines += _mermaid_boxes(picture, "    " if number else "  ")
+        lines += _mermaid_boxes(picture, "    " if number else "  ", overlay)
         lines += ["  end"] if number else []
-        edges += _mermaid_edges(picture)
-    lines += [line for line, _ in edges]
-    for kind, dashes in _MERMAID_DASHES.items():
-        if numbers := [str(index) for index, edge in enumerate(edges) if edge[1] == kind]:
-            lines.append(f"  linkStyle {','.join(numbers)} stroke-dasharray:{dashes}")
+        edges += _mermaid_edges(picture, overlay)
+    lines += [line for line, _, _ in edges]
+    lines += _mermaid_styles(edges)
+    lines += _mermaid_classes(overlay) if overlay else []
     return "\n".join(lines) + "\n"
 
 
-def _mermaid_boxes(picture: Picture, indent: str) -> Iterator[str]:
+def _mermaid_boxes(picture: Picture, indent: str, overlay: Overlay | None) -> Iterator[str]:
     open_boxes = 0
     for depth, box, name in picture.walk():
         while open_boxes > depth:
@@ -52,18 +52,41 @@ def _mermaid_boxes(picture: Picture, indent: str) -> Iterator[str]:
         else:
             data = picture.compiled.nodes[name]
             opening, closing = _MERMAID_SHAPES[data["type"]]
-            label = "<br/>".join(_mermaid_escape(line) for line in node_lines(name, data))
-            yield f"{space}{picture.prefix}n_{name}{opening}{label}{closing}"
+            marks = overlay.node(picture.graph.key, name) if overlay else None
+            label = "<br/>".join(_mermaid_escape(line) for line in node_lines(name, data, marks))
+            status = f":::{marks.status}" if marks else ":::unreached" if overlay else ""
+            yield f"{space}{picture.prefix}n_{name}{opening}{label}{closing}{status}"
     for left in reversed(range(open_boxes)):
         yield f"{indent}{'  ' * left}end"
 
 
-def _mermaid_edges(picture: Picture) -> Iterator[tuple[str, str]]:
-    for source, target, data in picture.compiled.edges(data=True):
-        label = edge_label(data)
+def _mermaid_styles(edges: Sequence[tuple[str, str, int | None]]) -> Iterator[str]:
+    """A later style of an edge would take the place of an earlier one: each edge is named once."""
+    styles: dict[str, list[str]] = {}
+    for kind in ("normal", *_MERMAID_DASHES):
+        for index, (_, its_kind, count) in enumerate(edges):
+            if its_kind == kind:
+                dashes = [f"stroke-dasharray:{_MERMAID_DASHES[kind]}"] if kind in _MERMAID_DASHES else []
+                style = ",".join(dashes + (["stroke-width:4px"] if count else []))
+                styles.setdefault(style, []).append(str(index))
+    for style, numbers in styles.items():
+        if style:
+            yield f"  linkStyle {','.join(numbers)} {style}"
+
+
+def _mermaid_classes(overlay: Overlay) -> Iterator[str]:
+    for status in dict.fromkeys(marks.status for marks in overlay.nodes.values()):
+        yield f"  classDef {status} fill:{COLORS[status]},stroke:#333,color:#000"
+    yield "  classDef unreached fill:#fff,stroke:#bbb,color:#888"
+
+
+def _mermaid_edges(picture: Picture, overlay: Overlay | None) -> Iterator[tuple[str, str, int | None]]:
+    for source, target, key, data in picture.compiled.edges(data=True, keys=True):
+        count = None if overlay is None else overlay.taken(picture.graph.key, source, target, key)
+        label = edge_label(data, count)
         shown = f'|"{_mermaid_escape(label)}"|' if label else ""
         ends = (f"{picture.prefix}n_{source}", f"{picture.prefix}n_{target}")
-        yield f"  {ends[0]} {_MERMAID_ARROWS[data['type']]}{shown} {ends[1]}", data["type"]
+        yield f"  {ends[0]} {_MERMAID_ARROWS[data['type']]}{shown} {ends[1]}", data["type"], count
 
 
 def _mermaid_escape(text: str) -> str:

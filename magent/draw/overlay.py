@@ -1,0 +1,304 @@
+"""What a run did to its graph, from its events: visits, times and costs of each node, how often each edge was taken.
+
+Nodes are `(graph's key, name)`, edges `(graph's key, source, target, key)` as the compiled graph counts parallel ones.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from magent import durations
+from magent.events import Event
+from magent.graph import node_edges
+from magent.model import Graph, Loop, Node, Parallel, Subgraph, Workflow
+
+NodeId = tuple[str, str]
+EdgeId = tuple[str, str, str, int]
+
+SIGNS = {
+    "running": "▶",
+    "waiting": "⏸",
+    "failed": "✘",
+    "interrupted": "■",
+    "cancelled": "⊘",
+    "completed": "✔",
+    "skipped": "○",
+}
+"""Statuses of visits, the one that matters most first."""
+COLORS = {
+    "running": "#cfe2ff",
+    "waiting": "#fff3cd",
+    "failed": "#f8d7da",
+    "interrupted": "#ffe5d0",
+    "cancelled": "#e2e3e5",
+    "completed": "#d1e7dd",
+    "skipped": "#f8f9fa",
+}
+"""What nodes of a status are filled with, where there are colours of one's own choice."""
+_LIFE_ENDS = {
+    "run.interrupted": "interrupted",
+    "run.failed": "cancelled",
+    "run.cancelled": "cancelled",
+    "run.completed": "cancelled",
+}
+_OVER = ("completed", "failed", "skipped", "cancelled")
+_AT_WORK = {"started": "running", "retry": "running", "spent": "running", "answered": "running", "waiting": "waiting"}
+
+
+@dataclass(slots=True)
+class Marks:
+    """What became of a node. `statuses` counts its visits by how they stand; `seconds` adds up those of the visits
+    that are over; `tokens` are input and output together; `cost` None where a price is unknown.
+    `items` is how many a `for_each` had or branches a parallel took, over all visits; `done` and `failed` of them."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    tokens: int = 0
+    cost: float | None = 0.0
+    items: int = 0
+    done: int = 0
+    failed: int = 0
+
+    @property
+    def visits(self) -> int:
+        return self.statuses.total()
+
+    @property
+    def status(self) -> str:
+        """The one that matters most of those its visits have."""
+        return next((status for status in SIGNS if self.statuses[status]), "completed")
+
+    def as_json(self) -> dict[str, Any]:
+        shown = {"status": self.status, "visits": self.visits, "statuses": dict(self.statuses)}
+        spent = {"seconds": round(self.seconds, 3), "tokens": self.tokens, "cost_usd": self.cost}
+        items = {"items": {"total": self.items, "completed": self.done, "failed": self.failed}} if self.items else {}
+        return {**shown, **spent, **items}
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """The marks of the nodes that were reached, and how often each edge was taken."""
+
+    nodes: Mapping[NodeId, Marks]
+    edges: Mapping[EdgeId, int]
+
+    def node(self, graph: str, name: str) -> Marks | None:
+        return self.nodes.get((graph, name))
+
+    def taken(self, graph: str, source: str, target: str, key: int) -> int:
+        return self.edges.get((graph, source, target, key), 0)
+
+
+@dataclass(slots=True)
+class _Visit:
+    node: NodeId
+    status: str
+    started: float
+    ended: float | None = None
+    scope: int = 0
+    path: str = ""
+
+
+def overlay(workflow: Workflow, events: Iterable[Event], *, alive: bool = True) -> Overlay:
+    """Reads the events of one run. `alive` False: nobody drives it, so what seems to run was interrupted."""
+    reading = _Reading(workflow)
+    for event in events:
+        reading.take(event)
+    if not alive:
+        reading.end_life("interrupted")
+    return reading.result()
+
+
+class _Reading:
+    """A visit is known by scope, address and number: a later life goes on with it under the same."""
+
+    def __init__(self, workflow: Workflow) -> None:
+        self.workflow = workflow
+        self.places: dict[str, tuple[str, Graph]] = {}  # address → graph's key and graph
+        self.visits: list[_Visit] = []
+        self.known: dict[tuple[int, str, int], _Visit] = {}
+        self.open: dict[tuple[int, str], _Visit] = {}
+        self.marks: dict[NodeId, Marks] = {}
+        self.edges: Counter[EdgeId] = Counter()
+        self.ends: Counter[NodeId] = Counter()  # how often a scope ended with the node
+
+    def take(self, event: Event) -> None:
+        kind, _, what = event.type.partition(".")
+        if kind == "visit":
+            self._visit(event, what)
+        elif event.type == "round.started":
+            key, graph = self._graph(event.data["path"])
+            node = graph.nodes.get(_last(event.data["path"]))
+            if isinstance(node, Loop):
+                self.edges[key, node.name, node.body, 0] += 1
+        elif event.type in _LIFE_ENDS:
+            self.end_life(_LIFE_ENDS[event.type])
+
+    def _visit(self, event: Event, what: str) -> None:
+        data = event.data
+        path, scope = data["path"], data["scope"]
+        key, graph = self._graph(path)
+        name = _last(path)
+        visit = self._known(event, what, (key, name), scope, path)
+        visit.status = _AT_WORK.get(what, what)
+        marks = self.marks.setdefault(visit.node, Marks())
+        _spend(marks, data)
+        node = graph.nodes.get(name)
+        if node is None:
+            return
+        if what == "started":
+            self._opened(key, node, marks, data)
+        elif what in _OVER:
+            visit.ended = event.time
+            self.open.pop((scope, path), None)
+            if what == "completed" or "caught" in data or what == "skipped":
+                self._left(key, node, what, data)
+
+    def _known(self, event: Event, what: str, node: NodeId, scope: int, path: str) -> _Visit:
+        number = event.data.get("visit")
+        if what == "started" and number is not None:
+            visit = self.known.get((scope, path, number))
+            if visit is None:
+                visit = self.known[scope, path, number] = self._new(node, event.time, scope, path)
+            visit.ended = None
+            self.open[scope, path] = visit
+            return visit
+        found = self.open.get((scope, path))
+        return found if found is not None else self._new(node, event.time, scope, path)
+
+    def _new(self, node: NodeId, time: float, scope: int, path: str) -> _Visit:
+        visit = _Visit(node, "running", time, None, scope, path)
+        self.visits.append(visit)
+        return visit
+
+    def _opened(self, key: str, node: Node, marks: Marks, data: Mapping[str, Any]) -> None:
+        if data.get("attempt", 1) > 1:
+            return
+        if isinstance(data.get("items"), list):
+            marks.items += len(data["items"])
+            if isinstance(node, Parallel) and node.body:
+                self.edges[key, node.name, node.body, 0] += len(data["items"])
+        if isinstance(node, Parallel):
+            for index in data.get("branches", ()):
+                self.edges[key, node.name, node.branches[index].to, 0] += 1
+
+    def _left(self, key: str, node: Node, what: str, data: Mapping[str, Any]) -> None:
+        target = data.get("next")
+        if target is None:
+            self.ends[key, node.name] += 1
+            return
+        self.ends[key, node.name] += target == "end" and target not in self.workflow.graphs[key].nodes
+        numbers: Counter[str] = Counter()
+        for edge, _ in node_edges(node):
+            number = numbers[edge.target]
+            numbers[edge.target] += 1
+            back = f"{node.name}:{edge.index}>{edge.target}" if edge.kind == "loop_back" else None
+            caught = (edge is node.on_error.edge) == (data.get("caught") == "go")
+            skipping = what != "skipped" or edge.kind == "normal"
+            if edge.target == target and data.get("loop") == back and caught and skipping:
+                self.edges[key, node.name, target, number] += 1
+                return
+
+    def _graph(self, path: str) -> tuple[str, Graph]:
+        """The graph that holds the node at an address, and its key."""
+        above = path.rpartition("/")[0]
+        if above in self.places:
+            return self.places[above]
+        key = self.workflow.root
+        for step in above.split("/") if above else ():
+            node = self.workflow.graphs[key].nodes.get(step.partition("[")[0])
+            if isinstance(node, Subgraph):
+                key = node.uses
+        self.places[above] = key, self.workflow.graphs[key]
+        return self.places[above]
+
+    def end_life(self, status: str) -> None:
+        for visit in self.open.values():
+            if visit.status == "running":
+                visit.status = status
+
+    def result(self) -> Overlay:
+        for visit in self.visits:
+            marks = self.marks[visit.node]
+            marks.statuses[visit.status] += 1
+            if visit.ended is not None:
+                marks.seconds += max(0.0, visit.ended - visit.started)
+        self._count_items()
+        self._imply()
+        return Overlay(self.marks, dict(self.edges))
+
+    def _count_items(self) -> None:
+        """An item is done when a scope ended well with it, and failed when a visit failed that nothing caught."""
+        for key, graph in self.workflow.graphs.items():
+            for entry, region in graph.regions.items():
+                owner = self.marks.get((key, region.owner)) if region.owner else None
+                if owner is not None and owner.items:
+                    owner.done += sum(self.ends[key, name] for name in region.nodes)
+                    owner.failed += self._failures(key, graph, entry)
+
+    def _failures(self, key: str, graph: Graph, entry: str) -> int:
+        count = 0
+        for name in graph.regions[entry].nodes:
+            marks = self.marks.get((key, name))
+            count += marks.statuses["failed"] if marks and graph.nodes[name].on_error.action == "fail" else 0
+        return count
+
+    def _imply(self) -> None:
+        """The ways that the end of a scope implies: taken as often as a scope ended there, where they were taken."""
+        for key, graph in self.workflow.graphs.items():
+            for region in graph.regions.values():
+                owner = graph.nodes[region.owner] if region.owner else None
+                for name in region.nodes if owner is not None else ():
+                    if self.ends[key, name] and owner is not None:
+                        self._imply_from(key, graph, owner, name)
+
+    def _imply_from(self, key: str, graph: Graph, owner: Node, name: str) -> None:
+        if isinstance(owner, Loop):
+            self.edges[key, name, owner.name, 0] += self.ends[key, name]
+            return
+        while not owner.next:
+            region = graph.regions[owner.region or graph.entry]
+            if region.owner is None:
+                return
+            owner = graph.nodes[region.owner]
+            if isinstance(owner, Loop):
+                self.edges[key, name, owner.name, 0] += self.ends[key, name]
+                return
+        for edge in owner.next:
+            if self.edges[key, owner.name, edge.target, 0] and edge.target in graph.nodes:
+                self.edges[key, name, edge.target, 0] += self.ends[key, name]
+
+
+def _last(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _spend(marks: Marks, data: Mapping[str, Any]) -> None:
+    if tokens := data.get("tokens"):
+        marks.tokens += tokens["input"] + tokens["output"]
+        cost = data.get("cost")
+        marks.cost = None if cost is None or marks.cost is None else marks.cost + cost
+
+
+def facts(marks: Marks) -> str:
+    """`✔ ×3 1.20s 1,052 tokens $0.0031`, or `✔ 11 ✘ 1` where visits ended differently."""
+    signs = [(SIGNS[status], marks.statuses[status]) for status in SIGNS if marks.statuses[status]]
+    if marks.items:
+        words = [f"{SIGNS[marks.status]} {marks.done}/{marks.items}"]
+        words += [f"{SIGNS['failed']} {marks.failed}"] if marks.failed else []
+        words += [f"×{marks.visits}"] if marks.visits > 1 else []
+    elif len(signs) == 1:
+        words = [signs[0][0]] + ([marks.status] if marks.status != "completed" else [])
+        words += [f"×{marks.visits}"] if marks.visits > 1 else []
+    else:
+        words = [f"{sign} {count}" for sign, count in sorted(signs, key=lambda each: each[0] != SIGNS["completed"])]
+    if marks.seconds >= 0.005:
+        words.append(durations.show(marks.seconds))
+    if marks.tokens:
+        words.append(f"{marks.tokens:,} tokens")
+    if marks.cost:
+        words.append(f"${marks.cost:.4f}" if marks.cost >= 0.0001 else "<$0.0001")
+    return " ".join(words)

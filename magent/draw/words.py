@@ -1,0 +1,170 @@
+"""What a drawing in text says of nodes and edges: short lines, neutral, as wide as they come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from magent.cells import cut
+from magent.draw.canvas import visible
+from magent.draw.pictures import title_of
+from magent.graph import limit_of, node_edges
+from magent.model import (
+    Call,
+    Chain,
+    Choice,
+    Edge,
+    End,
+    Graph,
+    HumanInput,
+    Loop,
+    Node,
+    Parallel,
+    Prompt,
+    Run,
+    SetOnly,
+    Start,
+    Subgraph,
+    Task,
+    Tool,
+    Wait,
+    Work,
+    Workflow,
+)
+
+LONGEST_ABOUT = 44  # columns of the line that says what a node does
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """An edge out of a node, as it is drawn. `number` counts those between the same two nodes."""
+
+    edge: Edge
+    number: int
+    label: str
+
+    @property
+    def target(self) -> str:
+        return self.edge.target
+
+    @property
+    def back(self) -> bool:
+        return self.edge.kind == "loop_back"
+
+
+def ways(node: Node) -> list[Way]:
+    """Every edge of a node in the order in which they are tried, with what stands beside it."""
+    found: list[Way] = []
+    prefix = f"{visible(node.switch.source)} == " if isinstance(node, Choice) and node.switch is not None else ""
+    conditions = False
+    for edge, when in node_edges(node):
+        text = "" if when is None else visible(when)
+        if prefix and text.startswith(prefix):
+            text = text.removeprefix(prefix)
+        elif when is None and edge.kind != "loop_back" and conditions:
+            text = "else"
+        if edge.kind == "loop_back":
+            text = f"{text}{', ' if text else ''}max {visible(limit_of(edge))}"
+        conditions = True
+        found.append(Way(edge, sum(way.target == edge.target for way in found), text))
+    return found
+
+
+def about(node: Node, graph: Graph, workflow: Workflow) -> list[str]:
+    """What the node does, on a line or two below its name."""
+    lines = [cut(text, LONGEST_ABOUT) for text in (_does(node, graph, workflow),) if text]
+    if node.when is not None:
+        lines.append(cut(f"only when {_source(node.when)}", LONGEST_ABOUT))
+    return lines
+
+
+def _does(node: Node, graph: Graph, workflow: Workflow) -> str:
+    if isinstance(node, Task):
+        return _work(node.work, node, graph)
+    if isinstance(node, HumanInput):
+        asked = f" · {visible(node.assignee.source)}" if node.assignee is not None else ""
+        return f"asks for {_INPUTS[node.input]}{asked}"
+    if isinstance(node, End):
+        return "failed" if node.status == "failed" else ""
+    if isinstance(node, Subgraph):
+        return f"subgraph {visible(title_of(node.uses, workflow))}"
+    if isinstance(node, Choice) and node.switch is not None:
+        return f"{_source(node.switch)} =="
+    return "start" if isinstance(node, Start) and node.name != "start" else ""
+
+
+_INPUTS = {
+    "approval": "approval",
+    "feedback": "feedback",
+    "choice": "a choice",
+    "rating": "a rating",
+    "review": "a review",
+    "validation": "validation",
+}
+
+
+def _work(work: Work, node: Task, graph: Graph) -> str:
+    if isinstance(work, Prompt):
+        return f"prompt{_asked(work, graph)}"
+    if isinstance(work, Run):
+        command = work.shell.source if work.shell is not None else " ".join(str(word.data) for word in work.words)
+        first = next((line for line in str(command).splitlines() if line.strip()), "")
+        return f"run {visible(first)}"
+    if isinstance(work, Call):
+        return f"call {visible(work.target)}"
+    if isinstance(work, Tool):
+        return f"tool {visible(work.tool.data)}"
+    if isinstance(work, Chain):
+        return f"chain {visible(work.chain.data)}"
+    if isinstance(work, Wait):
+        return f"wait {visible(work.duration.data)}"
+    assert isinstance(work, SetOnly)
+    return f"set {', '.join(map(visible, node.set))}"
+
+
+def _asked(work: Prompt, graph: Graph) -> str:
+    if work.role is not None:
+        return f" · role {visible(work.role.data)}"
+    if work.route is not None:
+        return f" · route {visible(', '.join(map(str, work.route.get('skills') or work.route.values())))}"
+    agent = work.agent or graph.default_agent
+    return f" · {visible(agent.data)}" if agent is not None else ""
+
+
+def _source(expression: Any) -> str:
+    source = expression.source
+    return str(source).lower() if isinstance(source, bool) else visible(source)
+
+
+def frame_title(node: Node) -> str:
+    """What stands in the border of a parallel's or loop's frame, behind its name."""
+    if isinstance(node, Parallel):
+        return ", ".join(["parallel" + _each(node), *_parallel_words(node)])
+    assert isinstance(node, Loop)
+    until = f" {node.kind} {_source(node.condition)}" if node.condition is not None else ""
+    most = [f"max {visible(node.max_iterations.data)}"] if node.max_iterations is not None else []
+    return ", ".join([f"loop{_each(node)}{until}", *most, *([f"only when {_source(node.when)}"] if node.when else [])])
+
+
+def _each(node: Parallel | Loop) -> str:
+    return f" for_each {_source(node.for_each)}" if node.for_each is not None else ""
+
+
+def _parallel_words(node: Parallel) -> list[str]:
+    words = []
+    if node.wait_for is not None and node.wait_for.data != "all":
+        words.append(f"wait_for {visible(node.wait_for.data)}")
+    if node.max_concurrency is not None:
+        words.append(f"{visible(node.max_concurrency.data)} at a time")
+    if node.collect:
+        words.append("collect")
+    return words + ([f"only when {_source(node.when)}"] if node.when is not None else [])
+
+
+def branch_label(node: Node, entry: str) -> str:
+    """The condition of a branch."""
+    if isinstance(node, Parallel):
+        branch = next((branch for branch in node.branches if branch.to == entry), None)
+        if branch is not None and branch.when is not None:
+            return f"when {_source(branch.when)}"
+    return ""

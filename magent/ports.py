@@ -24,17 +24,42 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolOffer:
+    """A tool that an agent may call, in OpenAI's form: `name` is of `[A-Za-z0-9_-]{1,64}`, `parameters` a JSON Schema
+    of an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """What an agent wants called. `arguments` are JSON, or the text that it wrote where that is none."""
+
+    id: str
+    name: str
+    arguments: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    role: Literal["user", "assistant"]
+    """A piece of a conversation. An assistant's may hold `calls`; one of role `tool` is the result of the call
+    `call_id` of the tool `name`."""
+
+    role: Literal["user", "assistant", "tool"]
     text: str
+    calls: tuple[ToolCall, ...] = ()
+    call_id: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One question to an agent.
 
-    `messages` ends with the user's latest; what stands before it is earlier talk (repairs of this attempt).
-    `prompt` is the task's own prompt, the first of them. `schema` asks for JSON that fits it; the caller validates.
+    `messages` ends with the user's latest, or with results of tools; what stands before it is earlier talk (of the
+    session, of this attempt). `prompt` is the task's own prompt. `tools` are what the agent may call. `schema` asks for JSON that fits it; the caller validates.
     `max_tokens` bounds the answer where set. `path` and `key` name the visit (`key` is stable over attempts).
     """
 
@@ -48,11 +73,13 @@ class Request:
     key: str = ""
     cwd: str = "."
     context: Mapping[str, Any] = field(default_factory=dict)
+    tools: tuple[ToolOffer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: `text`, and with a schema `data` where the agent could parse it (else the caller parses `text`)."""
+    """An answer: `text`, and with a schema `data` where the agent could parse it (else the caller parses `text`).
+    Where there are `calls`, it is no answer yet: the agent wants their results first."""
 
     text: str
     data: Any = None
@@ -60,6 +87,7 @@ class Reply:
     usage: Usage = Usage()
     model: str = ""
     mark: Any = None  # JSON that `recall` takes on resume, for agents with a memory of what they gave
+    calls: tuple[ToolCall, ...] = ()
 
 
 class Agent(Protocol):

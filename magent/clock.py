@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -36,8 +37,13 @@ class SystemClock:
 
 def iso(seconds: float) -> str:
     """`2026-11-22T14:15:30.123Z`."""
-    moment = datetime.fromtimestamp(round(seconds, 3), UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    whole, thousandths = divmod(round(seconds * 1000), 1000)
+    return f"{_to_the_second(whole)}.{thousandths:03d}Z"
+
+
+@lru_cache(maxsize=16)  # events come many to the second
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")
 
 
 def from_iso(text: str) -> float:

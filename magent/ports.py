@@ -204,6 +204,7 @@ class Journal(Protocol):
     run_id: str
     directory: Path  # of the record, or of what stands for it: `run.dir`
     workspace: Path
+    lasting: bool  # whether it outlives the process; else checkpoints are of no use
 
     async def append(self, events: Sequence[Event], *, sync: bool) -> None:
         """Writes the events in order; with `sync` they are on the disk when this returns. Raises StoreError."""

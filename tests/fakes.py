@@ -111,6 +111,8 @@ class FakeExecutor:
 class MemoryJournal:
     """Keeps events; can fail after a number of them, as a full disk would."""
 
+    lasting = True
+
     def __init__(self, directory: Path = Path()) -> None:
         self.run_id = "test"
         self.directory = directory

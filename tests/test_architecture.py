@@ -53,7 +53,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     ),
     "engine": (
         "__init__", "values", "scopes", "joins", "tree", "reopen", "fold", "snapshot", "view", "route", "arrive", "conclude", "settle", "plan",
-        "work", "budget", "ask", "nodes", "attempt", "uncertain", "recorder", "drive", "run",
+        "work", "budget", "ask", "nodes", "attempt", "uncertain", "recorder", "collecting", "drive", "run",
     ),
     "expressions": (
         "problems", "values", "registry", "operators", "functions", "predicates", "regexes",
@@ -63,8 +63,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "shell", "__init__",
     ),
     "human": (
-        "__init__", "chain", "file", "prompts", "keyboard", "toolbar", "child", "editor", "lines", "lists", "drawn",
-        "display", "form", "kinds", "terminal",
+        "__init__", "chain", "file", "prompts", "keyboard", "toolbar", "child", "editor", "lines", "lists", "frame",
+        "drawn", "display", "form", "kinds", "terminal",
     ),
     "roles": ("words", "role", "decision", "index", "ranking", "router", "__init__"),
     "spec": (

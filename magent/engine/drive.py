@@ -16,12 +16,13 @@ from magent.answers import normalise
 from magent.clock import Clock, Timer, iso
 from magent.engine import conclude, plan, settle
 from magent.engine.attempt import Outcome, attempt_once, retry_at
+from magent.engine.collecting import seldom_collecting
 from magent.engine.conclude import Fact
 from magent.engine.fold import Run
 from magent.engine.recorder import Recorder
 from magent.engine.scopes import Scope, Visit
 from magent.engine.uncertain import decide, doubt
-from magent.engine.view import names, visit_key
+from magent.engine.view import names
 from magent.engine.work import Attempt, Services
 from magent.errors import AnswerRefused
 from magent.events import Event, Failure, WorkFailed
@@ -75,23 +76,27 @@ class Driver:
     async def drive(self) -> None:
         """Raises StoreError where the record cannot be written, and what an adapter raised against its contract."""
         try:
-            while not self.over():
-                self.plan()
-                self.dispatch()
-                await self.recorder.commit()
-                self.begin()
-                if self.run.ready and not self.stop:
-                    await asyncio.sleep(0)
-                elif self.busy():
-                    await self.pause()
-                elif not self.inbox:
-                    break
-                self.collect()
+            with seldom_collecting():
+                await self._until_over()
             await self.leave()
         finally:
             await self.quiet()
         if self.fault is not None:
             raise self.fault
+
+    async def _until_over(self) -> None:
+        while not self.over():
+            self.plan()
+            self.dispatch()
+            await self.recorder.commit()
+            self.begin()
+            if self.run.ready and not self.stop:
+                await asyncio.sleep(0)
+            elif self.busy():
+                await self.pause()
+            elif not self.inbox:
+                break
+            self.collect()
 
     async def pause(self) -> None:
         """Waits until something comes back. While only people are awaited, the run's time limit stands still."""
@@ -243,24 +248,25 @@ class Driver:
         for scope in self.starting:
             visit = scope.current
             if visit is not None and scope.status == "open" and (self.stop is None or self.stop.drain):
-                task = self.tasks[scope] = asyncio.get_running_loop().create_task(self.work(scope, visit))
-                task.add_done_callback(self.watch)
+                self.tasks[scope] = asyncio.get_running_loop().create_task(self.work(scope, visit))
         self.starting = []
 
     async def work(self, scope: Scope, visit: Visit) -> None:
         assert isinstance(visit.node, Task)
-        key = visit_key(self.run, scope)
-        seen = names(self.run, scope)
-        outcome = await attempt_once(Attempt(scope.graph, visit.node, visit.path, key, seen, self.services))
-        self.inbox.append(lambda: self.finished(scope, visit, outcome))
+        attempt = Attempt(scope.graph, visit.node, visit.path, names(self.run, scope), self.services)
+        try:
+            outcome = await attempt_once(attempt)
+        except Exception as error:  # noqa: BLE001
+            self.broken(error)
+        else:
+            self.inbox.append(lambda: self.finished(scope, visit, outcome))
         self.tasks.pop(scope, None)
         self.wake.set()
 
-    def watch(self, task: asyncio.Task[None]) -> None:
+    def broken(self, error: Exception) -> None:
         """What an adapter raises against its contract ends this life, in good order, and is then raised."""
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.fault = self.fault or error
-            self.halt(Stop("internal error"))
+        self.fault = self.fault or error
+        self.halt(Stop("internal error"))
 
     # ---- people
 
@@ -276,8 +282,7 @@ class Driver:
             return
         if question.deadline is not None:
             self.at(scope, "deadline", question.deadline, lambda: self.too_late(scope, visit, question))
-        task = self.asking[scope] = asyncio.get_running_loop().create_task(self.question(scope, visit, question))
-        task.add_done_callback(self.watch)
+        self.asking[scope] = asyncio.get_running_loop().create_task(self.question(scope, visit, question))
 
     async def question(self, scope: Scope, visit: Visit, question: Question) -> None:
         try:
@@ -286,6 +291,8 @@ class Driver:
         except WorkFailed as error:
             failure = error.failure
             self.inbox.append(lambda: self.finished(scope, visit, Outcome(None, failure, {})))
+        except Exception as error:  # noqa: BLE001
+            self.broken(error)
         self.asking.pop(scope, None)
         self.wake.set()
 

@@ -235,7 +235,7 @@ class Run(Tree):
     def _follow(self, scope: Scope, data: Mapping[str, Any]) -> None:
         if "loop" in data:
             name = data["loop"]
-            scope.counters[name] = scope.counters.get(name, 0) + 1
+            scope.counters = {**scope.counters, name: scope.counters.get(name, 0) + 1}
             self.enter(scope, data.get("next"), "loop_back")
         else:
             self.enter(scope, data.get("next"))

@@ -10,6 +10,9 @@ from magent.events import Failure
 from magent.model import Loop, Node, Parallel
 from magent.state import State
 
+NO_TOKENS = {"input": 0, "output": 0}  # one for all facts: values are never changed in place
+NO_ERRORS: dict[str, Any] = {}
+
 
 def enough(visit: Visit) -> bool:
     """Whether as many branches have succeeded as are waited for."""
@@ -99,14 +102,15 @@ def facts_after(
     scope: Scope, node: Node, visit: Visit | None, status: str, time: float, data: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The facts of a node once its visit is over."""
-    tokens = data.get("tokens") or {"input": 0, "output": 0}
+    tokens = data.get("tokens") or NO_TOKENS
     cost = data.get("cost", 0.0)
     before = scope.facts[node.name]
     if visit is None:
         visits, attempts, duration = before["visits"] + 1, 1, 0.0
     else:
         visits, attempts, duration = visit.number, visit.attempt, max(0.0, time - visit.started)
-        tokens = {"input": visit.tokens[0] + tokens["input"], "output": visit.tokens[1] + tokens["output"]}
+        if any(visit.tokens):
+            tokens = {"input": visit.tokens[0] + tokens["input"], "output": visit.tokens[1] + tokens["output"]}
         cost = None if cost is None or visit.cost is None else visit.cost + cost
     return {
         "status": status,
@@ -116,5 +120,5 @@ def facts_after(
         "tokens": tokens,
         "cost": cost,
         "error": data.get("error"),
-        "errors": branch_errors(visit, bool(data.get("timed_out"))) if visit is not None and visit.children else {},
+        "errors": branch_errors(visit, "timed_out" in data) if visit is not None and visit.children else NO_ERRORS,
     }

@@ -66,7 +66,7 @@ class Recorder:
             self.must_sync = False
         for event in events if self.sinks else ():
             self.tell(event)
-        if events and not self.held:
+        if events and not self.held and self.journal.lasting:
             await self._checkpoint_if_due()
 
     async def _checkpoint_if_due(self) -> None:
@@ -87,5 +87,5 @@ class Recorder:
         self.must_sync = True
         await self.commit()
         over = self.run.status in ("completed", "cancelled")
-        if not over and self.run.seq - self.checkpoint_seq >= self.checkpoints.every // 10:
+        if not over and self.journal.lasting and self.run.seq - self.checkpoint_seq >= self.checkpoints.every // 10:
             await self._checkpoint(self.clock.now())

@@ -64,7 +64,7 @@ class Scope:
     """One scope. `pending` is the node it will enter next; `current` the visit at work (kept where it failed)."""
 
     __slots__ = (
-        "ancestry", "begun", "counters", "current", "depth", "error", "facts", "failure", "graph", "id",
+        "begun", "counters", "current", "depth", "error", "facts", "failure", "graph", "id",
         "index", "inputs", "kind", "locals",
         "names", "output", "outputs", "owner", "pending", "prefix", "queued", "released", "state", "status", "via",
     )  # fmt: skip
@@ -84,17 +84,25 @@ class Scope:
         self.facts: Facts
         self.inputs: Mapping[str, Any] = {}
         self.locals: Mapping[str, Any] = {}
-        self.counters: dict[str, int] = {}
+        self.counters: Mapping[str, int] = {}  # of loop_backs: replaced, never changed in place
         self.output: Any = None
         self.outputs: Any = None  # of the `end` reached
         self.error: Mapping[str, Any] | None = None
         self.failure: Failure | None = None
         self.depth: int = 0 if owner is None else owner.scope.depth + (kind == "graph")
-        self.ancestry: tuple[int, ...] = () if owner is None else (*owner.scope.ancestry, owner.number)
         self.begun = False
         self.queued = False
         self.released = False
         self.names: dict[str, Any] | None = None  # cache of what expressions see
+
+    def ancestry(self) -> list[int]:
+        """The numbers of the visits around this scope, outer ones first."""
+        numbers: list[int] = []
+        owner = self.owner
+        while owner is not None:
+            numbers.append(owner.number)
+            owner = owner.scope.owner
+        return numbers[::-1]
 
     def __repr__(self) -> str:
         return f"<Scope {self.id} {self.kind} {self.prefix!r} {self.status}>"

@@ -68,14 +68,13 @@ class Tree:
     def reset_counters(scope: Scope, target: str) -> None:
         if scope.counters:
             ending = f">{target}"
-            for name in [name for name in scope.counters if name.endswith(ending)]:
-                del scope.counters[name]
+            scope.counters = {name: count for name, count in scope.counters.items() if not name.endswith(ending)}
 
     def end_scope(self, scope: Scope, status: str, failure: Failure | None = None) -> None:
         owner = scope.owner
         if status == "completed" and owner is not None and enough(owner):
             status = "cancelled"  # so many were waited for, and this one came later
-        scope.status, scope.failure, scope.pending = status, failure, None
+        scope.status, scope.failure, scope.pending, scope.names = status, failure, None, None
         if owner is None:
             self.queue(scope)
             return

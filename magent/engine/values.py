@@ -24,6 +24,8 @@ def plain(value: Any, place: str = "", depth: int = 0) -> Any:
         return value
     if depth > DEEPEST:
         raise NotJson(f"the value is nested deeper than {DEEPEST}")
+    if kind is dict and all(type(key) is str and type(item) in _PLAIN for key, item in value.items()):
+        return dict(value)  # most results are small mappings of text and numbers
     if isinstance(value, dict):
         return {
             _key(key, place): plain(item, f"{place}.{key}" if place else str(key), depth + 1)

@@ -45,7 +45,8 @@ def visit_key(run: Run, scope: Scope) -> str:
     else:
         name = scope.pending or ""
         number = scope.facts[name]["visits"] + 1 if name in scope.graph.nodes else 1
-    numbers = (*scope.ancestry, number) if any(each > 1 for each in scope.ancestry) else (number,)
+    around = scope.ancestry()
+    numbers = [*around, number] if any(each > 1 for each in around) else [number]
     return f"{run.id}/{scope.prefix}{name}#{'.'.join(map(str, numbers))}"
 
 

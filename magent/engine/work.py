@@ -49,10 +49,14 @@ class Attempt:
     graph: Graph
     node: Task
     path: str
-    key: str
     seen: Mapping[str, Any]
     services: Services
     used: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The idempotency key of the visit: worked out where it is asked for."""
+        return str(self.seen["run"]["key"])
 
     def text(self, text: str) -> None:
         self.services.on_text(self.path, text, isinstance(self.node.work, Prompt) and self.node.output is not None)

@@ -124,6 +124,8 @@ class FileJournal:
     as changing threads would cost half as much as the sync itself.
     """
 
+    lasting = True
+
     def __init__(self, run_id: str, directory: Path, hold: Hold, tail: Tail) -> None:
         self.run_id = run_id
         self.directory = directory

@@ -43,6 +43,8 @@ class _Run:
 class MemoryJournal:
     """Fills `ports.Journal`. Events are kept as they are: what they hold must not be changed afterwards."""
 
+    lasting = False
+
     def __init__(self, run_id: str, run: _Run) -> None:
         self.run_id = run_id
         self._run = run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -564,3 +565,13 @@ async def test_time_in_which_only_a_person_is_awaited_is_no_running_time() -> No
     run = await lab.start(limits={"timeout": 50})
     assert run.status == "completed"
     assert run.spent == pytest.approx(5)
+
+
+async def test_the_collector_is_as_it_was_once_the_last_of_several_runs_has_ended() -> None:
+    before = gc.get_threshold()
+    seen: list[tuple[int, int, int]] = []
+    labs = [Lab(workflow(f"nodes: {{a: {{wait: {seconds}s}}}}")) for seconds in (1, 2)]
+    labs[0].recording["sinks"] = [lambda _event: seen.append(gc.get_threshold())]
+    await asyncio.gather(*(each.start() for each in labs))
+    assert min(each[0] for each in seen) > before[0]
+    assert gc.get_threshold() == before

@@ -11,15 +11,18 @@ import contextlib
 import io
 import json
 import os
+import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from magent import cells
 from magent.errors import InvalidWorkflow, MagentError
 from magent.source import Problem, render
 
+_TO_TYPE = re.compile(r"(^|[ `'])(magent [a-z]|[$] |-\S+ \S+=)")  # a line, or flags, that somebody may copy
 _COLORS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "dim": "2", "bold": "1"}
 _DIRECTIONS = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]  # they reorder what a person reads
 _CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160), 0x2028, 0x2029, *_DIRECTIONS), "�")
@@ -145,6 +148,26 @@ class Console:
         """What is told even with --quiet: errors and what to do next."""
         self.raw(self.styled(text, *styles) + "\n")
 
+    def told(self, text: str, *styles: str) -> None:
+        """A sentence that is told even with --quiet, fitted to the window."""
+        self.hint(self.fitted(text), *styles)
+
+    def suggest(self, command: str, what: str) -> None:
+        """A command to type next, whole on a line of its own, and what it does."""
+        room = _columns(self._err) if self.terminal else None
+        wide = room is not None and cells.width(neutral(command)) + len(what) + 5 > room
+        apart = "\n      " if wide else "   "
+        self.hint(f"  {command}{apart}{what}")
+
+    def fitted(self, text: str) -> str:
+        """The text, neutral, broken between words where the window that stderr is would break them. What holds a line
+        to type stays whole, so that it can be copied; so does all that goes to a file."""
+        shown = neutral(text)
+        if not self.terminal:
+            return shown
+        room = max(20, _columns(self._err))
+        return "\n".join(line for each in shown.split("\n") for line in _broken(each, room))
+
     def raw(self, text: str) -> None:
         """Text that is neutral already, to stderr. What does not redraw an unfinished line begins a new one."""
         redraws = text.startswith("\r") and len(text) > 1
@@ -174,9 +197,9 @@ class Console:
         if isinstance(error, InvalidWorkflow):
             self.problems(error.problems, error.sources)
         if isinstance(error, MagentError):
-            self.hint(f"magent: {error.message}", "red")
+            self.told(f"magent: {error.message}", "red")
             if error.hint:
-                self.hint(f"  {error.hint}")
+                self.told(f"  {error.hint}")
             return error.exit_code
         self.hint(f"magent: internal error: {type(error).__name__}: {one_line(str(error))}", "red")
         if not self.settings.verbose:
@@ -196,6 +219,23 @@ def _painted(text: str, styles: Sequence[str]) -> str:
     if not text or not styles:
         return text
     return f"\x1b[{';'.join(_COLORS[style] for style in styles)}m{text}\x1b[0m"
+
+
+def _broken(line: str, room: int) -> Iterator[str]:
+    """The line in pieces of at most so many columns, those after the first set in a little more."""
+    if cells.width(line) <= room or _TO_TYPE.search(line):
+        yield line
+        return
+    indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
+    first, *words = line.split(" ")
+    piece = first
+    for word in words:
+        if piece.strip() and cells.width(piece) + 1 + cells.width(word) > room:
+            yield piece.rstrip(" ")
+            piece = indent + word
+        else:
+            piece += " " + word
+    yield piece
 
 
 def _columns(stream: TextIO) -> int:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from magent.outcome import Result
 
 OUTPUTS = ("text", "json", "jsonl")
+MOST_QUESTIONS = 10  # told at the end of a life; where more wait, `respond` shows them
 _SIGNS = {"completed": ("✔", "green"), "waiting": ("⏸", "yellow"), "interrupted": ("■", "yellow")}
 
 
@@ -51,19 +52,20 @@ def summarise(console: Console, result: Result) -> None:
     sign, color = _SIGNS.get(result.status, ("✘", "red"))
     facts = [steps(result.steps), durations.show(result.duration)]
     facts += spent(result.tokens, result.cost_usd)
-    say = console.say if result.status == "completed" else console.hint
     if result.status == "interrupted" and console.terminal:
         console.raw("\r")  # over the ^C that the terminal shows
     if result.note:
-        console.hint(result.note)
-    if result.error:
+        console.told(result.note)
+    elif result.error:
         _tell_error(console, result.error)
-    for question in result.waiting:
-        _tell_question(console, question)
-    say(f"{sign} {result.status}: {', '.join(facts)} (run {result.run_id})", color)
-    if step := next_step(result.status, result.error):
+    _tell_questions(console, result)
+    told = console.say if result.status == "completed" else console.hint
+    told(console.fitted(f"{sign} {result.status}: {', '.join(facts)} (run {result.run_id})"), color)
+    if step := next_step(result.status, result.error, len(result.waiting)):
         limit = flag_of(result.error) if result.status == "interrupted" else []
-        console.hint(f"  {console.command('resume', result.run_id, *limit)}   {step}")
+        console.suggest(console.command("resume", result.run_id, *limit), step)
+    elif result.status != "completed":
+        console.suggest(console.command("runs", "show", result.run_id), "says what happened")
 
 
 def steps(count: int) -> str:
@@ -77,12 +79,13 @@ def spent(tokens: Mapping[str, int] | None, cost: float | None) -> list[str]:
     return [*facts, progress.dollars(cost)] if cost else facts
 
 
-def next_step(status: str, error: Mapping[str, Any] | None) -> str | None:
-    """What a resume would do now; None where there is nothing left to do."""
+def next_step(status: str, error: Mapping[str, Any] | None, questions: int = 1) -> str | None:
+    """What a resume would do now; None where there is nothing left to do. `questions`: how many are open."""
     kind = (error or {}).get("type")
     if (status == "failed" and kind == "end") or (kind == "limit" and not flag_of(error)):
         return None
-    steps = {"waiting": "goes on once it is answered", "failed": "tries again what failed"}
+    answered = "goes on once it is answered" if questions < 2 else "goes on once they are answered"
+    steps = {"waiting": answered, "failed": "tries again what failed"}
     return (steps | {"interrupted": "goes on from here"}).get(status)
 
 
@@ -93,14 +96,21 @@ def flag_of(error: Mapping[str, Any] | None) -> list[str]:
 
 
 def _tell_error(console: Console, error: Mapping[str, Any]) -> None:
+    if error.get("type") == "end":
+        console.told(f"magent: the run ended as failed, at its `end` node '{error.get('node')}'", "red")
+        return
     node = f" at {error['node']}" if error.get("node") else ""
-    console.hint(f"magent: {error.get('type', 'error')}{node}: {error.get('message', '')}", "red")
+    console.told(f"magent: {error.get('type', 'error')}{node}: {error.get('message', '')}", "red")
     if error.get("hint"):
-        console.hint(f"  {error['hint']}")
+        console.told(f"  {error['hint']}")
 
 
-def _tell_question(console: Console, question: Mapping[str, Any]) -> None:
-    place = question.get("path") or question.get("node") or ""
-    prompt = f": {one_line(str(question['prompt']))}" if question.get("prompt") else ""
-    console.hint(f"⏸ {place} waits{prompt}", "yellow")
-    console.hint(f"  {question.get('command', '')}")
+def _tell_questions(console: Console, result: Result) -> None:
+    for question in result.waiting[:MOST_QUESTIONS]:
+        place = question.get("path") or question.get("node") or ""
+        prompt = f": {one_line(str(question['prompt']))}" if question.get("prompt") else ""
+        console.told(f"⏸ {place} waits{prompt}", "yellow")
+        console.hint(f"  {question.get('command', '')}")
+    if (more := len(result.waiting) - MOST_QUESTIONS) > 0:
+        console.hint(f"⏸ {more:,} more question{'' if more == 1 else 's'}", "yellow")
+        console.suggest(console.command("respond", result.run_id), "shows them all")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from magent import settings, stores
 from magent.answers import answer_schema, command
+from magent.clock import iso
 from magent.engine import run as lives
 from magent.engine.fold import Run
 from magent.ports import Question, RunStore
@@ -116,11 +117,37 @@ def _waiting(run: Run, question: Question, questions: list[Question], store: str
         "prompt": question.prompt,
         "context": question.context,
         "schema": answer_schema(question),
-        "command": command(question, run.id, named(questions, question), store),
+        "command": command(question, run.id, _named(questions, question), store),
     }
 
 
-def named(questions: list[Question], question: Question) -> str:
+class Asked(NamedTuple):
+    """A question that waits: since when (seconds since 1970), and the line that answers it."""
+
+    run_id: str
+    workflow: str
+    question: Question
+    since: float
+    command: str
+
+    def as_json(self) -> dict[str, Any]:
+        facts = {"run_id": self.run_id, "workflow": self.workflow, "since": iso(self.since)}
+        return {**facts, **self.question.as_json(), "command": self.command}
+
+
+def asked(run: Run, store: RunStore) -> list[Asked]:
+    """Every open question of a run, in the order of their addresses' opening."""
+    questions = lives.open_questions(run)
+    place = named_store(store) if questions else None
+    found = []
+    for each in questions:
+        visit = lives.scope_of(run, each.path).current
+        line = command(each, run.id, _named(questions, each), place)
+        found.append(Asked(run.id, run.workflow.name, each, visit.started if visit else run.created, line))
+    return found
+
+
+def _named(questions: list[Question], question: Question) -> str:
     """The node's name where it is plain which of the questions is meant, else its address."""
     same = [each for each in questions if each.node == question.node]
     return question.node if len(same) == 1 else question.path

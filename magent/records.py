@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from magent.answers import normalise
 from magent.clock import SystemClock, iso
@@ -21,15 +23,13 @@ from magent.spec.build import build
 from magent.spec.loader import Bundle
 
 CANCELLED = "cancelled"
+MOST_FILES = 1000
 LOOK_EVERY = 0.25  # seconds between two looks at a run whose holder was asked to end it
 
 
 def workflow_of(record: Record) -> Workflow:
     """The workflow that the run started with. Raises RunDamaged."""
     return build(Bundle.from_json(record.workflow))
-
-
-open_questions = lives.open_questions
 
 
 async def look(store: RunStore, run_id: str) -> Run:
@@ -147,24 +147,62 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
 
 
-async def show(store: RunStore, run_id: str) -> dict[str, Any]:
-    """What a run has come to (the result's object), its header and its visits."""
+class Story(NamedTuple):
+    """A run as it stands, and what can be told of it: the result's object, its header, visits, files."""
+
+    run: Run
+    shown: dict[str, Any]
+
+
+async def story(store: RunStore, run_id: str) -> Story:
+    """What a run has come to. Raises UsageError, StoreError."""
     record = await store.read(run_id, checkpoint=False)
     run = lives.refold(workflow_of(record), record)
-    directory = run.facts.get("dir", "")
-    shown = result_of(run, str(directory), store).as_json()
-    if run.status in ("running", "waiting"):
-        shown |= await _standing(store, run)
+    shown = result_of(run, str(run.facts.get("dir", "")), store).as_json()
+    if run.status in ("running", "waiting"):  # whether anybody drives it now, only the store knows
+        status = (await store.info(run_id)).status
+        shown |= {"status": status, "exit_code": {"waiting": 3, "interrupted": 130}.get(status)}
     types = {name: node.type for graph in run.workflow.graphs.values() for name, node in graph.nodes.items()}
-    visits = [_visit(each, types) for each in lives.visits(record.events)]
     kept = ("file", "digest", "inputs", "created", "versions", "parent", "cwd")
-    return {**shown, **{name: record.header.get(name) for name in kept}, "visits": visits}
+    header = {name: record.header.get(name) for name in kept}
+    ended = record.events[-1].time
+    lists = {"visits": [_visit(each, types) for each in lives.visits(record.events)], "files": _files(run)}
+    return Story(run, {**shown, **header, "updated": ended, "workspace": run.facts.get("workspace"), **lists})
 
 
-async def _standing(store: RunStore, run: Run) -> dict[str, Any]:
-    """Status and exit code of a run that is not over: whether anybody drives it now, only the listing knows."""
-    status = next((info.status for info in await store.list() if info.id == run.id), run.status)
-    return {"status": status, "exit_code": {"waiting": 3, "interrupted": 130}.get(status)}
+def _files(run: Run) -> list[dict[str, Any]]:
+    """What the run made in a workspace of its own: `{path, size}`, by path. A directory that is not its alone (the
+    workflow names it) is left alone."""
+    place, home = str(run.facts.get("workspace", "")), str(run.facts.get("dir", ""))
+    if not place or not home or os.path.commonpath([place, home]) != home:
+        return []
+    found = []
+    for parent, names, files in os.walk(place):
+        names.sort()
+        for name in sorted(files):
+            path = os.path.join(parent, name)
+            with contextlib.suppress(OSError):
+                found.append({"path": os.path.relpath(path, place), "size": os.lstat(path).st_size})
+        if len(found) >= MOST_FILES:
+            break
+    return found[:MOST_FILES]
+
+
+async def past(store: RunStore, run_id: str, seq: int | None = None) -> tuple[Run, Record, bool]:
+    """The run as it stood after event `seq` (None: after the last), its record, and whether a checkpoint of it was
+    kept, which was used then. Raises UsageError where there is no such event."""
+    record = await store.read(run_id, checkpoint=False)
+    last = record.events[-1].seq if record.events else 0
+    seq = last if seq is None else seq
+    if not 1 <= seq <= last:
+        known = [each.seq for each in await store.checkpoints(run_id)]
+        hint = f"there are checkpoints of {_listed(map(str, known))}" if known else f"magent runs history {run_id}"
+        raise UsageError(f"run {run_id} has no event {seq}: they go from 1 to {last}", hint)
+    fold = await store.checkpoint(run_id, seq)
+    kept = None if fold is None else (seq, fold)
+    events = () if kept else record.events[:seq]
+    run = lives.refold(workflow_of(record), Record(record.header, record.workflow, kept, events))
+    return run, record, kept is not None
 
 
 def _visit(data: dict[str, Any], types: Mapping[str, str]) -> dict[str, Any]:

@@ -44,12 +44,14 @@ class Example(NamedTuple):
 
 
 class Declared(NamedTuple):
-    """A verb as its users meet it. `exits` are its exit codes, where they tell more than 0, 1 and 2 do."""
+    """A verb as its users meet it. `exits` are its exit codes, where they tell more than 0, 1 and 2 do;
+    `more` are paragraphs between what it does and its options."""
 
     arguments: tuple[Argument, ...]
     groups: dict[str, tuple[Option, ...]]
     examples: tuple[Example, ...]
     exits: tuple[tuple[str, str], ...] = ()
+    more: tuple[str, ...] = ()
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -98,6 +100,7 @@ _AGENT = Option("agent", "--agent", "NAME=MODEL", "Another model for an agent, i
 _LIMIT = Option("limit", "--limit", "NAME=N", "Of steps, tokens, usd or timeout, such as usd=5.", many=True)
 _WIDTH = Option("max_concurrency", "--max-concurrency", "N", "At most N tasks at a time.")
 _STREAM = Option("stream", "--stream, --no-stream", "", "Show text as it is written, or do not.")
+_ROLES_OF = Option("file", "-f, --file", "FILE", "A workflow or library whose roles count, too.", completes="file")
 
 
 def _output(*forms: str) -> Option:
@@ -200,6 +203,54 @@ DECLARED: dict[str, Declared] = {
         {"Output": (_output("text", "json"),)},
         (Example("magent runs show latest --output json", "All that is known of the newest run."),),
     ),
+    "runs history": Declared(
+        (_ID,),
+        {
+            "Which": (
+                Option("node", "--node", "NODE", "Only what this node wrote: its name or address."),
+                Option("since", "--since", "SEQ", "Only from this event on."),
+            ),
+            "Output": (_output("text", "json"),),
+        },
+        (
+            Example("magent runs history latest", "What each visit added (+), changed (~) and took away (-)."),
+            Example("magent runs history latest --node draft -v", "What one node wrote, with whole values."),
+        ),
+    ),
+    "runs cancel": Declared(
+        (_ID,),
+        {
+            "Beside it": (
+                Option("reason", "--reason", "TEXT", "Why; kept in the record."),
+                Option("by", "--by", "WHO", "Who says so; else your login name."),
+            ),
+            "Output": (_output("text", "json"),),
+        },
+        (Example("magent runs cancel latest --reason 'the wrong branch'", "Ends the newest run, whoever drives it."),),
+        (("0", "it is cancelled, or was over already"), ("1", "whoever drives it has not obeyed yet")),
+    ),
+    "runs rm": Declared(
+        (Argument("ids", "ID...", "The runs: their ids, beginnings or ends of them.", many=True, completes="run"),),
+        {"Sure": (Option("yes", "--yes", "", "Do not ask."),)},
+        (Example("magent runs rm latest --yes", "Removes the newest run, without asking."),),
+        (("0", "removed"), ("1", "kept, by your answer"), ("5", "somebody drives it: cancel it first")),
+    ),
+    "checkpoints list": Declared(
+        (_ID,),
+        {"Output": (_output("text", "json"),)},
+        (Example("magent checkpoints list latest", "What is kept of the newest run, and whether it is sound."),),
+    ),
+    "checkpoints show": Declared(
+        (
+            _ID,
+            Argument("seq", "[SEQ]", "The number of an event, or latest, the default.", "latest"),
+        ),
+        {"Output": (_output("text", "json"),)},
+        (
+            Example("magent checkpoints show latest", "How the newest run stands: its state, and where it is."),
+            Example("magent checkpoints show latest 2", "How it stood after its second event."),
+        ),
+    ),
     "validate": Declared(
         (Argument("files", "[FILE]...", "Workflow files; else workflow.yaml here.", many=True, completes="file"),),
         {
@@ -232,6 +283,37 @@ DECLARED: dict[str, Declared] = {
             Example("magent graph latest", "Draws the newest run's path over its workflow."),
             Example("magent graph workflow.yaml --mermaid", "Prints a Mermaid flowchart."),
         ),
+    ),
+    "roles list": Declared(
+        (),
+        {"Which": (_ROLES_OF,), "Output": (_output("text", "json"),)},
+        (Example("magent roles list -f team.yaml", "The roles of a workflow or library, then the predefined ones."),),
+    ),
+    "roles show": Declared(
+        (Argument("name", "NAME", "The role.", completes="role"),),
+        {"Which": (_ROLES_OF,), "Output": (_output("text", "json"),)},
+        (Example("magent roles show reviewer", "What it is good at, and the instructions it gives."),),
+    ),
+    "roles route": Declared(
+        (Argument("task", "[TASK]", "The task, in words; - reads it from stdin."),),
+        {
+            "What it requires": (
+                Option("skills", "--skills", "A,B", "Skills that the role must have.", many=True),
+                Option("expertise", "--expertise", "A,B", "Fields that it must know.", many=True),
+                Option("role_type", "--role-type", "TYPE", "The type that it must be of, such as reviewer."),
+                Option("prefer", "--prefer", "ROLE", "Take this one wherever it fits.", completes="role"),
+            ),
+            "Which": (_ROLES_OF,),
+            "Output": (_output("text", "json"),),
+        },
+        (
+            Example(
+                'magent roles route "review this login code" --skills python,security',
+                "Every role with its score and why; the one that gets the task first.",
+            ),
+            Example('magent roles route "fix the login page"', "Without skills the words of the task decide."),
+        ),
+        (("0", "a role fits"), ("1", "no role fits: it says what is missing, and who comes nearest")),
     ),
     "schema": Declared(
         (

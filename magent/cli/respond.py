@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from magent import app, plain, records
-from magent.answers import command, describe, from_flags
-from magent.cli import flags, results
-from magent.cli.console import Console, dump, one_line
+from magent import records, settings
+from magent.answers import describe, from_flags
+from magent.cli import flags, questions, results
+from magent.cli.console import Console, dump
 from magent.cli.execution import Conditions, Watch
+from magent.cli.people import login
 from magent.cli.resume import go_on
-from magent.clock import iso
-from magent.engine.fold import Run
+from magent.cli.tables import Part, Sheet
+from magent.engine.run import open_questions
 from magent.errors import StoreError, UsageError
-from magent.outcome import named
-from magent.ports import Question, RunStore
+from magent.outcome import Asked, asked
+from magent.ports import RunStore
 
 Words = list[str] | None
 
@@ -52,7 +51,7 @@ def respond(
     }  # fmt: skip
     answering = any(value not in (None, False) for value in given.values())
     watch = Watch.of(flags.one_of("--output", output, results.OUTPUTS if resume else results.OUTPUTS[:2]), None)
-    store = app.open_store(console.settings.store)
+    store = settings.open_store(console.settings.store)
     if list:
         if id or answering or resume:
             raise UsageError("--list goes with no run and no answer")
@@ -82,71 +81,62 @@ async def _answer(
     if answer is None:
         raise UsageError(f"no answer to '{question.path}' was given", describe(question))
     if by is None and not (isinstance(answer, Mapping) and answer.get("by")):
-        by = _login()
+        by = login()
     await records.respond(store, run_id, question.path, answer, by=by, comment=given["comment"])
     console.say(f"✔ {question.path} of run {run_id} is answered", "green")
-    others = [other.path for other in records.open_questions(run) if other.path != question.path]
+    others = [other.path for other in open_questions(run) if other.path != question.path]
     if others:
         console.hint(f"  it still waits at {', '.join(others)}")
 
 
 async def _show(console: Console, store: RunStore, run_id: str, node: str | None, output: str) -> int:
     run = await records.look(store, run_id)
-    asked = [records.pick(run, node)] if node is not None else records.open_questions(run)
+    path = None if node is None else records.pick(run, node).path
+    found = [each for each in asked(run, store) if path in (None, each.question.path)]
     if output == "json":
-        console.result(dump([_as_json(console, run, question) for question in asked]))
-    elif not asked:
+        console.result(dump([each.as_json() for each in found]))
+    elif not found:
         console.hint("\n  ".join(records.nobody(run)))
-    for question in asked if output == "text" else ():
-        console.result(_told(console, run, question))
+    else:
+        _tell(console, found)
     return 0
+
+
+def _tell(console: Console, found: Sequence[Asked]) -> None:
+    sheet = Sheet(console)
+    sheet.line(Part(found[0].workflow, "bold"), f"  {found[0].run_id}")
+    for each in found:
+        sheet.blank()
+        questions.head(sheet, each)
+        questions.whole(sheet, each, everything=console.settings.verbose)
+    sheet.print()
 
 
 async def _list(console: Console, store: RunStore, output: str) -> int:
-    found = []
+    found: list[Asked] = []
     for info in await store.list():
         if info.status == "waiting":
             try:
-                run = await records.look(store, info.id)
-                found += [(run, question) for question in records.open_questions(run)]
+                found += asked(await records.look(store, info.id), store)
             except StoreError as error:  # one damaged record hides no other
                 console.hint(f"magent: {error.message}")
+    found.sort(key=lambda each: each.since)
     if output == "json":
-        console.result(
-            dump([{"workflow": run.workflow.name, **_as_json(console, run, question)} for run, question in found])
-        )
-    elif not found:
-        console.hint("nothing waits")
-    for run, question in found if output == "text" else ():
-        console.result(f"{run.id} ({run.workflow.name})\n{_told(console, run, question)}")
+        console.result(dump([each.as_json() for each in found]))
+    elif found:
+        _tell_all(console, found)
+    else:
+        console.hint("nothing waits for an answer")
     return 0
 
 
-def _as_json(console: Console, run: Run, question: Question) -> dict[str, Any]:
-    return {"run_id": run.id, **question.as_json(), "command": _command(console, run, question)}
-
-
-def _command(console: Console, run: Run, question: Question) -> str:
-    return command(question, run.id, named(records.open_questions(run), question), console.settings.store)
-
-
-def _told(console: Console, run: Run, question: Question) -> str:
-    """The question with all that is shown beside it, and the command that answers."""
-    lines = [f"{question.path} ({question.input}){': ' + question.prompt if question.prompt else ''}"]
-    for name, value in (("context", question.context), ("content", question.content)):
-        if value not in (None, {}, ""):
-            shown = plain.show(value)
-            lines += [f"  {name}:", *(f"    {line}" for line in shown.splitlines())]
-    lines += [f"  - {option['value']}: {option['label']}" for option in question.options]
-    if question.assignee:
-        lines.append(f"  for {one_line(question.assignee)}")
-    if question.deadline is not None:
-        lines.append(f"  until {iso(question.deadline)}")
-    return "\n".join([*lines, f"  {describe(question)}", f"  {_command(console, run, question)}"])
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a container's user may have no name
-        return f"user {os.getuid()}"
+def _tell_all(console: Console, found: Sequence[Asked]) -> None:
+    """The one that waits longest stands first."""
+    sheet = Sheet(console)
+    for each in found:
+        sheet.blank()
+        questions.head(sheet, each, named=True)
+        questions.short(sheet, each)
+    sheet.print()
+    if len(found) > 1:
+        console.say(f"{len(found):,} questions wait, the oldest first")

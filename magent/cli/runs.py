@@ -1,22 +1,33 @@
-"""`magent runs list` and `magent runs show`: what the store holds."""
+"""`magent runs list`: what the store holds."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from magent import app, durations, plain, records
-from magent.cli import flags, progress, results
-from magent.cli.console import Console, dump, one_line
+from magent import durations, settings
+from magent.cli import flags
+from magent.cli.console import Console, dump
+from magent.cli.declared import STATUSES
+from magent.cli.tables import Cell, Column, Part, Sheet, ago, local, suggest
 from magent.clock import iso
 from magent.errors import UsageError
 from magent.ports import RunInfo
+from magent.source import did_you_mean
 
-STATUSES = ("running", "waiting", "completed", "failed", "cancelled", "interrupted", "damaged")
 OUTPUTS = ("text", "json")
+_SHOWN = 50  # runs that a terminal is given where nothing says how many
+_COLUMNS = (
+    Column("RUN"),
+    Column("STATUS", least=1, rank=0),
+    Column("WORKFLOW", least=12, rank=1),
+    Column("BEGUN", rank=3),
+    Column("TOOK", rank=4, right=True),
+    Column("WAITS AT", least=12, rank=2),
+)
 
 
 def list_runs(
@@ -33,18 +44,24 @@ def list_runs(
     flags.one_of("--status", status, STATUSES)
     begun = _moment(since) if since is not None else 0.0
     most = flags.whole("--limit", limit)
-    store = app.open_store(console.settings.store)
+    store = settings.open_store(console.settings.store)
+    every = list(asyncio.run(store.list()))
     found = [
         info
-        for info in asyncio.run(store.list())
+        for info in every
         if info.created >= begun and status in (None, info.status) and workflow in (None, info.workflow)
-    ][:most]
+    ]
     if form == "json":
-        console.result(dump([_as_json(info) for info in found]))
+        console.result(dump([_as_json(info) for info in found[:most]]))
     elif found:
-        console.result(_table([_row(info) for info in found], ("RUN", "WORKFLOW", "STATUS", "BEGUN", "WAITS AT")))
+        _show(console, found, most)
+    elif every:
+        near = did_you_mean(workflow, {info.workflow for info in every}) if workflow is not None else None
+        console.hint(f"none of the {len(every):,} runs is such a one{f': {near}' if near else ''}")
+        suggest(console, console.command("runs", "list"), "shows them all")
     else:
-        console.hint("no runs")
+        console.hint(f"there are no runs in {store.url} yet")
+        suggest(console, console.command("run"), "runs the workflow.yaml that is here")
     return 0
 
 
@@ -56,7 +73,7 @@ def _moment(text: str) -> float:
         pass
     try:
         return datetime.fromisoformat(text).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UsageError(f"--since takes 7d, 2h or a date such as 2026-11-22, not '{text}'") from None
 
 
@@ -66,67 +83,25 @@ def _as_json(info: RunInfo) -> dict[str, Any]:
     return facts | times | {"waiting": list(info.waiting)}
 
 
-def _row(info: RunInfo) -> tuple[str, ...]:
-    begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(info.created)) if info.created else "-"
-    waits = ", ".join(info.waiting[:3]) + (" …" if len(info.waiting) > 3 else "")
-    return (info.id, info.workflow, info.status, begun, waits)
+def _show(console: Console, found: Sequence[RunInfo], most: int | None) -> None:
+    sheet = Sheet(console)
+    shown = found[: most or (_SHOWN if sheet.signs else None)]
+    sheet.table(_COLUMNS, [_row(sheet, info) for info in shown])
+    sheet.print()
+    if console.settings.quiet or not sheet.signs:
+        return
+    if most is None and len(shown) < len(found):
+        more = console.command("runs", "list", "--limit", str(len(found)))
+        suggest(console, more, f"shows the {len(found) - len(shown):,} older ones, too")
+    if any(info.waiting for info in found):
+        suggest(console, console.command("respond", "--list"), "shows what waits, and how to answer")
 
 
-def _table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...]) -> str:
-    cells = [head, *(tuple(one_line(cell, 60) for cell in row) for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells)
-    return "\n".join(lines)
-
-
-def show_run(
-    console: Console,
-    *,
-    id: str,
-    output: str | None,
-) -> int:
-    """Show one run: status, visits, cost, result."""
-    form = flags.one_of("--output", output, OUTPUTS) or "text"
-    shown = asyncio.run(_show(console, id))
-    console.result(dump(shown) if form == "json" else _told(shown))
-    return 0
-
-
-async def _show(console: Console, id: str) -> dict[str, Any]:
-    store = app.open_store(console.settings.store)
-    return await records.show(store, await store.resolve(id))
-
-
-def _told(shown: Mapping[str, Any]) -> str:
-    facts = [
-        str(shown.get("status", "")),
-        results.steps(shown.get("steps", 0)),
-        durations.show(shown.get("duration") or 0.0),
-    ]
-    facts += results.spent(shown.get("tokens"), shown.get("cost_usd"))
-    blocks = [f"run {shown.get('run_id')} of {shown.get('workflow')}: {', '.join(facts)}"]
-    if shown.get("error"):
-        blocks.append(f"error: {progress.describe_error(shown['error'])}")
-    visits = [_visit(visit) for visit in shown.get("visits") or ()]
-    if visits:
-        blocks.append(_table(visits, ("NODE", "TYPE", "STATUS", "TIME", "TOKENS", "ERROR")))
-    blocks += [f"{item.get('path')} waits\n  {item.get('command')}" for item in shown.get("waiting") or ()]
-    if shown.get("outputs") is not None:
-        blocks.append(f"outputs:\n{plain.show(shown['outputs'])}")
-    return "\n\n".join(blocks)
-
-
-def _visit(visit: Mapping[str, Any]) -> tuple[str, ...]:
-    number = visit.get("visit") or 1
-    took = durations.show(visit["duration"]) if visit.get("duration") is not None else ""
-    tokens = progress.total(visit.get("tokens"))
-    error = progress.describe_error(visit["error"]) if visit.get("error") else ""
-    name = f"{visit.get('path')}#{number}" if number > 1 else str(visit.get("path"))
-    return (
-        name,
-        str(visit.get("type", "")),
-        str(visit.get("status", "")),
-        took,
-        f"{tokens:,}" if tokens else "",
-        error,
-    )
+def _row(sheet: Sheet, info: RunInfo) -> Sequence[Cell]:
+    damaged = info.status == "damaged"
+    begun = "" if damaged else ago(info.created) if sheet.signs else local(info.created)
+    over = info.status in ("completed", "failed", "cancelled")
+    took = durations.show(max(0.0, info.updated - info.created)) if over else ""
+    waits = ", ".join(info.waiting[:3]) + (f" and {len(info.waiting) - 3} more" if len(info.waiting) > 3 else "")
+    name = info.workflow or ("-" if damaged else "")
+    return (info.id, sheet.status(info.status), name, Part(begun, "dim"), Part(took, "dim"), Part(waits, "yellow"))

@@ -23,14 +23,22 @@ VERBS: tuple[VerbEntry, ...] = (
     VerbEntry("resume", "Run", "resume", "resume", "Go on with a run from where it stood."),
     VerbEntry("respond", "People", "respond", "respond", "Answer a waiting run, or see what it asks."),
     VerbEntry("runs list", "Look back", "runs", "list_runs", "List the runs in the store, the newest first."),
-    VerbEntry("runs show", "Look back", "runs", "show_run", "Show one run: status, visits, cost, result."),
+    VerbEntry("runs show", "Look back", "runs_show", "show_run", "Show one run: what happened, what to type next."),
+    VerbEntry("runs history", "Look back", "runs_history", "history_of", "Show a run's state, step by step."),
+    VerbEntry("runs cancel", "Look back", "runs_end", "cancel_run", "End a run for good."),
+    VerbEntry("runs rm", "Look back", "runs_end", "remove_runs", "Remove runs and all that is kept of them."),
+    VerbEntry("checkpoints list", "Look back", "checkpoints", "list_checkpoints", "List a run's checkpoints."),
+    VerbEntry("checkpoints show", "Look back", "checkpoints", "show_checkpoint", "Show how a run stood at an event."),
     VerbEntry("validate", "Check and draw", "validate", "validate", "Report every problem of workflow files."),
     VerbEntry("graph", "Check and draw", "graph", "graph", "Draw a workflow, or a run's path over it."),
     VerbEntry("schema", "Check and draw", "schema", "schema", "Print a JSON Schema of the language."),
+    VerbEntry("roles list", "Agents, roles, tools", "roles", "list_roles", "List roles: predefined ones, and a file's."),
+    VerbEntry("roles show", "Agents, roles, tools", "roles", "show_role", "Show one role, with what it extends."),
+    VerbEntry("roles route", "Agents, roles, tools", "roles", "route", "Say to which role a task goes, and why."),
 )
 
 ENTRIES = {entry.name: entry for entry in VERBS}
-DEFAULTS = {"runs": "runs list"}  # what a first word alone means
+DEFAULTS = {"runs": "runs list", "checkpoints": "checkpoints list", "roles": "roles list"}  # what a first word alone means
 
 
 def first_words() -> tuple[str, ...]:

@@ -21,18 +21,23 @@ def refold(workflow: Workflow, record: Record) -> Run:
     if not run.seq and not record.events:
         name = record.header.get("run_id", "")
         raise RunDamaged(f"run {name} was ended before anything of it was recorded", "start a new one")
+    apply_all(run, record.events, str(record.header.get("run_id", "")))
+    return run
+
+
+def apply_all(run: Run, events: Iterable[Event], run_id: str) -> None:
+    """Takes recorded events in. Raises RunDamaged where they do not fit one another."""
     last = run.seq
     try:
-        for event in record.events:
+        for event in events:
             run.apply(event)
             last = event.seq
             run.clear_ready()
     except (KeyError, AssertionError, TypeError, ValueError, IndexError) as error:
         raise RunDamaged(
-            f"event {last + 1} of run {record.header.get('run_id', '')} does not fit what stands before it ({error!r})",
+            f"event {last + 1} of run {run_id} does not fit what stands before it ({error!r})",
             "the journal was changed, or written by another version of magent; start a new run",
         ) from error
-    return run
 
 
 def _from_checkpoint(workflow: Workflow, record: Record) -> Run | None:

@@ -107,7 +107,7 @@ def test_runs_are_listed_the_newest_first(demo: Path, capsys: Any) -> None:
     assert [(run["run_id"], run["status"]) for run in listed] == [("a2", "waiting"), ("a1", "failed")]
     assert listed[0]["waiting"] == ["sign_off"]
     lines = magent(capsys, "runs").out.splitlines()
-    assert lines[0].split() == ["RUN", "WORKFLOW", "STATUS", "BEGUN", "WAITS", "AT"]
+    assert lines[0].split() == ["RUN", "STATUS", "WORKFLOW", "BEGUN", "TOOK", "WAITS", "AT"]
     assert lines[1].startswith("a2 ")
 
 
@@ -134,7 +134,9 @@ def test_filters_that_make_no_sense_are_bad_usage(words: list[str], here: Path, 
 
 
 def test_no_runs_is_said_on_stderr_and_is_an_empty_list(here: Path, capsys: Any) -> None:
-    assert magent(capsys, "runs").err == "no runs\n"
+    told = magent(capsys, "runs").err
+    assert told.startswith("there are no runs in file:")
+    assert "\n  magent run   " in told
     assert magent(capsys, "runs", "--output", "json").out == "[]\n"
 
 
@@ -142,7 +144,7 @@ def test_a_run_is_shown_with_its_visits(demo: Path, capsys: Any) -> None:
     magent(capsys, "run", "failing.yaml", "--id", "f1")
     outcome = magent(capsys, "runs", "show", "f1")
     assert outcome.code == 0
-    assert "run f1 of failing: failed" in outcome.out
+    assert outcome.out.startswith("failed  failing  f1\n")
     assert "lint" in outcome.out
     shown = json.loads(magent(capsys, "runs", "show", "f1", "--output", "json").out)
     assert (shown["status"], shown["run_id"]) == ("failed", "f1")
@@ -163,5 +165,5 @@ def test_an_unknown_schema_is_bad_usage(capsys: Any) -> None:
 
 def test_only_verbs_that_work_are_listed() -> None:
     assert {entry.name.split()[0] for entry in VERBS} == {
-        "run", "resume", "respond", "validate", "graph", "runs", "schema",
+        "run", "resume", "respond", "validate", "graph", "runs", "checkpoints", "schema",
     }  # fmt: skip

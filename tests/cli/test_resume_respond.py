@@ -21,7 +21,8 @@ def waiting(demo: Path, capsys: Any) -> str:
 def test_without_an_answer_it_shows_what_is_asked(waiting: str, capsys: Any) -> None:
     outcome = magent(capsys, "respond", waiting)
     assert outcome.code == 0
-    assert "sign_off (approval): Publish [bold]it[/bold]?" in outcome.out
+    assert "\nsign_off (approval)\n" in outcome.out
+    assert "\n  Publish [bold]it[/bold]?\n" in outcome.out
     assert f"magent respond {waiting} sign_off --approve" in outcome.out
 
 
@@ -38,7 +39,7 @@ def test_everything_that_waits_is_listed(waiting: str, capsys: Any) -> None:
 
 def test_nothing_that_waits_is_said_on_stderr(here: Path, capsys: Any) -> None:
     outcome = magent(capsys, "respond", "--list")
-    assert (outcome.code, outcome.out, outcome.err) == (0, "", "nothing waits\n")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "nothing waits for an answer\n")
 
 
 def test_an_answer_is_kept_and_resume_goes_on_with_it(waiting: str, capsys: Any) -> None:
@@ -205,4 +206,4 @@ def test_a_question_with_a_deadline_says_until_when(here: Path, capsys: Any) -> 
     text = "magent: 1\nname: d\nnodes: {ask: {type: human_input, input: approval, timeout: 1d}}\n"
     here.joinpath("workflow.yaml").write_text(text)
     assert magent(capsys, "run", "--store", "file:own").code == 3
-    assert "\n  until 20" in magent(capsys, "respond", "latest", "--store", "file:own").out
+    assert ", until 20" in magent(capsys, "respond", "latest", "--store", "file:own").out

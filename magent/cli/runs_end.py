@@ -1,0 +1,88 @@
+"""`magent runs cancel` and `magent runs rm`: a run is ended for good, and forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from magent import records, settings
+from magent.cli import flags
+from magent.cli.console import Console, dump, one_line
+from magent.cli.people import login
+from magent.cli.tables import suggest
+from magent.errors import MagentError, RunLocked, UsageError
+from magent.ports import RunInfo, RunStore
+
+OUTPUTS = ("text", "json")
+
+
+def cancel_run(console: Console, *, id: str, reason: str | None, by: str | None, output: str | None) -> int:
+    """End a run for good."""
+    form = flags.one_of("--output", output, OUTPUTS) or "text"
+    store = settings.open_store(console.settings.store)
+    run_id = asyncio.run(store.resolve(id))
+    status, ended = asyncio.run(records.cancel(store, run_id, by=by or login(), reason=reason))
+    if form == "json":
+        console.result(dump({"run_id": run_id, "status": status, "cancelled": ended}))
+    if ended:
+        console.say(f"⊘ run {run_id} is cancelled", "yellow")
+    elif status == "running":
+        console.hint(f"run {run_id} was asked to end, but whoever drives it has not obeyed yet", "yellow")
+        suggest(console, console.command("runs", "show", run_id), "says how it stands")
+        return 1
+    else:
+        console.hint(f"run {run_id} is {status} already: there is nothing to cancel")
+    return 0
+
+
+def remove_runs(console: Console, *, ids: list[str] | None, yes: bool) -> int:
+    """Remove runs and all that is kept of them."""
+    if not ids:
+        raise UsageError("runs rm needs the id of a run", f"{console.command('runs', 'list')} shows them")
+    store = settings.open_store(console.settings.store)
+    found = asyncio.run(_found(store, ids))
+    if not yes and not _sure(console, found):
+        console.hint("nothing is removed")
+        return 1
+    for info in found:
+        _remove(console, store, info)
+    return 0
+
+
+async def _found(store: RunStore, ids: Sequence[str]) -> list[RunInfo]:
+    """The runs that are meant, each once. Raises UsageError, and RunLocked for one that is driven: before any goes."""
+    named = dict.fromkeys([await store.resolve(id) for id in ids])
+    return [await store.info(run_id) for run_id in named]
+
+
+def _sure(console: Console, found: Sequence[RunInfo]) -> bool:
+    if not (sys.stdin.isatty() and console.terminal):
+        raise UsageError("runs rm asks before it removes, and there is no terminal to ask in", "say --yes")
+    for info in found:
+        console.hint(f"  {info.id}  {one_line(info.workflow or '-', 60)}  {info.status}")
+    what = f"these {len(found)} runs" if len(found) > 1 else "this run"
+    console.raw(f"Remove {what} and all the files they made? [y/N] " if len(found) > 1
+                else f"Remove {what} and all the files it made? [y/N] ")  # fmt: skip
+    try:
+        return input().strip().lower() in ("y", "yes")
+    except EOFError:
+        console.raw("\n")
+        return False
+
+
+def _remove(console: Console, store: RunStore, info: RunInfo) -> None:
+    try:
+        asyncio.run(store.remove(info.id))
+    except RunLocked as locked:
+        raise Driven(locked, console.command("runs", "cancel", info.id)) from locked
+    console.say(f"run {info.id} ({one_line(info.workflow or '-', 60)}, {info.status}) is removed")
+
+
+class Driven(MagentError):
+    """A run that is being driven is not removed under its driver's feet."""
+
+    exit_code = 5
+
+    def __init__(self, locked: RunLocked, command: str) -> None:
+        super().__init__(f"{locked.message}, so it is not removed", f"{command}   ends it first")

@@ -1,0 +1,123 @@
+"""`magent runs history`: the state of a run, step by step, as a difference."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from magent import history, records, settings
+from magent.cli import flags
+from magent.cli.console import Console, dump
+from magent.cli.tables import Part, Sheet
+from magent.errors import UsageError
+from magent.history import Change, Step
+from magent.ports import RunStore
+from magent.source import did_you_mean
+
+OUTPUTS = ("text", "json")
+_LONGEST = 160  # characters of a value, where not all is asked for
+_ALIKE = 24  # characters
+_MOST = 12  # changes of a step
+_SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
+
+
+def history_of(console: Console, *, id: str, node: str | None, since: str | None, output: str | None) -> int:
+    """Show the state of a run, step by step."""
+    form = flags.one_of("--output", output, OUTPUTS) or "text"
+    first = flags.whole("--since", since) or 0
+    store = settings.open_store(console.settings.store)
+    run_id, steps = asyncio.run(_steps(store, id))
+    shown = [step for step in steps if step.seq >= first and node in (None, step.node, step.path)]
+    if form == "json":
+        console.result(dump([step.as_json() for step in shown]))
+        return 0
+    if not shown:
+        _nothing(console, run_id, steps, node)
+        return 0
+    sheet = Sheet(console)
+    for step in shown:
+        _show(sheet, step, everything=console.settings.verbose)
+    sheet.print()
+    return 0
+
+
+async def _steps(store: RunStore, id: str) -> tuple[str, list[Step]]:
+    run_id = await store.resolve(id)
+    record = await store.read(run_id, checkpoint=False)
+    return run_id, list(history.steps(records.workflow_of(record), record.events, run_id))
+
+
+def _nothing(console: Console, run_id: str, steps: Iterable[Step], node: str | None) -> None:
+    known = {name for step in steps for name in (step.node, step.path) if name}
+    if node is not None and node not in known:
+        raise UsageError(f"nothing that '{node}' wrote is in run {run_id}", did_you_mean(node, known))
+    console.hint(f"run {run_id} has written nothing since")
+
+
+def _show(sheet: Sheet, step: Step, *, everything: bool) -> None:
+    clock = time.strftime("%H:%M:%S", time.localtime(step.time))
+    name = "the run begins" if step.status == "begins" else step.path
+    number = f"#{step.visit}" if step.visit > 1 else ""
+    facts = [step.scope and f"in {step.scope}", step.status if step.status == "failed" else ""]
+    beside = ", ".join(fact for fact in facts if fact)
+    sheet.line(
+        Part(f"{step.seq:>5}  {clock}  ", "dim"),
+        Part(name + number, "bold"),
+        Part(f"  {beside}" if beside else "", "dim"),
+    )
+    changes = step.changes if everything else step.changes[:_MOST]
+    for change in changes:
+        _change(sheet, change, everything)
+    if len(changes) < len(step.changes):
+        sheet.line("       ", Part(f"… {len(step.changes) - len(changes):,} more (-v)", "dim"))
+    if not step.changes and step.status != "begins":
+        sheet.line("       ", Part("changes nothing", "dim"))
+
+
+def _change(sheet: Sheet, change: Change, everything: bool) -> None:
+    sign, style = _SIGNS[change.what]
+    values = [value for value, absent in ((change.before, "add"), (change.after, "remove")) if change.what != absent]
+    if everything:
+        said = " → ".join(_whole(value) for value in values)
+        sheet.text(f"{sign} {change.path}: {said}", indent=7, style=style)
+        return
+    if change.what == "change":
+        values = _apart(*values)
+    room = None if sheet.width is None else max(10, sheet.width - 12 - len(change.path))
+    said = " → ".join(_brief(value, len(values), room) for value in values)
+    sheet.line("       ", Part(f"{sign} {change.path}: ", style), said)
+
+
+def _apart(before: Any, after: Any) -> list[Any]:
+    """Of two long texts that begin alike, what they differ in."""
+    if isinstance(before, str) and isinstance(after, str) and len(before) > _ALIKE:
+        pairs = enumerate(zip(before, after, strict=False))
+        alike = next((at for at, (one, other) in pairs if one != other), min(len(before), len(after)))
+        if alike > _ALIKE:
+            return [f"…{text[alike - _ALIKE // 2 :]}" for text in (before, after)]
+    return [before, after]
+
+
+def _whole(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _brief(value: Any, parts: int, room: int | None) -> str:
+    """The value on a line, its middle left out where it is long: of two that are compared, each gets its half."""
+    text = _json(value, 4 * _LONGEST)
+    most = _LONGEST if room is None else min(_LONGEST, (room - 3 * (parts - 1)) // parts)
+    if len(text) <= most:
+        return text
+    return f"{text[: max(1, most - 1)]}…"
+
+
+def _json(value: Any, enough: int) -> str:
+    """The beginning of the value as JSON; of something big no more is written than is shown."""
+    if isinstance(value, str):
+        return json.dumps(value[:enough], ensure_ascii=False)
+    if isinstance(value, Sequence) and len(value) > enough:
+        value = value[:enough]
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,114 @@
+"""`magent runs show`: what happened in a run, what it made, what it cost, what it waits for, what to type next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from magent import cells, durations, plain, records, settings
+from magent.cli import flags, questions, results, visits
+from magent.cli.console import Console, dump
+from magent.cli.tables import Cell, Column, Part, Sheet, ago, local, size
+from magent.outcome import Asked, asked
+from magent.ports import RunStore
+
+OUTPUTS = ("text", "json")
+_OUTPUT_LINES = 30
+_FILES = 10
+
+
+def show_run(console: Console, *, id: str, output: str | None) -> int:
+    """Show one run."""
+    form = flags.one_of("--output", output, OUTPUTS) or "text"
+    store = settings.open_store(console.settings.store)
+    story, waiting = asyncio.run(_read(store, id))
+    if form == "json":
+        console.result(dump(story.shown))
+        return 0
+    sheet = Sheet(console)
+    _head(sheet, story.shown)
+    visits.show(sheet, story.shown["visits"], everything=console.settings.verbose)
+    _made(sheet, story.shown, console.settings.verbose)
+    _failed(sheet, story.shown)
+    for each in waiting:
+        sheet.blank()
+        questions.head(sheet, each)
+        questions.whole(sheet, each, everything=console.settings.verbose)
+    _next(sheet, console, story.shown)
+    sheet.print()
+    return 0
+
+
+async def _read(store: RunStore, id: str) -> tuple[records.Story, list[Asked]]:
+    story = await records.story(store, await store.resolve(id))
+    return story, asked(story.run, store) if story.shown["status"] in ("waiting", "running") else []
+
+
+def _head(sheet: Sheet, shown: Mapping[str, Any]) -> None:
+    status = sheet.status(shown["status"])
+    head: list[Cell] = [Part(status.text, f"bold {status.style}".strip()), "  ", Part(shown["workflow"], "bold")]
+    taken = cells.width(status.text) + cells.width(shown["workflow"]) + len(shown["run_id"]) + 4
+    if sheet.width is None or taken <= sheet.width:
+        sheet.line(*head, "  ", shown["run_id"])
+    else:
+        sheet.line(*head)
+        sheet.line(shown["run_id"], whole=True)
+    begun = local(shown["created"]) + (f" ({ago(shown['created'])})" if sheet.signs else "")
+    facts = [f"begun {begun}", f"worked {durations.show(shown['duration'])}", results.steps(shown["steps"])]
+    for line in _filled(sheet, [*facts, *results.spent(shown["tokens"], shown["cost_usd"])]):
+        sheet.line(Part(line, "dim"))
+    if shown.get("file"):
+        sheet.line(Part(f"file  {shown['file']}", "dim"))
+
+
+def _filled(sheet: Sheet, facts: Sequence[str]) -> list[str]:
+    """The facts, in as few lines as the window has room for."""
+    lines = [facts[0]]
+    for fact in facts[1:]:
+        longer = f"{lines[-1]} · {fact}"
+        if sheet.width is not None and len(longer) > sheet.width:
+            lines.append(fact)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def _made(sheet: Sheet, shown: Mapping[str, Any], everything: bool) -> None:
+    if shown.get("outputs") is not None:
+        sheet.title("Outputs")
+        sheet.text(plain.show(shown["outputs"]), most=None if everything or not sheet.signs else _OUTPUT_LINES)
+    files = shown.get("files") or []
+    if not files:
+        return
+    sheet.title("Files")
+    few = files if everything or not sheet.signs else files[:_FILES]
+    rows: list[Sequence[Cell]] = [(each["path"], Part(size(each["size"]), "dim")) for each in few]
+    sheet.table((Column("", least=16), Column("", right=True)), rows, head=False, indent=2)
+    if len(few) < len(files):
+        sheet.line("  ", Part(f"… {len(files) - len(few)} more (-v)", "dim"))
+    sheet.line("  ", Part(f"in {shown['workspace']}", "dim"), whole=True)
+
+
+def _failed(sheet: Sheet, shown: Mapping[str, Any]) -> None:
+    error = shown.get("error")
+    if error:
+        place = f" at {error['node']}" if error.get("node") else ""
+        sheet.title("Error")
+        sheet.text(f"{error.get('type', 'error')}{place}: {error.get('message', '')}", style="red")
+        if error.get("hint"):
+            sheet.text(error["hint"], indent=4)
+
+
+def _next(sheet: Sheet, console: Console, shown: Mapping[str, Any]) -> None:
+    run, error = shown["run_id"], shown.get("error")
+    steps: list[tuple[str, str]] = []
+    if shown["status"] == "running":
+        steps.append((console.command("runs", "cancel", run), "ends it"))
+    elif step := results.next_step(shown["status"], error):
+        limit = results.flag_of(error) if shown["status"] == "interrupted" else []
+        steps.append((console.command("resume", run, *limit), step))
+    steps.append((console.command("runs", "history", run), "shows its state, step by step"))
+    sheet.title("Next")
+    for command, what in steps:
+        sheet.next(command, what)

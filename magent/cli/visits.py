@@ -1,0 +1,181 @@
+"""What happened in a run: its visits as a tree. Of many items, rounds and visits that went well a few are told; what
+failed or is not done always is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from magent import durations
+from magent.cli import progress
+from magent.cli.tables import STATUSES, Cell, Column, Part, Sheet
+
+Visit = Mapping[str, Any]
+GOOD = ("completed", "skipped")
+_EACH_END = 3  # of a long row of visits that went well, so many are told at its beginning and at its end
+_LONG = 12  # so many items or rounds are told whole
+_LONG_OF_VISITS = 60
+_MOST_BAD = 25
+_STEP = re.compile(r"(.*)\[(\d+)\]")
+_COLUMNS = (
+    Column("NODE", least=20),
+    Column("STATUS", rank=1),
+    Column("TYPE", rank=5),
+    Column("TIME", rank=2, right=True),
+    Column("TOKENS", rank=3, right=True),
+    Column("COST", rank=4, right=True),
+    Column("", least=14, rank=1),
+)
+
+
+@dataclass(slots=True)
+class Knot:
+    """A visit with what ran inside it, or an item or a round (`data` None) with its visits."""
+
+    name: str
+    data: Visit | None = None
+    inner: list[Knot] = field(default_factory=list)
+    groups: dict[str, Knot] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        if self.data is not None:
+            return str(self.data["status"])
+        found = {each.status for each in self.inner}
+        return next((status for status in STATUSES if status in found and status not in GOOD), "completed")
+
+    @property
+    def calm(self) -> bool:
+        return self.status in GOOD and all(each.calm for each in self.inner)
+
+
+def tree(visits: Sequence[Visit]) -> list[Knot]:
+    """The visits of the run's own scope, each with what ran inside it."""
+    top = Knot("")
+    latest: dict[str, Knot] = {}
+    numbers: dict[str, int] = {}
+    for visit in visits:
+        path = str(visit["path"])
+        around, _, name = path.rpartition("/")
+        number = numbers[path] = numbers.get(path, 0) + 1
+        knot = Knot(name + (f"#{number}" if number > 1 else ""), visit)
+        _home(top, latest, around).inner.append(knot)
+        latest[path] = knot
+    return top.inner
+
+
+def _home(top: Knot, latest: dict[str, Knot], around: str) -> Knot:
+    """Where the visits under an address belong: the item or round, or the subgraph."""
+    if not around:
+        return top
+    found = _STEP.fullmatch(around)
+    owner = latest.get(found[1] if found else around, top)
+    if found is None:
+        return owner
+    group = owner.groups.get(found[2])
+    if group is None:
+        group = owner.groups[found[2]] = Knot(f"[{found[2]}]")
+        owner.inner.append(group)
+    return group
+
+
+def show(sheet: Sheet, visits: Sequence[Visit], *, everything: bool = False) -> None:
+    """The section `What happened`."""
+    knots = tree(visits)
+    if knots:
+        sheet.title("What happened")
+        rows = list(_rows(sheet, knots, 0, everything))
+        sheet.table(_COLUMNS, rows, head=not sheet.signs, indent=2 if sheet.signs else 0)
+
+
+def _rows(sheet: Sheet, knots: Sequence[Knot], depth: int, everything: bool) -> Iterator[Sequence[Cell]]:
+    told = range(len(knots)) if everything else _told(knots)
+    next_up = 0
+    for at in told:
+        if at > next_up:
+            yield _gap(sheet, knots[next_up:at], depth)
+        brief = len(told) < len(knots) and knots[at].data is None and knots[at].calm
+        yield from _knot(sheet, knots[at], depth, everything, brief=brief)
+        next_up = at + 1
+    if next_up < len(knots):
+        yield _gap(sheet, knots[next_up:], depth)
+
+
+def _told(knots: Sequence[Knot]) -> Sequence[int]:
+    """Which of them are told one by one."""
+    count = len(knots)
+    if count <= (_LONG if knots[0].data is None else _LONG_OF_VISITS):
+        return range(count)
+    told = {*range(_EACH_END), *range(count - _EACH_END, count)}
+    told |= set([at for at in range(count) if not knots[at].calm][:_MOST_BAD])
+    return [at for at in range(count) if at in told or (at - 1 in told and at + 1 in told)]
+
+
+def _gap(sheet: Sheet, knots: Sequence[Knot], depth: int) -> Sequence[Cell]:
+    counts: dict[str, int] = {}
+    for knot in knots:
+        counts[knot.status] = counts.get(knot.status, 0) + 1
+    said = ", ".join(f"{count:,} {status}" for status, count in counts.items())
+    lead = "  " * depth + ("⋮ " if sheet.signs else "… ")
+    if len(counts) == 1:
+        return (Part(f"{lead}{said}", "dim"), *[""] * (len(_COLUMNS) - 1))
+    return (Part(f"{lead}{len(knots):,} more", "dim"), *[""] * (len(_COLUMNS) - 2), Part(said, "dim"))
+
+
+def _knot(sheet: Sheet, knot: Knot, depth: int, everything: bool, *, brief: bool) -> Iterator[Sequence[Cell]]:
+    inner, name = knot.inner, knot.name
+    if brief and len(inner) > 1:
+        name, inner = f"{name} {', '.join(each.name for each in inner)}", []
+    if knot.data is None and len(inner) == 1:  # an item of one node is one line
+        (only,) = inner
+        name, knot, inner = f"{name} {only.name}", only, only.inner
+    yield _row(sheet, knot, name, depth)
+    if inner:
+        yield from _rows(sheet, inner, depth + 1, everything)
+
+
+def _row(sheet: Sheet, knot: Knot, name: str, depth: int) -> Sequence[Cell]:
+    data = knot.data or {}
+    sign, style = STATUSES.get(knot.status, ("·", ""))
+    lead = "  " * depth + (f"{sign} " if sheet.signs else "")
+    took = data.get("duration") if knot.data is not None else _lasted(knot)
+    tokens = progress.total(data.get("tokens"))
+    cost = data.get("cost")
+    return (
+        Part(lead + name, style if knot.status != "completed" or not sheet.signs else ""),
+        "" if sheet.signs else knot.status,
+        Part(str(data.get("type", "")), "dim") if not sheet.signs else "",
+        Part(durations.show(took), "dim") if took is not None else "",
+        Part(f"{tokens:,}" if tokens else "", "dim"),
+        Part(progress.dollars(cost) if cost else "", "dim"),
+        _remark(knot, sheet.signs),
+    )
+
+
+def _lasted(knot: Knot) -> float | None:
+    times = [each.data["duration"] for each in knot.inner if each.data is not None]
+    return None if not times or None in times else sum(times)
+
+
+def _remark(knot: Knot, signs: bool) -> Part:
+    """What there is to say beside the name: what went wrong, how often it was tried, how many ran inside."""
+    data = knot.data or {}
+    said = []
+    if data.get("error"):
+        said.append(progress.describe_error(data["error"]))
+    elif signs and knot.status not in GOOD:
+        said.append(knot.status)
+    if int(data.get("attempts") or 0) > 1:
+        said.append(f"{data['attempts']} attempts")
+    if len(knot.groups) > 1:
+        said.append(_counted("rounds" if data.get("type") == "loop" else "items", list(knot.groups.values())))
+    style = STATUSES.get(knot.status, ("", ""))[1] if knot.status not in GOOD else "dim"
+    return Part(", ".join(said), style)
+
+
+def _counted(what: str, groups: Sequence[Knot]) -> str:
+    """`500 items, 3 failed`."""
+    counts = {status: sum(each.status == status for each in groups) for status in STATUSES if status not in GOOD}
+    return ", ".join([f"{len(groups):,} {what}", *(f"{count:,} {status}" for status, count in counts.items() if count)])

@@ -9,7 +9,7 @@ from typing import Any
 from magent import plain, records, settings
 from magent.cli import flags, results
 from magent.cli.console import Console, dump
-from magent.cli.tables import STATUSES, Column, Part, Sheet, local, size, suggest
+from magent.cli.tables import STATUSES, Column, Part, Sheet, local, size
 from magent.clock import from_iso, iso
 from magent.engine.fold import Run
 from magent.errors import UsageError
@@ -33,10 +33,10 @@ def list_checkpoints(console: Console, *, id: str, output: str | None) -> int:
         sheet.table(columns, [(str(each.seq), local(each.time), size(each.size), _sound(each)) for each in kept])
         sheet.print()
         if not console.settings.quiet:
-            suggest(console, console.command("checkpoints", "show", run_id, str(kept[-1].seq)), "shows the newest")
+            console.suggest(console.command("checkpoints", "show", run_id, str(kept[-1].seq)), "shows the newest")
     else:
-        console.hint(f"run {run_id} has no checkpoints: it is short")
-        suggest(console, console.command("checkpoints", "show", run_id), "shows how it stands")
+        console.told(f"run {run_id} has no checkpoints: it is short")
+        console.suggest(console.command("checkpoints", "show", run_id), "shows how it stands")
     return 0
 
 

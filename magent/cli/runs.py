@@ -12,7 +12,7 @@ from magent import durations, settings
 from magent.cli import flags
 from magent.cli.console import Console, dump
 from magent.cli.declared import STATUSES
-from magent.cli.tables import Cell, Column, Part, Sheet, ago, local, suggest
+from magent.cli.tables import Cell, Column, Part, Sheet, ago, local
 from magent.clock import iso
 from magent.errors import UsageError
 from magent.ports import RunInfo
@@ -57,11 +57,11 @@ def list_runs(
         _show(console, found, most)
     elif every:
         near = did_you_mean(workflow, {info.workflow for info in every}) if workflow is not None else None
-        console.hint(f"none of the {len(every):,} runs is such a one{f': {near}' if near else ''}")
-        suggest(console, console.command("runs", "list"), "shows them all")
+        console.told(f"none of the {len(every):,} runs is such a one{f': {near}' if near else ''}")
+        console.suggest(console.command("runs", "list"), "shows them all")
     else:
-        console.hint(f"there are no runs in {store.url} yet")
-        suggest(console, console.command("run"), "runs the workflow.yaml that is here")
+        console.told(f"there are no runs in {store.url} yet")
+        console.suggest(console.command("run"), "runs the workflow.yaml that is here")
     return 0
 
 
@@ -92,9 +92,9 @@ def _show(console: Console, found: Sequence[RunInfo], most: int | None) -> None:
         return
     if most is None and len(shown) < len(found):
         more = console.command("runs", "list", "--limit", str(len(found)))
-        suggest(console, more, f"shows the {len(found) - len(shown):,} older ones, too")
+        console.suggest(more, f"shows the {len(found) - len(shown):,} older ones, too")
     if any(info.waiting for info in found):
-        suggest(console, console.command("respond", "--list"), "shows what waits, and how to answer")
+        console.suggest(console.command("respond", "--list"), "shows what waits, and how to answer")
 
 
 def _row(sheet: Sheet, info: RunInfo) -> Sequence[Cell]:

@@ -10,7 +10,6 @@ from magent import records, settings
 from magent.cli import flags
 from magent.cli.console import Console, dump, one_line
 from magent.cli.people import login
-from magent.cli.tables import suggest
 from magent.errors import MagentError, RunLocked, UsageError
 from magent.ports import RunInfo, RunStore
 
@@ -28,11 +27,11 @@ def cancel_run(console: Console, *, id: str, reason: str | None, by: str | None,
     if ended:
         console.say(f"⊘ run {run_id} is cancelled", "yellow")
     elif status == "running":
-        console.hint(f"run {run_id} was asked to end, but whoever drives it has not obeyed yet", "yellow")
-        suggest(console, console.command("runs", "show", run_id), "says how it stands")
+        console.told(f"run {run_id} was asked to end, but whoever drives it has not obeyed yet", "yellow")
+        console.suggest(console.command("runs", "show", run_id), "says how it stands")
         return 1
     else:
-        console.hint(f"run {run_id} is {status} already: there is nothing to cancel")
+        console.told(f"run {run_id} is {status} already: there is nothing to cancel")
     return 0
 
 

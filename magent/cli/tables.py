@@ -211,13 +211,6 @@ def wrap(line: str, columns: int) -> Iterator[str]:
     yield line
 
 
-def suggest(console: Console, command: str, what: str) -> None:
-    """A command to type next, on stderr."""
-    room = console.window
-    apart = "\n      " if room is not None and len(command) + len(what) + 5 > room else "   "
-    console.hint(f"  {command}{apart}{what}")
-
-
 def ago(when: float, now: float | None = None) -> str:
     """`just now`, `5m ago`, `3h ago`, `2d ago`; the date where it is longer ago than a week."""
     passed = (time.time() if now is None else now) - when

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from magent.ports import Reply, Request, Usage
+from magent.spec.loader import load_yaml
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = ROOT / "workflows"
@@ -22,7 +23,10 @@ class Scripted:
 
     async def ask(self, request: Request, on_text: Callable[[str], None]) -> Reply:
         self.asked.append(request.path)
-        return Reply("", self.answer(request), has_data=True, usage=Usage(10, 5, 0.0, 1))
+        answer = self.answer(request)
+        if isinstance(answer, str):
+            return Reply(answer, usage=Usage(10, 5, 0.0, 1))
+        return Reply("", answer, has_data=True, usage=Usage(10, 5, 0.0, 1))
 
     async def close(self) -> None:
         return None
@@ -48,9 +52,48 @@ def find(request: Request) -> dict[str, Any]:
     return {"findings": ["shop/orders.py:25: a name may hold a quote", "two\nlines"]}
 
 
-ANSWERS: dict[str, dict[str, Any]] = {"quickstart": {"reader": read_report}, "review_change": {"reviewer": find}}
+def sort_issue(request: Request) -> dict[str, Any]:
+    """Sure of all issues but the last one."""
+    return {"kind": "bug", "sure": 20 if "log in" in request.prompt else 90, "why": "it says | so"}
+
+
+def first_line(request: Request) -> str:
+    return _inside(request.prompt).splitlines()[0]
+
+
+def draft(request: Request) -> str:
+    return "draft 2" if "Mend this" in request.prompt else "draft 1"
+
+
+def opinion(request: Request) -> dict[str, Any]:
+    return {"score": 9, "faults": ["it is stiff"]}
+
+
+def translate(request: Request) -> str:
+    """Marked with the attempt, so that a rule can refuse the first one."""
+    return f"{request.prompt.splitlines()[0]} {_inside(request.prompt)}"
+
+
+def _inside(prompt: str) -> str:
+    return prompt.partition("<text>\n")[2].partition("\n</text>")[0]
+
+
+ANSWERS: dict[str, dict[str, Callable[[Request], Any]]] = {
+    "quickstart": {"reader": read_report},
+    "review_change": {"reviewer": find},
+    "triage": {"sorter": sort_issue},
+    "digest": {"reader": first_line},
+    "revise": {"writer": draft, "judge": opinion},
+    "translate": {"translator": translate},
+}
 
 
 def agents(name: str) -> dict[str, Scripted]:
     """Scripted agents for every agent of a workflow."""
     return {agent: Scripted(answer) for agent, answer in ANSWERS.get(name, {}).items()}
+
+
+def answers(name: str) -> dict[str, Any]:
+    """The answers file that is shipped with a workflow."""
+    data, _, _ = load_yaml((WORKFLOWS / name / "answers.yaml").read_bytes(), "answers.yaml")
+    return dict(data)

@@ -18,12 +18,12 @@ from magent import draw
 from magent.agents.download import model_file
 from magent.app import check
 from magent.events import WorkFailed
-from magent.spec.loader import load_yaml
-from tests.docs.samples import FILES, ROOT, Scripted, agents, find, make_things_up, read_report
+from tests.docs.samples import FILES, ROOT, Scripted, agents, answers, find, make_things_up, read_report
 
 
 def test_there_are_workflows() -> None:
-    assert {"quickstart", "review_change", "runbook"} <= set(FILES)
+    gallery = {"triage", "digest", "revise", "translate", "nightly"}
+    assert {"quickstart", "review_change", "runbook", *gallery} <= set(FILES)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -143,8 +143,7 @@ def test_the_command_of_the_readme_asks_its_one_question_in_a_terminal(clone: Pa
 
 
 def test_a_review_goes_back_with_a_remark_and_is_then_signed(here: Path) -> None:
-    answers, _, _ = load_yaml((FILES["review_change"].parent / "review_change/answers.yaml").read_bytes(), "answers")
-    result = run("review_change", answers=answers)
+    result = run("review_change", answers=answers("review_change"))
     assert result.outputs["verdict"] == "changes are needed"
     assert result.outputs["findings"] == [
         "shop/orders.py:24: something is left to do",
@@ -185,8 +184,7 @@ def test_an_empty_change_needs_no_review(here: Path) -> None:
 
 
 def test_a_release_is_switched_to_after_its_warm_up(here: Path) -> None:
-    answers, _, _ = load_yaml((FILES["runbook"].parent / "runbook/answers.yaml").read_bytes(), "answers")
-    result = run("runbook", answers=answers)
+    result = run("runbook", answers=answers("runbook"))
     assert result.outputs == {"running": "1.1", "result": "switched", "probes": 3, "log": "runbook-demo/log"}
     assert os.readlink(here / "runbook-demo/current") == "releases/1.1"
     assert "switched to 1.1 OPS-17" in (here / "runbook-demo/log").read_text()

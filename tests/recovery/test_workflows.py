@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,20 +23,20 @@ from tests.fakes import ManualClock, MemoryJournal, ScriptedPeople
 
 
 class Machine:
-    """Runs no program, but says what it would print. `done` lists what was asked of it."""
+    """Runs no program, but says what it would print, given command and stdin. `done` lists what was asked of it."""
 
     def __init__(self, says: Callable[[str, str], ProcessResult]) -> None:
         self.says = says
         self.done: list[str] = []
 
-    async def run(self, argv: Sequence[str], *, cwd: str, **_: Any) -> ProcessResult:
+    async def run(self, argv: Sequence[str], *, stdin: str | None = None, **_: Any) -> ProcessResult:
         await asyncio.sleep(0)
         command = " ".join(argv)
         self.done.append(command)
-        return self.says(command, cwd)
+        return self.says(command, stdin or "")
 
 
-def ferry(command: str, cwd: str) -> ProcessResult:
+def ferry(command: str, _stdin: str) -> ProcessResult:
     reports = WORKFLOWS / "quickstart" / "reports"
     if command.endswith("ls -1 -- *.txt"):
         return ProcessResult(0, "".join(f"{file.name}\n" for file in sorted(reports.iterdir())), "")
@@ -44,24 +45,65 @@ def ferry(command: str, cwd: str) -> ProcessResult:
     return ProcessResult(0, "", "")
 
 
-def change(command: str, cwd: str) -> ProcessResult:
+def change(command: str, _stdin: str) -> ProcessResult:
     if command.startswith("cat -- "):
         return ProcessResult(0, (WORKFLOWS / "review_change" / "sample.diff").read_text(), "")
     return ProcessResult(0, "a.py:1: it is long\n" if command.startswith("awk") else "", "")
 
 
-def site(command: str, cwd: str) -> ProcessResult:
-    if command.endswith("/health"):
-        return ProcessResult(1, "", "no database") if cwd == "broken" else ProcessResult(0, "well", "")
+def site(command: str, _stdin: str) -> ProcessResult:
     for words, output in (("readlink", "releases/1.0\n"), ("ls -1", "1.0\n1.1\n"), ("df -Pk", "99999\n")):
         if words in command:
             return ProcessResult(0, output, "")
     return ProcessResult(0, "", "")
 
 
+def broken_site(command: str, stdin: str) -> ProcessResult:
+    return ProcessResult(1, "", "no database") if command.endswith("/health") else site(command, stdin)
+
+
+def tracker(command: str, _stdin: str) -> ProcessResult:
+    if command.startswith("cat -- "):
+        return ProcessResult(0, (WORKFLOWS / "triage" / "issues.json").read_text(), "")
+    return ProcessResult(0, '{"118": 104}' if command.startswith("awk") else "", "")
+
+
+def folder(command: str, _stdin: str) -> ProcessResult:
+    minutes = WORKFLOWS / "digest" / "minutes"
+    if command.endswith("ls -1 -- *.txt"):
+        return ProcessResult(0, "".join(f"{file.name}\n" for file in sorted(minutes.iterdir())), "")
+    if command.startswith("cat -- "):
+        return ProcessResult(0, (minutes / command.split()[-1]).read_text(), "")
+    return ProcessResult(0, "", "")
+
+
+def editor(command: str, stdin: str) -> ProcessResult:
+    """Finds the second draft better than the first."""
+    if command.startswith("awk"):
+        return ProcessResult(0, json.dumps({"score": 8 if "2" in stdin else 3, "faults": ["dull"]}), "")
+    return ProcessResult(0, "Must say: 8:15\n", "")
+
+
+def glossary(command: str, stdin: str) -> ProcessResult:
+    """Refuses the first translation into French."""
+    if "check.awk" in command:
+        return ProcessResult(0, "no glossary\n" if "French, attempt 1" in stdin else "", "")
+    return ProcessResult(0, "The boat is late.\n" if command.startswith("cat --") else "", "")
+
+
+def well(command: str, _stdin: str) -> ProcessResult:
+    return ProcessResult(0, "2026-05-20\n" if "sample-day" in command else "", "")
+
+
+def unwell(command: str, stdin: str) -> ProcessResult:
+    if "app.log" in command:
+        return ProcessResult(2, "", "no such file")
+    return ProcessResult(0, "the disk is full\n", "") if "df -Pk" in command else well(command, stdin)
+
+
 @dataclass(frozen=True)
 class Case:
-    """How a workflow is run here. With `broken` the machine answers as where a release is broken."""
+    """How a workflow is run here, on which machine. With `broken` it is to end as failed."""
 
     name: str
     says: Callable[[str, str], ProcessResult]
@@ -70,7 +112,7 @@ class Case:
     broken: bool = False
 
     def __str__(self) -> str:
-        return f"{self.name}-broken" if self.broken else self.name
+        return f"{self.name}-{self.says.__name__}"
 
 
 REVIEW = {"decision": "approve", "comments": None, "content": "# Review\n"}
@@ -79,7 +121,13 @@ CASES = [
     Case("quickstart", ferry, {"agreed": {"approved": True}}),
     Case("review_change", change, {"sign_off": REVIEW}, {"second_look": True}),
     Case("runbook", site, {"go": GO}),
-    Case("runbook", site, {"go": GO}, broken=True),
+    Case("runbook", broken_site, {"go": GO}, broken=True),
+    Case("triage", tracker, {"confirm": {"choice": "feature"}}),
+    Case("digest", folder, {"without": {"approved": True}}, {"group": 2}),
+    Case("revise", editor, {"settle": {"approved": True}}, {"rounds": 3, "judge": True}),
+    Case("translate", glossary, {"sign": {"decision": "approve", "comments": None, "content": "Bac.", "by": "jonas"}}),
+    Case("nightly", well),
+    Case("nightly", unwell, {"decide": {"choice": "seen"}}),
 ]
 
 
@@ -99,7 +147,7 @@ class Life:
         self.case = case
         self.workflow = loaded(case.name)
         self.agents = agents(case.name)
-        self.machine = Machine(lambda command, _: case.says(command, "broken" if case.broken else ""))
+        self.machine = Machine(case.says)
         self.lab = Lab(
             self.workflow,
             clock=ManualClock(auto=True),

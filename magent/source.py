@@ -195,9 +195,9 @@ def _visible(line: str) -> str:
 def render(problem: Problem, lines: Sequence[str] | None = None) -> str:
     """The problem as `file:line:col: severity: message [code]`, its path, the source line with a caret, and
     the hint."""
-    out = [f"{problem.position}: {problem.severity}: {_visible(problem.message)} [{problem.code}]"]
+    out = [f"{_visible(str(problem.position))}: {problem.severity}: {_visible(problem.message)} [{problem.code}]"]
     if problem.path:
-        out.append(f"  at {problem.path}")
+        out.append(f"  at {_visible(problem.path)}")
     if lines is not None and 1 <= problem.position.line <= len(lines):
         text = lines[problem.position.line - 1]
         column = min(problem.position.column, len(text) + 1)
@@ -207,7 +207,7 @@ def render(problem: Problem, lines: Sequence[str] | None = None) -> str:
         out.append(f"  {number} | {shown}")
         out.append(f"  {' ' * len(number)} | {' ' * _width(shown[: column - 1 - start])}^")
     if problem.related:
-        out.append(f"  see also {problem.related}")
+        out.append(f"  see also {_visible(str(problem.related))}")
     if problem.hint:
-        out.append(f"  hint: {problem.hint}")
+        out.append(f"  hint: {_visible(problem.hint)}")
     return "\n".join(out)

@@ -253,6 +253,10 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 
 def _wants_color(stream: TextIO, refused: bool) -> bool:
-    if refused or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    """What was said nearest counts: the flag, NO_COLOR, FORCE_COLOR (for a pager, or a log that shows colours), and
+    then what the stream is."""
+    if refused or os.environ.get("NO_COLOR"):
         return False
-    return _is_terminal(stream)
+    if any(os.environ.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    return _is_terminal(stream) and os.environ.get("TERM") != "dumb" and os.environ.get("CLICOLOR") != "0"

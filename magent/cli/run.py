@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import shlex
+from pathlib import Path
 from typing import Any
 
 from magent import app, plain
 from magent.cli import execution, flags, inputs
 from magent.cli.console import Console, dump
 from magent.cli.execution import Conditions, Watch
+from magent.errors import InvalidWorkflow, MagentError, UsageError
 
 DURABILITIES = ("sync", "async", "exit")
 Words = list[str] | None
@@ -52,11 +57,36 @@ def run(
 
 
 def load(console: Console, file: str) -> app.LoadedWorkflow:
-    """The workflow, its warnings told. Raises InvalidWorkflow."""
-    loaded = app.load(file)
+    """The workflow, its warnings told. Raises InvalidWorkflow; UsageError where there is no such file."""
+    try:
+        loaded = app.load(file)
+    except InvalidWorkflow as invalid:
+        only = invalid.problems[0]
+        if (
+            only.code != "unreadable-file" or only.path
+        ):  # of a file that it names, or the file's content: its place tells
+            raise
+        raise UsageError(only.message, only.hint or _instead(console, file)) from invalid
     if not console.settings.quiet:
         console.problems(loaded.problems, loaded.sources)
     return loaded
+
+
+def _instead(console: Console, file: str) -> str | None:
+    """What may have been meant by a file that is not there."""
+    if file == "workflow.yaml":
+        beside = sorted(each.name for each in Path().glob("*.y*ml") if each.suffix in (".yaml", ".yml"))[:3]
+        named = ", ".join(shlex.join(["magent", "run", each]) for each in beside)
+        return f"name the file: {named}" if beside else "write one, or name one: magent run path/to/workflow.yaml"
+    if os.path.sep in file or Path(file).suffix:
+        return None
+    try:
+        run_id = asyncio.run(app.open_store(console.settings.store).resolve(file))
+    except MagentError:
+        return None
+    return (
+        f"it is a run: {console.command('resume', run_id)} goes on, {console.command('runs', 'show', run_id)} shows it"
+    )
 
 
 def _tell_plan(console: Console, plan: dict[str, Any], output: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -43,10 +44,14 @@ def _shown(text: str) -> str:
 def unknown(text: str, known: Sequence[str], place: str) -> UsageError:
     """The error for an id that no run has; `known` are the ids there are."""
     if not known:
-        return UsageError(f"there is no run {_shown(text)}: {place} holds no runs", "start one with: magent run FILE")
-    return UsageError(
-        f"there is no run {_shown(text)} in {place}", did_you_mean(text, known) or "see: magent runs list"
-    )
+        hint = "start one with: magent run FILE"
+        if text == LATEST:
+            return UsageError(f"there are no runs yet: {place} holds no runs", hint)
+        return UsageError(f"there is no run {_shown(text)}: {place} holds no runs", hint)
+    hint = did_you_mean(text, [*known, LATEST]) or "magent runs list shows those there are"
+    if text.endswith((".yaml", ".yml")):
+        hint = f"an id is wanted here; a file is run with: magent run {shlex.quote(text)}"
+    return UsageError(f"there is no run {_shown(text)} in {place}", hint)
 
 
 def find(text: str, known: Sequence[str], place: str) -> str:
@@ -59,4 +64,4 @@ def find(text: str, known: Sequence[str], place: str) -> str:
     if not found:
         raise unknown(text, known, place)
     listed = ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
-    raise UsageError(f"{text!r} fits {len(found)} runs: {listed}", "type more of the id")
+    raise UsageError(f"{text!r} fits {len(found)} runs: {listed}", "type more of the id, or the whole of it")

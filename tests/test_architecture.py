@@ -45,7 +45,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "live", "results", "reports", "execution",
         "tables", "people", "questions", "visits",
         "run", "resume", "respond", "validate", "graph", "runs", "runs_show", "runs_history", "runs_end", "checkpoints",
-        "schema",
+        "schema", "roles",
     ),
     "draw": (
         "canvas", "overlay", "pictures", "words", "spine", "boxes", "scopes",
@@ -64,7 +64,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     ),
     "human": (
         "__init__", "chain", "file", "prompts", "keyboard", "toolbar", "child", "editor", "lines", "lists", "frame",
-        "drawn", "display", "form", "kinds", "terminal",
+        "stage", "drawn", "display", "form", "kinds", "terminal",
     ),
     "roles": ("words", "role", "decision", "index", "ranking", "router", "__init__"),
     "spec": (

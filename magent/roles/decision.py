@@ -42,10 +42,9 @@ class Match:
 
     def sentence(self) -> str:
         if self.how == "missing":
-            return f"lacks the {self.named}"
-        if self.how == "exact":
-            return f"has the {self.named} ({self.points:+})"
-        return f"meets the {self.named} with '{self.by}' ({self.points:+})"
+            return f"no {self.named}"
+        by = f" by '{self.by}'" if self.how == "related" else ""
+        return f"{self.named}{by} ({self.points:+})"
 
     @property
     def named(self) -> str:
@@ -88,14 +87,14 @@ class Candidate:
     def reasons(self) -> tuple[str, ...]:
         """Why it has its score, a short sentence each."""
         said = ["is preferred"] if self.preferred else []
-        said += [match.sentence() for match in self.matches]
         if self.asked_type is not None:
             said.append(f"is of type '{self.role_type}', not '{self.asked_type}'" if self.role_type else "has no type")
+        said += [match.sentence() for match in sorted(self.matches, key=lambda match: match.how != "missing")]
         if self.words:
-            said.append(f"its words: {', '.join(self.words)}")
+            said.append(f"matches {', '.join(self.words)}")
         elif not self.matches:
-            said.append("no word of the task is its own")
-        if self.unrelated is not None:
+            said.append("matches no word of the task")
+        if self.unrelated is not None and self.score > 0:
             beside = f"{self.unrelated} unrelated" if self.unrelated else "nothing unrelated"
             said.append(f"{beside} ({self.focus:+.2f})")
         if self.ties_with is not None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from magent.cli import files, flags, results
 from magent.cli.console import Console
 from magent.cli.download import Download
+from magent.cli.live import Live, fits
 from magent.cli.progress import Progress
 from magent.human.prompts import is_terminal
 from magent.model import Workflow
@@ -63,17 +64,32 @@ def carry_out(
     `start` is given the fields of `app.Options` that say who watches. With the workflow, agents are told by name.
     """
     lines = results.Lines(console, stream=watch.stream is not False)
-    watching: dict[str, Any] = {"color": console.color}
-    sinks: list[Sink] = [lines] if watch.output == "jsonl" else []
-    if not console.settings.quiet:
-        stream = watch.stream if watch.stream is not None else console.terminal or console.settings.verbose
-        progress = Progress(console, console.raw, stream=stream, workflow=workflow)
-        sinks.append(progress)
-        watching |= {"on_terminal": progress.attach, "on_download": Download(progress.write, console.terminal)}
-    watching["sinks"] = tuple(sinks)
-    with contextlib.redirect_stdout(sys.stderr):  # stdout is for the result, not for what a `call` function prints
+    told: list[Sink] = [lines] if watch.output == "jsonl" else []
+    with _watching(console, watch, workflow) as watching:
+        watching |= {"color": console.color, "sinks": (*told, *watching.pop("sinks", ()))}
         result = asyncio.run(start(watching))
     code = results.tell(console, result, watch.output)
     if lines.fault is not None:
         raise lines.fault
     return code
+
+
+@contextlib.contextmanager
+def _watching(console: Console, watch: Watch, workflow: Workflow | None) -> Iterator[dict[str, Any]]:
+    """The fields of `app.Options` that say who watches. stdout is for the result, not for what a `call` function
+    prints meanwhile."""
+    if not console.settings.quiet and fits(console) and not (watch.output == "jsonl" and console.shares_terminal):
+        told = watch.stream is True or console.settings.verbose
+        live = Live(console, text=watch.stream is not False, everything=console.settings.verbose, tell_text=told)
+        watching = {"sinks": (live,), "on_run": live.watch, "on_terminal": live.attach, "on_download": live.fetched}
+        with live.shown():
+            yield watching
+        return
+    with contextlib.redirect_stdout(sys.stderr):
+        yield {} if console.settings.quiet else _plainly(console, watch, workflow)
+
+
+def _plainly(console: Console, watch: Watch, workflow: Workflow | None) -> dict[str, Any]:
+    stream = watch.stream if watch.stream is not None else console.terminal or console.settings.verbose
+    progress = Progress(console, console.raw, stream=stream, workflow=workflow)
+    return {"sinks": (progress,), "on_terminal": progress.attach, "on_download": Download(progress.write)}

@@ -14,6 +14,27 @@ from magent.model import Prompt, Subgraph, Task, Workflow
 TEXT_WIDTH = 100
 
 
+class Chunks:
+    """Text that streams from several visits, as lines of each; long ones are broken before they end."""
+
+    def __init__(self) -> None:
+        self._partial: dict[str, str] = {}
+
+    def feed(self, path: str, text: str) -> list[str]:
+        *lines, rest = (self._partial.pop(path, "") + text).split("\n")
+        while len(rest) > TEXT_WIDTH:
+            cut = rest.rfind(" ", 1, TEXT_WIDTH) + 1 or TEXT_WIDTH
+            lines.append(rest[:cut])
+            rest = rest[cut:]
+        if rest:
+            self._partial[path] = rest
+        return lines
+
+    def flush(self, path: str) -> list[str]:
+        rest = self._partial.pop(path, "")
+        return [rest] if rest else []
+
+
 class Progress:
     """Writes a line an event through `write`, which takes whole lines (and may hold them back while a person types)."""
 
@@ -27,7 +48,7 @@ class Progress:
         self._terminal: Any = None
         self._held: list[str] = []
         self._started: dict[str, float] = {}
-        self._partial: dict[str, str] = {}
+        self._chunks = Chunks()
 
     def __call__(self, event: Event) -> None:
         tell = _TELLERS.get(event.type)
@@ -109,23 +130,13 @@ class Progress:
         self._line(event, "·", f"{path} round {int(event.data.get('index', 0)) + 1}", "dim")
 
     def _text(self, event: Event, path: str) -> None:
-        if event.data.get("structured"):  # pieces of JSON tell a reader nothing
-            return
-        if not self._stream:
-            return
-        *lines, rest = (self._partial.pop(path, "") + str(event.data.get("text", ""))).split("\n")
-        while len(rest) > TEXT_WIDTH:
-            cut = rest.rfind(" ", 1, TEXT_WIDTH) + 1 or TEXT_WIDTH
-            lines.append(rest[:cut])
-            rest = rest[cut:]
-        for line in lines:
-            self._streamed(path, line)
-        if rest:
-            self._partial[path] = rest
+        if self._stream and not event.data.get("structured"):  # pieces of JSON tell a reader nothing
+            for line in self._chunks.feed(path, str(event.data.get("text", ""))):
+                self._streamed(path, line)
 
     def _flush(self, path: str) -> None:
-        if rest := self._partial.pop(path, ""):
-            self._streamed(path, rest)
+        for line in self._chunks.flush(path):
+            self._streamed(path, line)
 
     def _streamed(self, path: str, line: str) -> None:
         self.write(f"         {self._console.styled(path + ' │', 'dim')} {neutral(line)}\n")

@@ -1,0 +1,67 @@
+"""What others in the process print while a run is shown: Python functions, warnings, logging."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from magent.cli.console import neutral
+
+_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_LONGEST = 4096  # characters of a line that does not end
+
+
+class Beside(io.RawIOBase):
+    """Hands whole lines to `tell`; the one that is not finished is `rest`. What a carriage return goes back over is
+    gone, as it would be on the screen; colours and cursor movements are dropped."""
+
+    def __init__(self, real: TextIO, tell: Callable[[str], None]) -> None:
+        self.rest = ""
+        self._real = real
+        self._tell = tell
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._real.fileno()
+
+    def write(self, data: Any) -> int:
+        *lines, self.rest = (self.rest + self._decoder.decode(bytes(data))).split("\n")
+        for line in lines:
+            self._tell(plain(line))
+        self.rest = self.rest[self.rest.rfind("\r", 0, -1) + 1 :]
+        if len(self.rest) > _LONGEST:
+            self.finish()
+        return len(data)
+
+    def finish(self) -> None:
+        """What is not finished is told as it is."""
+        rest, self.rest = plain(self.rest), ""
+        if rest:
+            self._tell(rest)
+
+
+def plain(line: str) -> str:
+    """The line as a terminal would show it in the end, without colours."""
+    return neutral(_SEQUENCE.sub("", line.rstrip("\r").rpartition("\r")[2]))
+
+
+@contextmanager
+def beside(real: TextIO, tell: Callable[[str], None]) -> Iterator[Beside]:
+    """What is printed meanwhile, on stdout or stderr, goes to `tell`, line by line."""
+    raw = Beside(real, tell)
+    stream = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)  # type: ignore[type-var]
+    before = sys.stdout, sys.stderr
+    sys.stdout = sys.stderr = stream
+    try:
+        yield raw
+    finally:
+        sys.stdout, sys.stderr = before
+        raw.finish()

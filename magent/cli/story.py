@@ -1,0 +1,154 @@
+"""What of a run is told for good: the lines that scroll away above the live view.
+
+Calm: of many branches or rounds those that go well are told together, by the node around them. What fails, what
+people answer and what waits for them is always told.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from magent import durations
+from magent.cli.board import Spot
+from magent.cli.console import one_line
+from magent.cli.paint import Line
+from magent.cli.progress import answer_of, describe_error, dollars
+from magent.events import Event
+from magent.model import Choice, End, HumanInput, Loop, Parallel, Start
+
+_MOST = 400  # characters of what is told in a line
+
+
+class Story:
+    """Gives the lines of an event. With `everything`, nothing is told together, and each line has its time.
+
+    `asked_here`: questions are put on this terminal, where they are seen.
+    """
+
+    def __init__(self, *, everything: bool = False) -> None:
+        self.asked_here = False
+        self._everything = everything
+
+    def __call__(self, event: Event, spot: Spot | None) -> list[Line]:
+        teller = _TELLERS.get(event.type)
+        line = teller(self, event, spot) if teller else None
+        if not line:
+            return []
+        clock = time.strftime("%H:%M:%S ", time.localtime(event.time)) if self._everything else ""
+        return [[(clock, "dim"), *line]]
+
+    def _run(self, event: Event, _: Spot | None) -> Line:
+        data = event.data
+        name = f" of {data['workflow']}" if isinstance(data.get("workflow"), str) else ""
+        what = "resumes" if event.type == "run.resumed" else "starts"
+        return [(one_line(f"● run {data.get('run_id', '')}{name} {what}"), "bold")]
+
+    def _begins(self, event: Event, spot: Spot | None) -> Line | None:
+        question = event.data.get("ask")
+        if isinstance(question, Mapping) and not self.asked_here:
+            prompt = one_line(f": {question['prompt']}", _MOST) if question.get("prompt") else ""
+            return [("? ", "yellow"), (_address(event), ""), (f" asks{prompt}", "")]
+        if not self._everything or isinstance(question, Mapping):
+            return None
+        agent = f"  {spot.agent}" if spot is not None and spot.agent else ""
+        return [("▶ ", "blue"), (_address(event), ""), (one_line(agent), "dim")]
+
+    def _completes(self, event: Event, spot: Spot | None) -> Line | None:
+        node = spot.node if spot is not None else None
+        if not self._everything and (isinstance(node, (Start, End)) or (spot is not None and spot.quiet)):
+            return self._answer(event, spot)
+        said = answer_of(event)
+        if isinstance(node, Choice) and isinstance(event.data.get("output"), str):
+            said = f" → {event.data['output']}"
+        facts = " · ".join(_facts(event, spot))
+        return [("✔ ", "green"), (_address(event), ""), (said, ""), (f"  {facts}" if facts else "", "dim")]
+
+    def _answer(self, event: Event, spot: Spot | None) -> Line | None:
+        """What a person said counts, however many were asked."""
+        if spot is None or not isinstance(spot.node, HumanInput) or not answer_of(event):
+            return None
+        return [("✔ ", "green"), (_address(event), ""), (answer_of(event), "")]
+
+    def _fails(self, event: Event, spot: Spot | None) -> Line:
+        error = event.data.get("error")
+        at = error.get("node") if isinstance(error, Mapping) else None
+        why = f" (at {at})" if at and at != event.data.get("node") else f": {describe_error(error)}"
+        following = event.data.get("next")
+        goes_on = f" (goes on: {following})" if isinstance(following, str) else " (goes on)"
+        caught = goes_on if "caught" in event.data else ""
+        text = one_line(f"{_address(event)} failed{why}{caught}", _MOST)
+        facts = " · ".join(_facts(event, spot))
+        return [("✘ ", "red"), (text, "red"), (f"  {facts}" if facts else "", "dim")]
+
+    def _retries(self, event: Event, spot: Spot | None) -> Line | None:
+        if spot is not None and spot.quiet and not self._everything:
+            return None
+        delay = durations.show(max(0.0, float(event.data.get("at") or event.time) - event.time))
+        why = describe_error(event.data.get("error"))
+        return [("↻ ", "yellow"), (one_line(f"{_address(event)} tries again in {delay}: {why}", _MOST), "yellow")]
+
+    def _waits(self, event: Event, spot: Spot | None) -> Line | None:
+        if spot is not None and spot.quiet and not self._everything:
+            return None
+        return [("⏸ ", "yellow"), (f"{_address(event)} waits for an answer", "yellow")]
+
+    def _answered(self, event: Event, _: Spot | None) -> Line:
+        answer = event.data.get("answer")
+        answer = answer if isinstance(answer, Mapping) else {}
+        by = f" by {answer['by']}" if answer.get("by") else ""
+        via = f" ({answer['via']})" if answer.get("via") else ""
+        return [("✎ ", "green"), (one_line(f"{_address(event)} answered{by}{via}", _MOST), "")]
+
+    def _aside(self, event: Event, spot: Spot | None) -> Line | None:
+        if spot is not None and spot.quiet and not self._everything:
+            return None
+        skipped = event.type == "visit.skipped"
+        return [(f"{'○' if skipped else '⊘'} {_address(event)} {'skipped' if skipped else 'cancelled'}", "dim")]
+
+    def _round(self, _: Event, spot: Spot | None) -> Line | None:
+        if not self._everything or spot is None:
+            return None
+        return [(f"· {one_line(spot.path)} round {spot.round + 1}", "dim")]
+
+
+def _address(event: Event) -> str:
+    return one_line(str(event.data.get("path") or event.data.get("node") or ""))
+
+
+def _facts(event: Event, spot: Spot | None) -> Iterator[str]:
+    """What it was, how long it took, what it cost."""
+    if spot is None:
+        return
+    if isinstance(spot.node, Parallel) and spot.total is not None:
+        failed = f", {spot.failed:,} failed" if spot.failed else ""
+        yield f"{spot.ended:,}/{spot.total:,}{failed}"
+    if isinstance(spot.node, Loop):
+        yield f"{spot.round + 1:,} round{'' if spot.round == 0 else 's'}"
+    if spot.many and spot.retries:
+        yield f"{spot.retries:,} retried"
+    took = event.time - spot.since
+    if took >= 0.01:
+        yield durations.show(took)
+    if event.data.get("fallback"):
+        yield f"agent {one_line(str(event.data.get('agent')))}"
+    if spot.tokens:
+        yield f"{spot.tokens:,} tokens"
+    if spot.cost:
+        yield dollars(spot.cost)
+
+
+_TELLERS: dict[str, Any] = {
+    "run.started": Story._run,
+    "run.resumed": Story._run,
+    "visit.started": Story._begins,
+    "visit.retry": Story._retries,
+    "visit.waiting": Story._waits,
+    "visit.answered": Story._answered,
+    "visit.completed": Story._completes,
+    "visit.skipped": Story._aside,
+    "visit.failed": Story._fails,
+    "visit.cancelled": Story._aside,
+    "round.started": Story._round,
+}

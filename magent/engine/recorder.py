@@ -76,7 +76,7 @@ class Recorder:
 
     def _enough(self) -> int:
         """How many events are worth a checkpoint: more, the larger the fold, so that the cost stays in proportion."""
-        return max(self.checkpoints.every, len(self.run.scopes), self.run.steps // 5)
+        return max(self.checkpoints.every, 2 * len(self.run.scopes), self.run.steps // 5)
 
     async def _checkpoint(self, now: float) -> None:
         self.checkpoint_seq, self.checkpoint_time = self.run.seq, now

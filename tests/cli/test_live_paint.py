@@ -12,26 +12,8 @@ from magent.cli.paint import Window, bar, brief, last_rows, paint, render
 from tests.cli.live import board, completed, failed, follow, painted, says, started
 from tests.terminal import Golden
 
-NAMES = ("north", "south", "east", "west", "pier", "dock", "quay", "mole", "buoy", "reef", "isle", "cove", "bay", "cape")
-FILES = [f"{name}.txt" for name in NAMES]
-    f"{name}.txt"
-    for name in [
-        "north",
-        "south",
-        "east",
-        "west",
-        "pier",
-        "dock",
-        "quay",
-        "mole",
-        "buoy",
-        "reef",
-        "isle",
-        "cove",
-        "bay",
-        "cape",
-    ]
-]
+NAMES = ("north", "south", "east", "west", "pier", "dock", "quay", "mole", "buoy", "reef", "isle", "cove", "bay")
+FILES = [f"{name}.txt" for name in (*NAMES, "cape")]
 WINDOWS = [
     pytest.param(120, {}, id="120"),
     pytest.param(80, {}, id="80"),

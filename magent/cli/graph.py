@@ -27,6 +27,7 @@ STYLES: dict[str, tuple[str, ...]] = {
     "name": ("bold",),
     "about": ("dim",),
     "label": ("cyan",),
+    "target": ("bold",),
     "note": ("cyan", "bold"),
     "person": ("yellow",),
     "condition": ("cyan",),

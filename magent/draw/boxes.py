@@ -116,7 +116,7 @@ def frame(card: Card, title: str, inner: Canvas, columns: int, notes: Notes) -> 
     behind = put(canvas, 0, 2, f" {card.name}", wide - 6, notes, "name")
     room = wide - 3 - behind
     if room >= min(width(title), 12) + 3:
-        behind = put(canvas, 0, behind, f": {title}", room - 1, notes, "about")
+        behind = put(canvas, 0, canvas.text(0, behind, ": ", "about"), title, room - 3, notes, "about")
     canvas.text(0, behind, " ", card.style)
     for row in range(1, inner.height + 1):
         canvas.text(row, 0, border[5], card.style)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from magent.cells import width
@@ -22,16 +23,13 @@ _JOINTS = " ╴╸╷╮┑╻┒┓╶─╾╭┬┭┎┰┱╺╼━┍┮�
 _STRAIGHT: dict[Look, tuple[str, str]] = {"solid": ("─│", "━┃"), "dashed": ("╌╎", "╍╏"), "dotted": ("┈┊", "┉┋")}
 _ACROSS, _DOWN = (1, 3), (0, 2)
 
-_ASCII = str.maketrans(
-    {
-        **dict.fromkeys("─╌╴╶╼╾┄", "-"), **dict.fromkeys("━╍═╸╺", "="), **dict.fromkeys("│╎╵╷┆", "|"),
-        **dict.fromkeys("┃╏║╹╻╽╿", "H"), **dict.fromkeys("┈┉", "."), **dict.fromkeys("┊┋", ":"),
-        **dict.fromkeys("┌┐└┘├┤┬┴┼╔╗╚╝╠╣╤╧╟╢╭╮╰╯╒╕╘╛╞╡╓╖╙╜╥╨╪╫", "+"),
-        **dict.fromkeys("┍┎┏┑┒┓┕┖┗┙┚┛┝┞┟┠┡┢┣┥┦┧┨┩┪┫┭┮┯┰┱┲┳┵┶┷┸┹┺┻┽┾┿╀╁╂╃╄╅╆╇╈╉╊╋", "+"),
-        "▼": "v", "▽": "v", "▶": ">", "▷": ">", "◀": "<", "◁": "<", "↓": "v", "…": "~", "·": "-", "×": "x", "→": ">", "↺": "@", "◉": "o",
-        "✔": "+", "✘": "x", "⏸": "?", "○": "o", "⊘": "-", "■": "#", "╱": "/", "╲": "\\", "“": '"', "”": '"',
-    }
-)  # fmt: skip
+_SAME = {
+    "─╌╴╶╼╾·⊘": "-", "━╍═╸╺": "=", "│╎╵╷": "|", "┃╏║╹╻╽╿": "H", "┈┉": ".", "┊┋": ":", "╱": "/", "╲": "\\",
+    "▼▽↓": "v", "▶▷→": ">", "◀◁": "<", "…": "~", "\N{MULTIPLICATION SIGN}✘": "x", "↺": "@", "◉○": "o", "✔": "+",
+    "⏸": "?", "■": "#",
+}  # fmt: skip
+_CORNERS = "".join(map(chr, range(0x250C, 0x254C))) + "╔╗╚╝╤╭╮╰╯╒╕╘╛╓╖╙╜"
+_ASCII = str.maketrans({**dict.fromkeys(_CORNERS, "+"), **{sign: to for signs, to in _SAME.items() for sign in signs}})
 
 
 def visible(text: object) -> str:
@@ -46,6 +44,9 @@ def to_ascii(text: str) -> str:
         return text
     signs = text.translate(_ASCII)
     return signs if signs.isascii() else "".join(c if c.isascii() else "?" * width(c) for c in signs)
+
+
+_columns_of = lru_cache(maxsize=4096)(width)
 
 
 @dataclass(slots=True)
@@ -87,7 +88,7 @@ class Canvas:
         start = column
         cells = self._row(row, column)
         for char in text:
-            wide = width(char)
+            wide = _columns_of(char)
             if not wide and column > start:
                 before = cells[column - 1] if cells[column - 1].text else cells[column - 2]
                 before.text += char
@@ -104,9 +105,10 @@ class Canvas:
     ) -> None:
         """A line from the middle of one cell to the middle of another in the same row, whichever is left."""
         start, end = min(start, end), max(start, end)
+        cells = self._row(row, end + 1)
         for column in range(start, end + 1):
             right, left = weight * (column < end), weight * (column > start)
-            self._join(row, column, (0, right, 0, left), look, style)
+            _join(cells, column, (0, right, 0, left), look, style)
 
     def down(
         self, column: int, start: int, end: int, look: Look = "solid", weight: int = LIGHT, style: str = ""
@@ -115,17 +117,7 @@ class Canvas:
         start, end = min(start, end), max(start, end)
         for row in range(start, end + 1):
             up, down = weight * (row > start), weight * (row < end)
-            self._join(row, column, (up, 0, down, 0), look, style)
-
-    def _join(self, row: int, column: int, sides: tuple[int, int, int, int], look: Look, style: str) -> None:
-        cells = self._row(row, column + 1)
-        cell = cells.get(column)
-        if cell is None or cell.sides is None:
-            cells[column] = _Cell("", list(sides), look, style)
-            return
-        cell.sides = [max(one, other) for one, other in zip(cell.sides, sides, strict=True)]
-        cell.style = cell.style if cell.style == "taken" else style or cell.style
-        cell.look = look if cell.look == look else "solid"
+            _join(self._row(row, column + 1), column, (up, 0, down, 0), look, style)
 
     def paste(self, other: Canvas, row: int, column: int) -> None:
         """The cells of another canvas, with its corner at that place."""
@@ -148,6 +140,17 @@ class Canvas:
                 spans[-1][1].append(cell.shown())
                 behind = column + 1
             yield tuple((style, "".join(parts)) for style, parts in spans)
+
+
+def _join(cells: dict[int, _Cell], column: int, sides: tuple[int, int, int, int], look: Look, style: str) -> None:
+    """Adds a piece of a line to what goes through a cell."""
+    cell = cells.get(column)
+    if cell is None or cell.sides is None:
+        cells[column] = _Cell("", list(sides), look, style)
+        return
+    cell.sides = [max(one, other) for one, other in zip(cell.sides, sides, strict=True)]
+    cell.style = cell.style if cell.style == "taken" else style or cell.style
+    cell.look = look if cell.look == look else "solid"
 
 
 def plain(line: Line) -> str:

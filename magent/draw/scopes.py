@@ -56,6 +56,12 @@ class Scope:
         return Pen(look, " ".join(part for part in (way.label, times) if part), count)
 
 
+def _told(each: Exit) -> str:
+    """The name that an exit ends in, where no line leads there."""
+    sign = "◉ " if each.form == "end" else "↺ " if each.way.back else ""
+    return sign + each.way.target
+
+
 def draw(scope: Scope) -> Canvas:
     """The canvas of a scope, at most as wide as its plan allows."""
     return _Drawing(scope).run()
@@ -69,7 +75,10 @@ class _Drawing:
         self.edge: dict[str, int] = {}  # the column right of a block
         self.arrivals: dict[tuple[str, bool], list[tuple[int, Pen]]] = {}  # (target, back) → rows of the exits
         self.boxes = self._box_columns()
-        self.content = self._content_columns()
+        self.blocks = [self._block_columns(name) for name in self.plan.order]
+        self.exits = [self._exits_columns(name) for name in self.plan.order]
+        self.content = min(self.plan.columns, max(*self.blocks, *self.exits))
+        self.lanes = self._lane_columns()
 
     def run(self) -> Canvas:
         row = 0
@@ -84,24 +93,39 @@ class _Drawing:
         wanted = [self.scope.cards[name].columns() for name in self.plan.order if name not in self.scope.frames]
         return min(self.plan.columns, max(wanted, default=0))
 
-    def _content_columns(self) -> int:
-        """Columns that blocks and exits need; the lanes right of them begin behind."""
-        wanted = [self.boxes, *(canvas.columns for canvas in self.scope.frames.values())]
-        for name, exits in self.plan.exits.items():
-            wanted += [self._exit_columns(name, each) for each in exits]
-            wanted.append(self._beside_columns(name))
-        return min(self.plan.columns, max(wanted))
+    def _block_columns(self, name: str) -> int:
+        return self.scope.frames[name].columns if name in self.scope.frames else self.boxes
+
+    def _exits_columns(self, name: str) -> int:
+        """Columns that the exits of a node would like to have, lanes aside."""
+        exits = self.plan.exits[name]
+        beside = [each.way for each in exits if each.form == "beside"]
+        label = max((width(self.scope.pen(name, way).label) for way in beside), default=0)
+        boxes = max((self.scope.cards[way.target].columns() for way in beside), default=0)
+        return max([EXIT + label + boxes, *(self._exit_columns(name, each) for each in exits)])
 
     def _exit_columns(self, source: str, each: Exit) -> int:
         label = width(self.scope.pen(source, each.way).label)
         if each.form in ("told", "end"):
-            return EXIT + label + 2 + width(each.way.target)
+            return EXIT + label + 2 + width(_told(each))
         return (SPINE + 5 if each.form == "straight" or each.way.back else EXIT - 2) + label
 
-    def _beside_columns(self, name: str) -> int:
-        beside = [each.way for each in self.plan.exits[name] if each.form == "beside"]
-        label = max((width(self.scope.pen(name, way).label) for way in beside), default=0)
-        return EXIT + label + max((self.scope.cards[way.target].columns() for way in beside), default=0)
+    def _lane_columns(self) -> dict[str, int]:
+        """The column of each lane on the right: as near as what it passes allows, and right of lower ones."""
+        place = {name: index for index, name in enumerate(self.plan.order)}
+        spans: dict[str, tuple[int, int]] = {}
+        for index, name in enumerate(self.plan.order):
+            for each in self.plan.exits[name]:
+                if each.form == "lane" and not each.way.back:
+                    spans.setdefault(each.way.target, (index, place[each.way.target]))
+        found: dict[str, int] = {}
+        for target in sorted(spans, key=lambda target: self.plan.right[target]):
+            start, end = spans[target]
+            passed = max(*self.exits[start:end], *self.blocks[start + 1 : end + 1])
+            column = self.gutter + min(self.content, passed) + 1
+            lower = [found[other] + 2 for other in found if start < spans[other][1] and spans[other][0] < end]
+            found[target] = max([column, *lower])
+        return found
 
     # ---- a block and its exits
 
@@ -156,11 +180,10 @@ class _Drawing:
         if each.form == "beside":
             return self._beside(way, pen, row, left)
         if each.form in ("told", "end"):
-            name = f"◉ {way.target}" if each.form == "end" else f"↺ {way.target}" if way.back else way.target
-            self._towards(row, pen, name)
+            self._towards(row, pen, _told(each))
             return row, row + 1
         self.arrivals.setdefault((way.target, way.back), []).append((row, pen))
-        lane = self._left(way.target) if way.back else self._right(way.target)
+        lane = self._left(way.target) if way.back else self.lanes[way.target]
         self.canvas.across(row, spine, lane, pen.look, pen.weight, pen.style)
         beside = spine + (1 if way.back else 2)
         self._label(row, beside, pen, self._room(beside) - (0 if way.back else 2))
@@ -191,20 +214,21 @@ class _Drawing:
 
     def _towards(self, row: int, pen: Pen, name: str) -> None:
         """An exit that ends in a name."""
-        spine, end = self.gutter + SPINE, self.gutter + self.content
-        target = min(width(name), max(4, end - spine - 14))
-        room = end - spine - 7 - target
-        behind = min(spine + 4 + width(pen.label) + bool(pen.label) * 2, spine + 6 + max(0, room))
-        self.canvas.across(row, spine, behind, pen.look, pen.weight, pen.style)
-        self.canvas.text(row, behind, pen.head("▶") + " ", pen.style)
-        put(self.canvas, row, behind + 2, name, end - behind - 2, self.scope.notes, "name")
-        self._label(row, spine + 2, pen, behind - spine - 4)
+        spine, room = self.gutter + SPINE, self.content - SPINE
+        label = width(pen.label)
+        columns = min(width(name), room - (7 + min(label, len("[*]")) if label else 5))
+        label = max(min(label, room - 7 - columns), min(label, len("[*]")))
+        head = spine + (5 + label if label else 3)
+        self.canvas.across(row, spine, head, pen.look, pen.weight, pen.style)
+        self.canvas.text(row, head, pen.head("▶") + " ", pen.style)
+        put(self.canvas, row, head + 2, name, columns, self.scope.notes, "target")
+        self._label(row, spine + 2, pen, label + 1)
 
     def _room(self, column: int) -> int:
         return self.gutter + self.content - column - 1
 
     def _label(self, row: int, column: int, pen: Pen, columns: int, sign: str = "") -> None:
-        if pen.label and columns >= 5:
+        if pen.label:
             style = "untaken" if pen.count == 0 else "label"
             column = self.canvas.text(row, column, f" {sign}", style)
             behind = put(self.canvas, row, column, pen.label, columns - 1 - width(sign), self.scope.notes, style)
@@ -212,16 +236,13 @@ class _Drawing:
 
     # ---- lanes
 
-    def _right(self, target: str) -> int:
-        return self.gutter + self.content + 1 + 2 * self.plan.right[target]
-
     def _left(self, target: str) -> int:
         return self.gutter - 3 - 2 * self.plan.left[target]
 
     def _lane(self, target: str, back: bool, found: list[tuple[int, Pen]]) -> None:
         """From the exits' rows to the side of the target."""
         canvas, port = self.canvas, self.top[target] + PORT
-        lane = self._left(target) if back else self._right(target)
+        lane = self._left(target) if back else self.lanes[target]
         for row, pen in sorted(found, key=lambda each: each[1].weight):
             canvas.down(lane, row, port, pen.look, pen.weight, pen.style)
         pen = max((each[1] for each in found), key=lambda pen: pen.weight)

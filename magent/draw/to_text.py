@@ -22,7 +22,7 @@ _SIGNS = "123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 def text(workflow: Workflow, columns: int = 80, overlay: Overlay | None = None) -> list[Line]:
     """The picture as lines of `(style, text)`, with what was cut in notes below it.
 
-    Styles: `name label about title note`, `box person condition end` for nodes, `taken untaken` for edges, and a
+    Styles: `name target label about title note`, `box person condition end` for nodes, `taken untaken` for edges, and a
     status for what a run visited.
     """
     columns = max(LEAST_COLUMNS, columns)

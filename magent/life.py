@@ -19,6 +19,7 @@ from magent.human.chain import Chain, Defaults, handler
 from magent.human.file import AnswersFile
 from magent.human.terminal import Terminal
 from magent.masks import MaskedSink
+from magent.model import HumanInput
 from magent.outcome import Result, result_of
 from magent.outfit import Outfit
 from magent.ports import Agent, Human, Journal, Question, RunStore, Sink
@@ -97,6 +98,9 @@ def _people(driver: Driver, outfit: Outfit, options: Options, answers: AnswersFi
         terminal = Terminal(outfit.clock, lambda: driver.halt(stop), color=options.color)
         if options.on_terminal is not None:
             options.on_terminal(terminal)
+        nodes = (node for graph in driver.run.workflow.graphs.values() for node in graph.nodes.values())
+        if any(isinstance(node, HumanInput) for node in nodes):
+            terminal.prepare()
         humans.append(terminal)
     if options.use_defaults:
         humans.append(Defaults(outfit.clock))

@@ -59,8 +59,9 @@ class Request:
     """One question to an agent.
 
     `messages` ends with the user's latest, or with results of tools; what stands before it is earlier talk (of the
-    session, of this attempt). `prompt` is the task's own prompt. `tools` are what the agent may call. `schema` asks for JSON that fits it; the caller validates.
-    `max_tokens` bounds the answer where set. `path` and `key` name the visit (`key` is stable over attempts).
+    session, of this attempt). `prompt` is the task's own prompt. `tools` are what the agent may call. `schema` asks
+    for JSON that fits it; the caller validates. `max_tokens` bounds the answer where set. `path` and `key` name the
+    visit (`key` is stable over attempts).
     """
 
     prompt: str

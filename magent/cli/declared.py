@@ -87,7 +87,7 @@ EXITS = (
 )
 """The exit codes of a run."""
 
-_FILE = Argument("file", "[FILE]", "The workflow; else workflow.yaml here.", "workflow.yaml", completes="file")
+_FILE = Argument("file", "[FILE]", "The workflow file; without it, ./workflow.yaml.", "workflow.yaml", completes="file")
 _ID = Argument(
     "id", "[ID]", "The run: its id, its beginning or end, or latest, the default.", "latest", completes="run"
 )
@@ -252,7 +252,7 @@ DECLARED: dict[str, Declared] = {
         ),
     ),
     "validate": Declared(
-        (Argument("files", "[FILE]...", "Workflow files; else workflow.yaml here.", many=True, completes="file"),),
+        (Argument("files", "[FILE]...", "Workflow files; without any, ./workflow.yaml.", many=True, completes="file"),),
         {
             "Check": (Option("strict", "--strict", "", "Warnings fail, too."),),
             "Output": (

@@ -17,6 +17,7 @@ from magent.cli.declared import DECLARED
 from magent.cli.help import Line
 from magent.cli.verbs import DEFAULTS, VERBS
 from tests.cli.helpers import ROOT, magent
+from tests.terminal import Golden, Terminal
 
 WORKFLOW = """\
 magent: 1
@@ -95,9 +96,10 @@ def test_help_among_other_words_is_help(capsys: Any) -> None:
 
 @pytest.fixture
 def desk(here: Path, capsys: Any) -> Path:
-    """A directory with `workflow.yaml`, a run that was stopped, and a newer one that waits."""
+    """A directory with `workflow.yaml`, `team.yaml`, a run that was stopped, and a newer one that waits."""
     here.joinpath("workflow.yaml").write_text(WORKFLOW, "utf-8")
     here.joinpath("review.yaml").write_text(REVIEW, "utf-8")
+    here.joinpath("team.yaml").write_text("magent: 1\nagents: {eve: {replies: [x]}}\nroles: {reader: {agent: eve}}\n", "utf-8")
     assert magent(capsys, "run", "--stop-after", "draft", "--id", "stopped", "-q").code == 0
     assert magent(capsys, "run", "review.yaml", "--no-input", "--id", "waits", "-q").code == 3
     here.joinpath("review.yaml").unlink()
@@ -121,3 +123,29 @@ def test_the_examples_that_are_run_are_those_of_the_pages() -> None:
         page = page_of(name.split(), 80)
         assert {f"  {each.line}" for each in declared.examples} <= set(page)
     assert f"  {pages.FIRST_EXAMPLE.line}" in page_of([], 80)
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_the_overview_and_a_page_on_the_screen(columns: int, here: Path, golden: Golden) -> None:
+    for name, words in (("help", []), ("help_run", ["run"])):
+        with Terminal.magent(*words, "--help", columns=columns, rows=100) as terminal:
+            assert terminal.end() == 0
+            golden(f"{name}_{columns}", terminal.lines)
+
+
+def test_colour_is_for_titles_and_what_is_typed_and_only_in_a_terminal(here: Path, capsys: Any) -> None:
+    with Terminal.magent("run", "--help") as terminal:
+        terminal.end()
+        assert "\x1b[1mInputs:\x1b[0m" in terminal.raw
+        assert "\x1b[36m  -i, --input NAME=VALUE\x1b[0m" in terminal.raw
+    for refused in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        with Terminal.magent("run", "--help", env=refused, term=refused.get("TERM", "xterm")) as terminal:
+            terminal.end()
+            assert "\x1b" not in terminal.raw
+    assert "\x1b" not in magent(capsys, "run", "--help").out
+
+
+def test_a_pager_gets_colour_where_it_is_forced(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[1mInputs:" in magent(capsys, "run", "--help").out
+    assert "\x1b" not in magent(capsys, "--no-color", "help", "run").out

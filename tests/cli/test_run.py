@@ -107,7 +107,7 @@ def test_an_invalid_file_is_shown_with_place_and_caret_and_nothing_runs(demo: Pa
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "input 'topic' is missing: What it is about (write -i topic=…)"),
+        ([], "magent: input 'topic' (text) is missing: What it is about\n  write -i topic=…"),
         (["-i", "topci=x"], "did you mean 'topic'?"),
         (["-i", "topic=x", "-i", "count=many"], "input 'count' must be an integer"),
         (["-i", "topic=x", "--output", "jsn"], "--output takes text, json or jsonl, not 'jsn'"),
@@ -117,8 +117,8 @@ def test_an_invalid_file_is_shown_with_place_and_caret_and_nothing_runs(demo: Pa
         (["-i", "topic=x", "--stop-after", "drft"], "drft"),
         (["-i", "topic=x", "--agent", "wrtr=local"], "wrtr"),
         (["-i", "topic=x", "--id", "../x"], "../x"),
-        (["-i", "topic=x", "--answers", "nowhere.yaml"], "--answers: nowhere.yaml: no such file"),
-        (["-i", "topic=x", "--inputs", "nowhere.yaml"], "--inputs: nowhere.yaml: no such file"),
+        (["-i", "topic=x", "--answers", "nowhere.yaml"], "--answers: nowhere.yaml cannot be read: there is no such file"),
+        (["-i", "topic=x", "--inputs", "nowhere.yaml"], "--inputs: nowhere.yaml cannot be read: there is no such file"),
         (["-i", "topic=x", "--store", "ftp://x"], "ftp"),
     ],
 )

@@ -67,7 +67,7 @@ class RunLocked(StoreError):
 
     def __init__(self, run_id: str, holder: str) -> None:
         super().__init__(
-            f"run {run_id} is held by {holder}", "wait until it ends, or stop that process, then try again"
+            f"run {run_id} is held by {holder}", f"wait until it ends, or end it for good: magent runs cancel {run_id}"
         )
         self.holder = holder
 

@@ -94,7 +94,7 @@ def _unknown_key(key: str, by_name: Collection[str], tools: Collection[str]) -> 
     hint = did_you_mean(last, known)
     if not known:
         hint = "the workflow asks nobody: leave the answers out"
-    return f"'{key}' names no human_input node", hint or f"it has {', '.join(known[:12])}"
+    return f"'{key}' names no human_input node", hint or f"what it asks: {', '.join(known[:12])}"
 
 
 def _asks(node: Node) -> bool:

@@ -50,7 +50,7 @@ def _find(scheme: str) -> Callable[[str], RunStore]:
     names = known()
     raise UsageError(
         f"there is no store '{scheme}:'; there are {', '.join(f'{name}:' for name in names)}",
-        did_you_mean(scheme, names),
+        did_you_mean(scheme, names) or "write file:DIRECTORY, such as file:.magent",
     )
 
 

@@ -40,6 +40,11 @@ def refusal(error: OSError, doing: str) -> StoreError:
     return StoreError(f"cannot {doing}: {reason}{place}", _HINTS.get(error.errno or 0))
 
 
+def gone(path: Path) -> str:
+    """What to do about a file of a run's directory that is missing or damaged."""
+    return f"put it back from a copy, or remove the run: magent runs rm {path.parent.name}"
+
+
 @contextlib.contextmanager
 def explained(doing: str) -> Iterator[None]:
     """Turns an OSError of the block into a StoreError."""
@@ -66,13 +71,13 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(read(path))
     except FileNotFoundError:
-        raise RunDamaged(f"{path} is missing", "put it back from a copy, or remove the run") from None
+        raise RunDamaged(f"{path} is missing", gone(path)) from None
     except OSError as error:
         raise refusal(error, f"read {path}") from error
     except (ValueError, RecursionError) as error:
-        raise RunDamaged(f"{path} is damaged: {error}", "put it back from a copy, or remove the run") from error
+        raise RunDamaged(f"{path} is damaged: {error}", gone(path)) from error
     if not isinstance(data, dict):
-        raise RunDamaged(f"{path} is damaged: it holds no object", "put it back from a copy, or remove the run")
+        raise RunDamaged(f"{path} is damaged: it holds no object", gone(path))
     return data
 
 

@@ -204,7 +204,7 @@ class FileStore:
                     return Record(header, workflow, (point.seq, point.fold), tail.events), tail
             tail = journal.read_tail(path)
         except FileNotFoundError:
-            raise RunDamaged(f"{path} is missing", "put it back from a copy, or remove the run") from None
+            raise RunDamaged(f"{path} is missing", disk.gone(path)) from None
         except OSError as error:
             raise disk.refusal(error, f"read {path}") from error
         return Record(header, workflow, None, tail.events), tail

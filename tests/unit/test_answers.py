@@ -439,7 +439,7 @@ def test_an_answers_file_that_fits_has_no_problems(document: dict[str, Any]) -> 
     ("document", "message", "hint"),
     [
         ({"pik": "red"}, "'pik' names no human_input node", "did you mean 'pick'?"),
-        ({"each": 1}, "'each' names no human_input node", "it has pick, sign_off, free, pay, grep"),
+        ({"each": 1}, "'each' names no human_input node", "what it asks: pick, sign_off, free, pay, grep"),
         (
             {"each[0]/pick": "red"},
             "'each[0]/pick' is the address of no human_input node",
@@ -461,7 +461,7 @@ def test_an_answers_file_that_fits_has_no_problems(document: dict[str, Any]) -> 
             "'sign_off' alone answers all its visits",
         ),
         ({"sign_off[0]": True}, "'sign_off[0]' names no human_input node", "did you mean 'sign_off'?"),
-        ({"a/": 1}, "'a/' names no human_input node", "it has pick, sign_off, free, pay, grep"),
+        ({"a/": 1}, "'a/' names no human_input node", "what it asks: pick, sign_off, free, pay, grep"),
         ({"pick": "green"}, "the answer to 'pick' does not fit: `choice` must be one of red, blue, not 'green'", None),
         (
             {"pick": ["red", "green"]},

@@ -97,7 +97,8 @@ def flag_of(error: Mapping[str, Any] | None) -> list[str]:
 
 def _tell_error(console: Console, error: Mapping[str, Any]) -> None:
     if error.get("type") == "end":
-        console.told(f"magent: the run ended as failed, at its `end` node '{error.get('node')}'", "red")
+        console.told(f"magent: {error.get('message', '')}", "red")
+        console.told(f"  so the run ended as failed, at its `end` node '{error.get('node')}'")
         return
     node = f" at {error['node']}" if error.get("node") else ""
     console.told(f"magent: {error.get('type', 'error')}{node}: {error.get('message', '')}", "red")

@@ -117,7 +117,10 @@ def test_an_invalid_file_is_shown_with_place_and_caret_and_nothing_runs(demo: Pa
         (["-i", "topic=x", "--stop-after", "drft"], "drft"),
         (["-i", "topic=x", "--agent", "wrtr=local"], "wrtr"),
         (["-i", "topic=x", "--id", "../x"], "../x"),
-        (["-i", "topic=x", "--answers", "nowhere.yaml"], "--answers: nowhere.yaml cannot be read: there is no such file"),
+        (
+            ["-i", "topic=x", "--answers", "nowhere.yaml"],
+            "--answers: nowhere.yaml cannot be read: there is no such file",
+        ),
         (["-i", "topic=x", "--inputs", "nowhere.yaml"], "--inputs: nowhere.yaml cannot be read: there is no such file"),
         (["-i", "topic=x", "--store", "ftp://x"], "ftp"),
     ],
@@ -248,6 +251,17 @@ def test_a_store_that_cannot_be_made_says_what_to_do(demo: Path, capsys: Any) ->
     outcome = magent(capsys, "run", "demo.yaml", "-i", "topic=x", "--store", "file:taken")
     assert outcome.code == 5
     assert "choose another place with --store" in outcome.err
+
+
+def test_a_run_that_its_end_node_fails_says_why(here: Path, capsys: Any) -> None:
+    (here / "w.yaml").write_text(
+        "magent: 1\nname: w\nnodes: {over: {type: end, status: failed, reason: No boat is left}}\n"
+    )
+    outcome = magent(capsys, "run", "w.yaml", "-q")
+    assert (outcome.code, outcome.err.splitlines()[:2]) == (
+        1,
+        ["magent: No boat is left", "  so the run ended as failed, at its `end` node 'over'"],
+    )
 
 
 def test_a_function_that_ends_the_program_fails_its_task(here: Path, capsys: Any) -> None:

@@ -88,7 +88,7 @@ class Candidate:
         """Why it has its score, a short sentence each."""
         said = ["is preferred"] if self.preferred else []
         if self.asked_type is not None:
-            said.append(f"is of type '{self.role_type}', not '{self.asked_type}'" if self.role_type else "has no type")
+            said.append(f"type '{self.role_type}', not '{self.asked_type}'" if self.role_type else "no type")
         said += [match.sentence() for match in sorted(self.matches, key=lambda match: match.how != "missing")]
         if self.words:
             said.append(f"matches {', '.join(self.words)}")

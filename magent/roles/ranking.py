@@ -18,6 +18,7 @@ from magent.roles.words import Relation, key
 
 LONGEST = 20_000  # characters of a task that are read; what it is about stands at its beginning
 MOST = 500  # different words of it
+MOST_KEPT = 10_000  # looked up
 _WORD = re.compile(r"[^\W_]+[+#]*")  # `_` separates, as it does in the index; `c++` and `c#` are words
 _COLUMNS = {"expertise": 5.0, "skills": 4.0, "name": 2.0, "related": 1.5, "description": 1.0}
 _TOKENIZE = "porter unicode61 remove_diacritics 2 tokenchars '+#'"
@@ -53,9 +54,10 @@ class Ranking:
 
     def rank(self, text: str) -> dict[int, float]:
         """By the place of each role that has words of the text, its rank, above 0."""
-        ranks: dict[int, float] = {}
-        for word in words(text):
-            for at, score in self._find(word).items():
+        hits = [found for word in words(text) if (found := self._find(word))]
+        ranks = dict(hits[0]) if hits else {}
+        for found in hits[1:]:
+            for at, score in found.items():
                 ranks[at] = ranks.get(at, 0.0) + score
         return ranks
 
@@ -71,7 +73,7 @@ class Ranking:
         if word not in self._kept:
             rows = self._index.execute(_FIND, (f'"{word}"',))
             hits = {at: score for at, score in rows if at < self._count}
-            if not hits:
+            if not hits and len(self._kept) > MOST_KEPT:
                 return hits  # words that no role has are without number
             self._kept[word] = hits
         return self._kept[word]

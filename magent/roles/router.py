@@ -48,9 +48,9 @@ class Router:
             chosen = self._preferred(wanted, fit, chosen)
             return self._decision(wanted, chosen, partial(self._by_needs, needs, wanted, typed, chosen), text=False)
         ranks = self._ranking.rank(text) if text.strip() else {}
-        fit = ranks.keys() if typed is None else typed.keys()
-        most = max((ranks.get(at, 0.0) for at in fit), default=0.0)
-        chosen = min((at for at in fit if ranks.get(at, 0.0) == most), default=None)
+        able = ranks if typed is None else {at: ranks.get(at, 0.0) for at in typed}
+        most = max(able.values(), default=0.0)
+        chosen = min([at for at, rank in able.items() if rank == most], default=None)
         chosen = self._preferred(wanted, range(len(self._roles)) if typed is None else typed, chosen)
         return self._decision(wanted, chosen, partial(self._by_text, text, ranks, wanted, typed, chosen), text=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tests.benchmarks import engine, processes
+from tests.benchmarks import engine, processes, roles
 from tests.benchmarks.measure import Effort
 from tests.benchmarks.table import Line
 
@@ -23,4 +23,5 @@ ROWS: Mapping[str, Callable[[Effort], list[Line]]] = {
     "human": engine.human_input,
     "checkpoint": engine.checkpoint,
     "tool": engine.tool_call,
+    "roles": roles.routing,
 }

@@ -213,7 +213,7 @@ def test_only_roles_of_the_type_that_is_asked_for_fit() -> None:
     decision = decide(roles, predefined=PREDEFINED, skills=["python"], role_type="Coder")
     assert decision.chosen == "b"
     assert of(decision, "a").missing == ("role type 'Coder'",)
-    assert of(decision, "a").reasons[0] == "has no type"
+    assert of(decision, "a").reasons[0] == "no type"
 
 
 def test_the_files_roles_alone_are_chosen_from_and_all_where_it_has_none() -> None:

@@ -113,10 +113,9 @@ async def _end(store: RunStore, run_id: str, request: Mapping[str, Any], asked: 
 
 
 def cancellation(request: Mapping[str, Any]) -> Failure:
-    """Why a run was ended, as its record and its users are told: who asked for it, when, and the reason given."""
-    by, at, reason = (request.get(name) for name in ("by", "at", "reason"))
-    said = f"the run was cancelled{f' by {by}' if by else ''}{f' at {at}' if at else ''}"
-    return Failure(CANCELLED, f"{said}: {reason}" if reason else said)
+    """Why a run was ended, as its record and its users are told: who asked for it, and the reason given."""
+    said = f"{request.get('by') or 'somebody'} asked for it"
+    return Failure(CANCELLED, f"{said}: {request['reason']}" if request.get("reason") else said)
 
 
 def pick(run: Run, node: str | None) -> Question:
@@ -166,7 +165,8 @@ async def story(store: RunStore, run_id: str) -> Story:
     kept = ("file", "digest", "inputs", "created", "versions", "parent", "cwd")
     header = {name: record.header.get(name) for name in kept}
     ended = record.events[-1].time
-    lists = {"visits": [_visit(each, types) for each in lives.visits(record.events)], "files": _files(run)}
+    visits = [_visit(each, types, shown["status"]) for each in lives.visits(record.events)]
+    lists = {"visits": visits, "files": _files(run)}
     return Story(run, {**shown, **header, "updated": ended, "workspace": run.facts.get("workspace"), **lists})
 
 
@@ -205,8 +205,13 @@ async def past(store: RunStore, run_id: str, seq: int | None = None) -> tuple[Ru
     return run, record, kept is not None
 
 
-def _visit(data: dict[str, Any], types: Mapping[str, str]) -> dict[str, Any]:
+def _visit(data: dict[str, Any], types: Mapping[str, str], status: str) -> dict[str, Any]:
+    """`status` is the run's: what nobody is at work on any more is not running."""
     ended = data.pop("ended")
     began = data.pop("started")
     duration = None if ended is None else round(ended - began, 3)
+    if ended is None and status == CANCELLED:
+        data["status"] = CANCELLED
+    elif data["status"] == "running" and status != "running":
+        data["status"] = "interrupted"
     return {**data, "type": types.get(data["node"], "task"), "started": iso(began), "duration": duration}

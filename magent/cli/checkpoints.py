@@ -112,18 +112,11 @@ def _position(run: Run) -> list[dict[str, Any]]:
 
 
 def _tell(sheet: Sheet, shown: Mapping[str, Any], everything: bool) -> None:
-    sheet.line(
-        Part(f"event {shown['seq']:,} of {shown['events']:,}", "bold"), f"  {shown['workflow']}  {shown['run_id']}"
-    )
-    facts = [local(from_iso(shown["time"])), shown["event"], results.steps(shown["steps"])]
-    facts += results.spent(shown["tokens"], shown["cost_usd"])
-    sheet.line(Part(" · ".join(facts), "dim"))
-    kept = (
-        "a checkpoint of it is kept"
-        if shown["checkpoint"]
-        else "no checkpoint of it is kept: worked out from the events"
-    )
-    sheet.line(Part(kept, "dim"))
+    count = f"event {shown['seq']:,} of {shown['events']:,}"
+    sheet.heading(Part(count, "bold"), "  ", Part(shown["workflow"], "bold"), id=shown["run_id"])
+    kept = "a checkpoint of it is kept" if shown["checkpoint"] else "no checkpoint of it: worked out from the events"
+    spent = results.spent(shown["tokens"], shown["cost_usd"])
+    sheet.facts([local(from_iso(shown["time"])), shown["event"], results.steps(shown["steps"]), *spent, kept])
     _stands(sheet, shown, everything)
     sheet.title("State")
     state = {name: value for name, value in shown["state"].items() if value is not None}

@@ -6,7 +6,7 @@ import time
 
 from magent import durations, plain
 from magent.answers import describe
-from magent.cli.tables import Cell, Part, Sheet, local
+from magent.cli.tables import Cell, Part, Sheet, ago, local
 from magent.outcome import Asked
 
 _BESIDE = 24  # lines of context and content that a terminal is given
@@ -15,10 +15,13 @@ _BESIDE = 24  # lines of context and content that a terminal is given
 def head(sheet: Sheet, asked: Asked, *, named: bool = False) -> None:
     """One line: where it is asked, the kind, since when, until when. `named`: and in which run."""
     question, now = asked.question, time.time()
-    where: list[Part] = [Part(f"  {asked.workflow}", ""), Part(f" {asked.run_id}", "dim")] if named else []
     sign: list[Cell] = [sheet.sign("waiting"), " "] if sheet.signs else []
-    sheet.line(*sign, Part(question.path, "bold yellow"), Part(f" ({question.input})", "dim"), *where)
-    facts = [f"waits {_for(now - asked.since)}" if sheet.signs else f"waits since {local(asked.since)}"]
+    head = [*sign, Part(question.path, "bold yellow"), Part(f" ({question.input})", "dim")]
+    if named:
+        sheet.heading(*head, f"  {asked.workflow}", id=asked.run_id)
+    else:
+        sheet.line(*head)
+    facts = [f"asked {ago(asked.since, now) if sheet.signs else local(asked.since)}"]
     if question.deadline is not None:
         facts.append(_deadline(question.deadline, now))
     if question.assignee:
@@ -28,16 +31,9 @@ def head(sheet: Sheet, asked: Asked, *, named: bool = False) -> None:
 
 
 def _deadline(deadline: float, now: float) -> str:
-    left = f"{_for(deadline - now)} left" if deadline > now else "too late"
-    return f"until {local(deadline)} ({left})"
-
-
-def _for(seconds: float) -> str:
-    """`3d 4h`, `2h 05m`, `12s`."""
-    days, rest = divmod(max(0.0, seconds), 86400)
-    if days:
-        return f"{int(days)}d {int(rest // 3600)}h"
-    return durations.show(rest) if rest >= 60 else f"{int(rest)}s"
+    days, rest = divmod(max(0.0, deadline - now), 86400)
+    left = f"{int(days)}d {int(rest // 3600)}h" if days else durations.show(rest)
+    return f"until {local(deadline)} ({f'{left} left' if deadline > now else 'too late'})"
 
 
 def short(sheet: Sheet, asked: Asked) -> None:

@@ -94,7 +94,7 @@ def _show(console: Console, found: Sequence[RunInfo], most: int | None) -> None:
         more = console.command("runs", "list", "--limit", str(len(found)))
         console.suggest(more, f"shows the {len(found) - len(shown):,} older ones, too")
     if any(info.waiting for info in found):
-        console.suggest(console.command("respond", "--list"), "shows what waits, and how to answer")
+        console.suggest(console.command("respond", "--list"), "shows what waits, to answer it")
 
 
 def _row(sheet: Sheet, info: RunInfo) -> Sequence[Cell]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from magent import history, records, settings
+from magent import cells, history, records, settings
 from magent.cli import flags
 from magent.cli.console import Console, dump
 from magent.cli.tables import Part, Sheet
@@ -19,7 +19,6 @@ from magent.source import did_you_mean
 
 OUTPUTS = ("text", "json")
 _LONGEST = 160  # characters of a value, where not all is asked for
-_ALIKE = 24  # characters
 _MOST = 12  # changes of a step
 _SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
 
@@ -63,11 +62,11 @@ def _show(sheet: Sheet, step: Step, *, everything: bool) -> None:
     number = f"#{step.visit}" if step.visit > 1 else ""
     facts = [step.scope and f"in {step.scope}", step.status if step.status == "failed" else ""]
     beside = ", ".join(fact for fact in facts if fact)
-    sheet.line(
-        Part(f"{step.seq:>5}  {clock}  ", "dim"),
-        Part(name + number, "bold"),
-        Part(f"  {beside}" if beside else "", "dim"),
-    )
+    lead, where = f"{step.seq:>5}  {clock}  ", f"  {beside}" if beside else ""
+    fits = sheet.width is None or cells.width(lead + name + number + where) <= sheet.width
+    sheet.line(Part(lead, "dim"), Part(name + number, "bold"), Part(where if fits else "", "dim"))
+    if not fits:
+        sheet.text(beside, indent=7, style="dim")
     changes = step.changes if everything else step.changes[:_MOST]
     for change in changes:
         _change(sheet, change, everything)
@@ -84,34 +83,30 @@ def _change(sheet: Sheet, change: Change, everything: bool) -> None:
         said = " → ".join(_whole(value) for value in values)
         sheet.text(f"{sign} {change.path}: {said}", indent=7, style=style)
         return
-    if change.what == "change":
-        values = _apart(*values)
     room = None if sheet.width is None else max(10, sheet.width - 12 - len(change.path))
-    said = " → ".join(_brief(value, len(values), room) for value in values)
+    most = _LONGEST if room is None else min(_LONGEST, (room - 3 * (len(values) - 1)) // len(values))
+    said = " → ".join(_brief(value, most) for value in _apart(values, most))
     sheet.line("       ", Part(f"{sign} {change.path}: ", style), said)
 
 
-def _apart(before: Any, after: Any) -> list[Any]:
+def _apart(values: list[Any], most: int) -> list[Any]:
     """Of two long texts that begin alike, what they differ in."""
-    if isinstance(before, str) and isinstance(after, str) and len(before) > _ALIKE:
-        pairs = enumerate(zip(before, after, strict=False))
-        alike = next((at for at, (one, other) in pairs if one != other), min(len(before), len(after)))
-        if alike > _ALIKE:
-            return [f"…{text[alike - _ALIKE // 2 :]}" for text in (before, after)]
-    return [before, after]
+    if len(values) < 2 or not all(isinstance(value, str) for value in values) or max(map(len, values)) <= most:
+        return values
+    before, after = values
+    pairs = enumerate(zip(before, after, strict=False))
+    alike = next((at for at, (one, other) in pairs if one != other), min(len(before), len(after)))
+    skipped = alike - most // 4
+    return [f"…{text[skipped:]}" for text in values] if skipped > 0 else values
 
 
 def _whole(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _brief(value: Any, parts: int, room: int | None) -> str:
-    """The value on a line, its middle left out where it is long: of two that are compared, each gets its half."""
+def _brief(value: Any, most: int) -> str:
     text = _json(value, 4 * _LONGEST)
-    most = _LONGEST if room is None else min(_LONGEST, (room - 3 * (parts - 1)) // parts)
-    if len(text) <= most:
-        return text
-    return f"{text[: max(1, most - 1)]}…"
+    return text if len(text) <= most else f"{text[: max(1, most - 1)]}…"
 
 
 def _json(value: Any, enough: int) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from magent import cells, durations, plain, records, settings
+from magent import durations, plain, records, settings
 from magent.cli import flags, questions, results, visits
 from magent.cli.console import Console, dump
 from magent.cli.tables import Cell, Column, Part, Sheet, ago, local, size
@@ -47,31 +48,13 @@ async def _read(store: RunStore, id: str) -> tuple[records.Story, list[Asked]]:
 
 def _head(sheet: Sheet, shown: Mapping[str, Any]) -> None:
     status = sheet.status(shown["status"])
-    head: list[Cell] = [Part(status.text, f"bold {status.style}".strip()), "  ", Part(shown["workflow"], "bold")]
-    taken = cells.width(status.text) + cells.width(shown["workflow"]) + len(shown["run_id"]) + 4
-    if sheet.width is None or taken <= sheet.width:
-        sheet.line(*head, "  ", shown["run_id"])
-    else:
-        sheet.line(*head)
-        sheet.line(shown["run_id"], whole=True)
+    name = Part(shown["workflow"], "bold")
+    sheet.heading(Part(status.text, f"bold {status.style}".strip()), "  ", name, id=shown["run_id"])
     begun = local(shown["created"]) + (f" ({ago(shown['created'])})" if sheet.signs else "")
     facts = [f"begun {begun}", f"worked {durations.show(shown['duration'])}", results.steps(shown["steps"])]
-    for line in _filled(sheet, [*facts, *results.spent(shown["tokens"], shown["cost_usd"])]):
-        sheet.line(Part(line, "dim"))
+    sheet.facts([*facts, *results.spent(shown["tokens"], shown["cost_usd"])])
     if shown.get("file"):
-        sheet.line(Part(f"file  {shown['file']}", "dim"))
-
-
-def _filled(sheet: Sheet, facts: Sequence[str]) -> list[str]:
-    """The facts, in as few lines as the window has room for."""
-    lines = [facts[0]]
-    for fact in facts[1:]:
-        longer = f"{lines[-1]} · {fact}"
-        if sheet.width is not None and len(longer) > sheet.width:
-            lines.append(fact)
-        else:
-            lines[-1] = longer
-    return lines
+        sheet.line(Part(f"file {shown['file']}", "dim"))
 
 
 def _made(sheet: Sheet, shown: Mapping[str, Any], everything: bool) -> None:
@@ -87,7 +70,13 @@ def _made(sheet: Sheet, shown: Mapping[str, Any], everything: bool) -> None:
     sheet.table((Column("", least=16), Column("", right=True)), rows, head=False, indent=2)
     if len(few) < len(files):
         sheet.line("  ", Part(f"… {len(files) - len(few)} more (-v)", "dim"))
-    sheet.line("  ", Part(f"in {shown['workspace']}", "dim"), whole=True)
+    sheet.line("  ", Part(f"in {_near(shown['workspace'])}", "dim"), whole=True)
+
+
+def _near(path: str) -> str:
+    """The path as it is from here, where it is below."""
+    here = os.getcwd()
+    return os.path.relpath(path, here) if path.startswith(f"{here}/") else path
 
 
 def _failed(sheet: Sheet, shown: Mapping[str, Any]) -> None:
@@ -105,7 +94,7 @@ def _next(sheet: Sheet, console: Console, shown: Mapping[str, Any]) -> None:
     steps: list[tuple[str, str]] = []
     if shown["status"] == "running":
         steps.append((console.command("runs", "cancel", run), "ends it"))
-    elif step := results.next_step(shown["status"], error):
+    elif step := results.next_step(shown["status"], error, len(shown["waiting"])):
         limit = results.flag_of(error) if shown["status"] == "interrupted" else []
         steps.append((console.command("resume", run, *limit), step))
     steps.append((console.command("runs", "history", run), "shows its state, step by step"))

@@ -100,6 +100,27 @@ class Sheet:
         self.blank()
         self.line(Part(text, "bold"))
 
+    def heading(self, *parts: Cell, id: str) -> None:
+        """A first line that ends with the id of a run; where there is no room, the id has a line of its own."""
+        taken = sum(cells.width(_part(part).text) for part in parts) + len(GAP) + len(id)
+        if self.width is None or taken <= self.width:
+            self.line(*parts, GAP, id)
+        else:
+            self.line(*parts)
+            self.line(id, whole=True)
+
+    def facts(self, facts: Sequence[str]) -> None:
+        """Facts side by side, in as few lines as the window has room for."""
+        lines: list[str] = []
+        for fact in facts:
+            longer = f"{lines[-1]} · {fact}" if lines else fact
+            if lines and self.width is not None and cells.width(longer) > self.width:
+                lines.append(fact)
+            else:
+                lines[-1:] = [longer]
+        for line in lines:
+            self.text(line, indent=0, style="dim")
+
     def next(self, command: str, what: str) -> None:
         """A command to type next, whole, and what it does: beside it where there is room, else below."""
         beside = self.width is None or len(command) + len(what) + 5 <= self.width

@@ -24,7 +24,7 @@ RESULT = "result.json"
 CANCEL = "cancel.json"
 WORKSPACE = "workspace"
 SYNC_EVERY = 0.05  # seconds between background syncs
-_BLOCK = 16384
+_BLOCK = 4096
 _datasync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 

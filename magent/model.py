@@ -2,7 +2,7 @@
 
 A `Workflow` holds graphs by key (the root, subgraphs by name and by file). A `Graph` holds nodes by name and cuts them
 into regions: the nodes of one scope (the graph's own, each branch's, each body's). Nothing here changes after
-it was built.
+it was built, and nothing is compared but by identity: generated comparisons would take half as long again to import.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DEFAULT_LOOP_BACK_MAX = 100
 ERROR_TYPES = ("timeout", "rate_limit", "agent", "tool", "exit", "output", "call")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Edge:
     """A way out of a node. `max` bounds the uses of a loop_back; `index` is its place in `next` (elsewhere:
     -1, 99 …)."""
@@ -30,7 +30,7 @@ class Edge:
     index: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class OnError:
     """What follows a node's final failure: fail outwards, continue with null, or go to a node by `edge`."""
 
@@ -38,7 +38,7 @@ class OnError:
     edge: Edge | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Retry:
     """How often an attempt is made anew; delays in seconds; `errors` are the types worth another attempt."""
 
@@ -80,7 +80,7 @@ class End(Node):
     outputs: Value | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Prompt:
     """Ask an agent. `agent` is a name, or a template checked when reached; `role`, `route` likewise."""
 
@@ -93,7 +93,7 @@ class Prompt:
     session: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Run:
     """A child process: a shell text, or a list whose elements are one argument each."""
 
@@ -106,7 +106,7 @@ class Run:
     stdin: Template | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Call:
     """A Python function `module:name`, imported from `home` (the directory of the file that names it) first."""
 
@@ -115,24 +115,24 @@ class Call:
     arguments: Value | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Tool:
     tool: Value
     arguments: Value | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Chain:
     chain: Value
     arguments: Value | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Wait:
     duration: Value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SetOnly:
     pass
 
@@ -150,7 +150,7 @@ class Task(Node):
     external: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Case:
     text: str
     edge: Edge
@@ -165,7 +165,7 @@ class Choice(Node):
     default: Edge | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Branch:
     to: str
     when: Condition | None = None
@@ -236,7 +236,7 @@ TYPE_NAMES: dict[type[Node], str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StateKey:
     """A declared key: JSON Schema, first value, reducer."""
 
@@ -246,7 +246,7 @@ class StateKey:
     reduce: Literal["replace", "append", "extend", "merge", "sum", "min", "max", "union"] = "replace"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AgentSpec:
     """An agent as written. `settings`: the whole mapping, templates not yet rendered; `home`: its file's directory."""
 
@@ -256,7 +256,7 @@ class AgentSpec:
     home: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ToolSpec:
     name: str
     kind: Literal["builtin", "mcp", "call", "run"]
@@ -264,7 +264,7 @@ class ToolSpec:
     home: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Region:
     """The nodes of one scope. `entry`: its first node; `owner`: the composite that opens it, None for the
     graph's own."""
@@ -274,7 +274,7 @@ class Region:
     nodes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Graph:
     """One graph: the root, or a subgraph. `home`: the directory of its file; agents and tools are those it may name."""
 
@@ -294,7 +294,7 @@ class Graph:
     default_agent: Value | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Limits:
     """Bounds of a run; `timeout` in seconds of running time, `usd` in dollars. None: no bound."""
 
@@ -305,14 +305,14 @@ class Limits:
     usd: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Checkpoints:
     every: int = 500
     interval: float = 60.0
     keep: int = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Workflow:
     """A whole workflow. `frozen` is the JSON it can be built from again without its files."""
 

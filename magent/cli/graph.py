@@ -47,10 +47,11 @@ STYLES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is drawn: a workflow, and of a run what it did."""
+    """What is drawn: a workflow, and of a run what it did, and which it is."""
 
     workflow: Workflow
     overlay: draw.Overlay | None = None
+    heading: str | None = None
 
 
 def graph(
@@ -76,7 +77,7 @@ def graph(
         _write(output, _picture(subject, form) if form in PICTURES else _drawn(subject, form, columns).encode())
         console.say(f"{output} is written")
     elif form == "text":
-        _show(console, draw.text(subject.workflow, columns or _columns(console), subject.overlay))
+        _show(console, _lines(subject, columns or _columns(console)))
     else:
         console.result(_drawn(subject, form, columns))
     return 0
@@ -85,11 +86,15 @@ def graph(
 def _drawn(subject: Subject, form: str, columns: int | None) -> str:
     """The drawing as a file has it."""
     if form == "text":
-        lines = draw.text(subject.workflow, columns or _told_columns() or COLUMNS, subject.overlay)
+        lines = _lines(subject, columns or max(_told_columns() or COLUMNS, draw.LEAST_COLUMNS))
         return "".join(f"{draw.plain(line)}\n" for line in lines)
     if form == "json":
         return dump(draw.as_json(subject.workflow, subject.overlay)) + "\n"
     return (draw.mermaid if form == "mermaid" else draw.dot)(subject.workflow, subject.overlay)
+
+
+def _lines(subject: Subject, columns: int) -> list[draw.Line]:
+    return draw.text(subject.workflow, columns, subject.overlay, subject.heading)
 
 
 def _show(console: Console, lines: Iterable[draw.Line]) -> None:
@@ -129,8 +134,9 @@ async def _run(console: Console, name: str) -> Subject:
         raise UsageError(f"there is neither a file nor a run '{name}'", hint) from error
     record = await store.read(run_id, checkpoint=False)
     workflow = records.workflow_of(record)
-    alive = (await store.info(run_id)).status == "running"
-    return Subject(workflow, draw.overlay(workflow, record.events, alive=alive))
+    status = (await store.info(run_id)).status
+    overlay = draw.overlay(workflow, record.events, alive=status == "running")
+    return Subject(workflow, overlay, f"run {run_id}, {status}")
 
 
 def _load(console: Console, file: str) -> Workflow:

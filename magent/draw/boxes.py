@@ -56,15 +56,19 @@ def put(canvas: Canvas, row: int, column: int, text: str, columns: int, notes: N
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is written in a box. `style` is that of its border, after type or status."""
+    """What is written in a box. `told`: a run is laid over it, and `marks` are what it did there. `style` is that of
+    the border, after type or status."""
 
     node: Node
     lines: tuple[str, ...]
     marks: Marks | None = None
+    told: bool = False
 
     @property
     def style(self) -> str:
-        return self.marks.status if self.marks is not None else type_style(self.node)
+        if self.told:
+            return self.marks.status if self.marks is not None else "untaken"
+        return type_style(self.node)
 
     @property
     def name(self) -> str:

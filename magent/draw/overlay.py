@@ -51,11 +51,13 @@ _AT_WORK = {"started": "running", "retry": "running", "spent": "running", "answe
 @dataclass(slots=True)
 class Marks:
     """What became of a node. `statuses` counts its visits by how they stand; `seconds` adds up those of the visits
-    that are over; `tokens` are input and output together; `cost` None where a price is unknown.
-    `items` is how many a `for_each` had or branches a parallel took, over all visits; `done` and `failed` of them."""
+    that are over, and `timed` says that some took any (others, such as conditions, are over at once); `tokens` are
+    input and output together; `cost` None where a price is unknown. `items` is how many a `for_each` had over all
+    visits, `done` and `failed` of them."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
+    timed: bool = False
     tokens: int = 0
     cost: float | None = 0.0
     items: int = 0
@@ -94,12 +96,14 @@ class Overlay:
 
 @dataclass(slots=True)
 class _Visit:
+    """`lasting`: its beginning was recorded; what is over at once has an end alone."""
+
     node: NodeId
     status: str
     started: float
     ended: float | None = None
-    scope: int = 0
-    path: str = ""
+    lasting: bool = False
+    opened: bool = False  # the scopes that it opens are counted
 
 
 def overlay(workflow: Workflow, events: Iterable[Event], *, alive: bool = True) -> Overlay:
@@ -131,7 +135,7 @@ class _Reading:
             self._visit(event, what)
         elif event.type == "round.started":
             key, graph = self._graph(event.data["path"])
-            node = graph.nodes.get(_last(event.data["path"]))
+            node = graph.nodes.get(_last(event.data["path"]).partition("[")[0])
             if isinstance(node, Loop):
                 self.edges[key, node.name, node.body, 0] += 1
         elif event.type in _LIFE_ENDS:
@@ -149,7 +153,8 @@ class _Reading:
         node = graph.nodes.get(name)
         if node is None:
             return
-        if what == "started":
+        if what == "started" and not visit.opened:
+            visit.opened = True
             self._opened(key, node, marks, data)
         elif what in _OVER:
             visit.ended = event.time
@@ -162,21 +167,19 @@ class _Reading:
         if what == "started" and number is not None:
             visit = self.known.get((scope, path, number))
             if visit is None:
-                visit = self.known[scope, path, number] = self._new(node, event.time, scope, path)
-            visit.ended = None
+                visit = self.known[scope, path, number] = self._new(node, event.time)
+            visit.ended, visit.lasting = None, True
             self.open[scope, path] = visit
             return visit
         found = self.open.get((scope, path))
-        return found if found is not None else self._new(node, event.time, scope, path)
+        return found if found is not None else self._new(node, event.time)
 
-    def _new(self, node: NodeId, time: float, scope: int, path: str) -> _Visit:
-        visit = _Visit(node, "running", time, None, scope, path)
+    def _new(self, node: NodeId, time: float) -> _Visit:
+        visit = _Visit(node, "running", time)
         self.visits.append(visit)
         return visit
 
     def _opened(self, key: str, node: Node, marks: Marks, data: Mapping[str, Any]) -> None:
-        if data.get("attempt", 1) > 1:
-            return
         if isinstance(data.get("items"), list):
             marks.items += len(data["items"])
             if isinstance(node, Parallel) and node.body:
@@ -224,8 +227,9 @@ class _Reading:
         for visit in self.visits:
             marks = self.marks[visit.node]
             marks.statuses[visit.status] += 1
-            if visit.ended is not None:
+            if visit.ended is not None and visit.lasting:
                 marks.seconds += max(0.0, visit.ended - visit.started)
+                marks.timed = True
         self._count_items()
         self._imply()
         return Overlay(self.marks, dict(self.edges))
@@ -284,7 +288,7 @@ def _spend(marks: Marks, data: Mapping[str, Any]) -> None:
 
 
 def facts(marks: Marks) -> str:
-    """`✔ ×3 1.20s 1,052 tokens $0.0031`, or `✔ 11 ✘ 1` where visits ended differently."""
+    """`✔ ×3 1.20s in all 1,052 tokens $0.0031`; `✔ 11 ✘ 1` where visits ended differently, `✔ 11/12 ✘ 1` of items."""
     signs = [(SIGNS[status], marks.statuses[status]) for status in SIGNS if marks.statuses[status]]
     if marks.items:
         words = [f"{SIGNS[marks.status]} {marks.done}/{marks.items}"]
@@ -295,8 +299,8 @@ def facts(marks: Marks) -> str:
         words += [f"×{marks.visits}"] if marks.visits > 1 else []
     else:
         words = [f"{sign} {count}" for sign, count in sorted(signs, key=lambda each: each[0] != SIGNS["completed"])]
-    if marks.seconds >= 0.005:
-        words.append(durations.show(marks.seconds))
+    if marks.timed:
+        words.append(durations.show(marks.seconds) + (" in all" if marks.visits > 1 else ""))
     if marks.tokens:
         words.append(f"{marks.tokens:,} tokens")
     if marks.cost:

@@ -16,31 +16,36 @@ from magent.model import Graph, Region, Workflow
 
 LEAST_COLUMNS = 24  # columns; in less than this nothing is drawn
 _LEAST_FRAME = 22  # columns inside a frame; where there are fewer, it is drawn below on its own
+_LEGEND = "▼ ┃ the way it took   ▽ │ not taken"
 _SIGNS = "123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def text(workflow: Workflow, columns: int = 80, overlay: Overlay | None = None) -> list[Line]:
-    """The picture as lines of `(style, text)`, with what was cut in notes below it.
+def text(
+    workflow: Workflow, columns: int = 80, overlay: Overlay | None = None, heading: str | None = None
+) -> list[Line]:
+    """The picture as lines of `(style, text)`, with what was cut in notes below it. `heading` stands behind the
+    workflow's name, else its description.
 
     Styles: `name target label about title note`, `box person condition end` for nodes, `taken untaken` for edges, and a
     status for what a run visited.
     """
     columns = max(LEAST_COLUMNS, columns)
     notes = Notes()
-    lines: list[Line] = []
+    lines = [_head(workflow, columns, heading)]
+    lines += [(("about", cut(_LEGEND, columns)),)] if overlay is not None else []
     for number, key in enumerate(graphs_of(workflow)):
-        lines += (
-            [(), _heading(f"subgraph {title_of(key, workflow)}", columns)] if number else [_head(workflow, columns)]
-        )
-        for heading, canvas in _Sheet(workflow, key, columns, notes, overlay).sections():
-            lines += [(), _heading(heading, columns)] if heading else []
+        if number:
+            lines += [(), _heading(f"subgraph {title_of(key, workflow)}", columns)]
+        for title, canvas in _Sheet(workflow, key, columns, notes, overlay).sections():
+            lines += [(), _heading(title, columns)] if title else []
             lines += [(), *canvas.lines()]
     return [*_numbered(lines, notes, columns)]
 
 
-def _head(workflow: Workflow, columns: int) -> Line:
-    """The name and what the workflow is for."""
-    about = f": {visible(workflow.description)}" if workflow.description else ""
+def _head(workflow: Workflow, columns: int, heading: str | None) -> Line:
+    """The name, and what the workflow is for."""
+    behind = workflow.description if heading is None else heading
+    about = f": {visible(behind)}" if behind else ""
     room = columns - width(workflow.name)
     return (("title", cut(workflow.name, columns)), ("about", cut(about, room) if room > 12 else ""))
 
@@ -103,7 +108,7 @@ class _Sheet:
     def _card(self, name: str) -> Card:
         node = self.graph.nodes[name]
         marks = self.overlay.node(self.key, name) if self.overlay else None
-        return Card(node, tuple(about(node, self.graph, self.workflow)), marks)
+        return Card(node, tuple(about(node, self.graph, self.workflow)), marks, self.overlay is not None)
 
     def sections(self) -> list[tuple[str, Canvas]]:
         """The graph's own scope, then each frame that is drawn apart, with its heading."""

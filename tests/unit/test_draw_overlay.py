@@ -1,0 +1,209 @@
+"""What a run did to its graph, read from its events."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+
+from magent import draw
+from magent.draw import Overlay, plain
+from magent.events import Event
+from magent.ports import ProcessResult
+from tests.build import Lab, workflow
+from tests.fakes import FakeExecutor, ScriptedPeople
+
+LOOPS = """
+    state: {n: {type: integer, default: 0, reduce: sum}}
+    nodes:
+      draft: {set: {n: 1}, next: check}
+      check:
+        type: condition
+        next:
+          - {to: fan, when: state.n >= 3}
+          - {loop_back: draft, max: 5}
+          - {to: give_up}
+      give_up: {type: end, status: failed}
+      fan: {type: parallel, branches: [left, {to: right, when: "false"}], next: each}
+      left: {set: {a: 1}}
+      right: {set: {b: 1}}
+      each: {type: parallel, for_each: [0, 1, 2, 3], body: one, on_branch_error: collect, next: rounds}
+      one: {run: "test {{ item }}", next: two}
+      two: {wait: 2s}
+      rounds: {type: loop, for_each: [1, 2], body: again, next: skipped}
+      again: {set: {c: 1}}
+      skipped: {set: {d: 1}, when: "false", next: risky}
+      risky: {run: "risky", on_error: {goto: mend}, next: finish}
+      finish: {set: {e: 1}}
+      mend: {type: subgraph, uses: inner, next: ask}
+      ask: {type: human_input, input: approval, next: finish2}
+      finish2: {set: {e: 2}}
+    subgraphs: {inner: {nodes: {deep: {set: {x: 1}, next: deeper}, deeper: {wait: 1s}}}}
+"""
+FAILING = {"risky": ProcessResult(1, "", ""), 'test "$MAGENT_1"': ProcessResult(1, "", "")}
+
+
+class Odd(FakeExecutor):
+    """`risky` fails, and so does the item 2."""
+
+    async def run(self, argv: Any, **options: Any) -> ProcessResult:
+        bad = "risky" in argv[-1] or "2" in (options.get("env") or {}).values()
+        return ProcessResult(1 if bad else 0, "", "")
+
+
+async def ran(text: str, **options: Any) -> tuple[Overlay, Lab]:
+    lab = Lab(workflow(text), executor=Odd(), **options)
+    await lab.start()
+    return draw.overlay(lab.workflow, lab.journal.events), lab
+
+
+def taken(overlay: Overlay, lab: Lab) -> dict[tuple[str, str], int]:
+    """The edges that were taken, by names."""
+    return {(source, target): count for (_, source, target, _), count in overlay.edges.items() if count}
+
+
+async def test_visits_and_the_way_taken_are_counted() -> None:
+    overlay, lab = await ran(LOOPS)
+    edges = taken(overlay, lab)
+    assert edges["draft", "check"] == 3
+    assert edges["check", "draft"] == 2
+    assert edges["check", "fan"] == 1
+    assert ("check", "give_up") not in edges
+    root = lab.workflow.root
+    draft = overlay.node(root, "draft")
+    assert draft is not None
+    assert (draft.visits, draft.status) == (3, "completed")
+    assert overlay.node(root, "give_up") is None
+
+
+async def test_branches_items_and_rounds_are_counted() -> None:
+    overlay, lab = await ran(LOOPS)
+    edges, root = taken(overlay, lab), lab.workflow.root
+    assert (edges["fan", "left"], edges["left", "each"]) == (1, 1)
+    assert ("fan", "right") not in edges
+    assert (edges["each", "one"], edges["one", "two"]) == (4, 3)
+    assert (edges["rounds", "again"], edges["again", "rounds"]) == (2, 2)
+    each, one = overlay.node(root, "each"), overlay.node(root, "one")
+    assert each is not None
+    assert one is not None
+    assert (each.items, each.done, each.failed) == (4, 3, 1)
+    assert dict(one.statuses) == {"completed": 3, "failed": 1}
+
+
+async def test_times_of_visits_add_up() -> None:
+    overlay, lab = await ran(LOOPS)
+    two, each = overlay.node(lab.workflow.root, "two"), overlay.node(lab.workflow.root, "each")
+    assert two is not None
+    assert each is not None
+    assert two.seconds == pytest.approx(6.0)
+    assert each.seconds == pytest.approx(2.0)
+
+
+async def test_skipped_failed_and_waiting_are_told_apart() -> None:
+    overlay, lab = await ran(LOOPS)
+    status = {name: marks.status for (key, name), marks in overlay.nodes.items() if key == lab.workflow.root}
+    assert (status["skipped"], status["risky"], status["ask"]) == ("skipped", "failed", "waiting")
+    edges = taken(overlay, lab)
+    assert (edges["skipped", "risky"], edges["risky", "mend"]) == (1, 1)
+    assert ("risky", "finish") not in edges
+
+
+async def test_nodes_of_a_subgraph_are_its_own() -> None:
+    overlay, lab = await ran(LOOPS)
+    inner = next(key for key in lab.workflow.graphs if key.endswith("inner"))
+    assert overlay.taken(inner, "deep", "deeper", 0) == 1
+    assert overlay.node(inner, "deep") is not None
+
+
+async def test_a_later_life_goes_on_with_the_same_visits() -> None:
+    lab = Lab(workflow(LOOPS), executor=Odd())
+    await lab.start()
+    lab.human = ScriptedPeople({"ask": {"approved": True}})
+    await lab.resume()
+    overlay = draw.overlay(lab.workflow, lab.journal.events)
+    ask = overlay.node(lab.workflow.root, "ask")
+    assert ask is not None
+    assert dict(ask.statuses) == {"completed": 1}
+    assert overlay.taken(lab.workflow.root, "ask", "finish2", 0) == 1
+
+
+async def test_every_visit_came_by_an_edge() -> None:
+    overlay, lab = await ran(LOOPS)
+    for key, graph in lab.workflow.graphs.items():
+        entered = {graph.entry}
+        for name in graph.nodes:
+            came = sum(
+                count
+                for (where, source, target, _), count in overlay.edges.items()
+                if where == key and target == name and source not in _inside(graph, name)
+            )
+            marks = overlay.node(key, name)
+            assert (marks.visits if marks else 0) == came + (name in entered), name
+
+
+def _inside(graph: Any, name: str) -> set[str]:
+    """The nodes whose edges to `name` only stand for the end of a scope."""
+    ends = {node for region in graph.regions.values() if region.owner for node in region.nodes}
+    return {node for node in ends if graph.nodes[node].region != graph.nodes[name].region}
+
+
+def test_what_seems_to_run_was_interrupted_where_nobody_drives_it() -> None:
+    drawn = workflow("nodes: {a: {run: sleep}}")
+    events = [Event(2, 1.0, "visit.started", {"scope": 0, "node": "a", "path": "a", "visit": 1, "attempt": 1})]
+    alive, dead = draw.overlay(drawn, events), draw.overlay(drawn, events, alive=False)
+    assert [found.status for found in alive.nodes.values()] == ["running"]
+    assert [found.status for found in dead.nodes.values()] == ["interrupted"]
+
+
+def test_tokens_and_cost_add_up_over_attempts() -> None:
+    drawn = workflow("nodes: {a: {run: sleep}}")
+    spent = {"scope": 0, "node": "a", "path": "a", "tokens": {"input": 1000, "output": 26}, "cost": 0.0015}
+    events = [
+        Event(2, 1.0, "visit.started", {"scope": 0, "node": "a", "path": "a", "visit": 1, "attempt": 1}),
+        Event(3, 2.0, "visit.retry", {**spent, "attempt": 1, "at": 3.0, "error": {}}),
+        Event(4, 3.0, "visit.started", {"scope": 0, "node": "a", "path": "a", "visit": 1, "attempt": 2}),
+        Event(5, 5.0, "visit.completed", {**spent, "next": None}),
+    ]
+    picture = "\n".join(plain(line) for line in draw.text(drawn, 80, draw.overlay(drawn, events)))
+    assert "✔ 4.00s 2,052 tokens $0.0030" in picture
+
+
+async def test_the_text_shows_the_way_in_signs_alone() -> None:
+    overlay, lab = await ran(LOOPS)
+    picture = "\n".join(plain(line) for line in draw.text(lab.workflow, 100, overlay))
+    assert "✔ ×3" in picture
+    assert "✔ 3/4 ✘ 1" in picture
+    assert "○ skipped" in picture
+    assert "⏸ waiting" in picture
+    assert re.search(r"┉┫ max 5 ×2", picture)
+    assert re.search(r"├?─ else ──▷", picture)
+    assert "▽ when false" in picture
+
+
+async def test_dot_mermaid_and_json_take_the_same_overlay() -> None:
+    overlay, lab = await ran(LOOPS)
+    dot, mermaid = draw.dot(lab.workflow, overlay), draw.mermaid(lab.workflow, overlay)
+    assert re.search(r'"check" -> "draft" \[style=dotted, label="max 5 ×2", penwidth=2.5', dot)
+    assert re.search(r'"draft" \[shape=box, label="draft\\nset\\n✔ ×3", style=filled', dot)
+    assert re.search(r'n_draft\["draft<br/>set<br/>✔ ×3"\]:::completed', mermaid)
+    assert "n_right" in mermaid
+    assert ":::unreached" in mermaid
+    styled = [number for line in re.findall(r"linkStyle ([\d,]+) ", mermaid) for number in line.split(",")]
+    assert len(styled) == len(set(styled))
+    data = json.loads(json.dumps(draw.as_json(lab.workflow, overlay)))
+    nodes = {node["id"]: node for node in data["nodes"]}
+    assert nodes["each"]["run"]["items"] == {"total": 4, "completed": 3, "failed": 1}
+    assert nodes["give_up"]["run"] is None
+    assert {(edge["source"], edge["target"]): edge["taken"] for edge in data["edges"]}["check", "draft"] == 2
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+async def test_graphviz_reads_a_run() -> None:
+    overlay, lab = await ran(LOOPS)
+    text = draw.dot(lab.workflow, overlay)
+    done = subprocess.run(["dot", "-Tsvg"], input=text, capture_output=True, text=True, check=True)
+    assert done.stderr == ""

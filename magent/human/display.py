@@ -6,10 +6,10 @@ Markdown's own signs. Of what is long, the beginning is shown.
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from magent import cells, plain
@@ -19,7 +19,9 @@ from magent.human.toolbar import until_when
 from magent.ports import Question
 
 if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
     from rich.console import Console, RenderableType
+    from rich.markdown import Markdown
     from rich.segment import Segment
 
 _BESIDE = 9  # rows that the prompt itself may take
@@ -50,8 +52,7 @@ def show(question: Question, now: float, *, color: bool, bounded: bool) -> Shown
         lines += [rule, *found, rule] if ruled else found
     with console.capture() as captured:
         console.print()
-        for line in [*_heading(console, question, now), *lines]:
-            console.print(_as_renderable(line), end="")
+        console.print(_together([*_heading(console, question, now), *lines]), end="")
     return Shown(captured.get(), _whole(question) if partial else None)
 
 
@@ -76,10 +77,10 @@ def _segment(text: str, style: str) -> Segment:
     return Segment(text, Style.parse(style))
 
 
-def _as_renderable(line: list[Segment]) -> RenderableType:
+def _together(lines: list[list[Segment]]) -> RenderableType:
     from rich.segment import Segment, Segments
 
-    return Segments([*line, Segment.line()])
+    return Segments([segment for line in lines for segment in (*line, Segment.line())])
 
 
 def _heading(console: Console, question: Question, now: float) -> list[list[Segment]]:
@@ -120,7 +121,7 @@ def _lines(console: Console, part: _Part, room: int) -> tuple[list[list[Segment]
     """At most `room` lines and one that says that there are more; and whether there are."""
     text = printable(part.value if isinstance(part.value, str) else _data_of(part, console.width))
     source = text.split("\n")
-    begin = "\n".join(source[: 3 * room])[: room * console.width * 2]
+    begin = "\n".join(source[: 2 * room])[: room * console.width]
     drawn = _drawn(console, part, begin)
     if len(drawn) <= room and len(begin) == len(text):
         return drawn, False
@@ -173,8 +174,27 @@ def _data(text: str) -> RenderableType:
 
 
 def _markdown(text: str) -> RenderableType:
-    """As rich draws it, but quieter; and what Markdown would hide (HTML, targets of links) is there to be read."""
+    drawn = _quiet()("")
+    drawn.parsed = _parser().parse(text)
+    for token in drawn.parsed:
+        for inner in token.children or ():
+            if inner.type == "softbreak":  # the lines of a text are as its writer broke them
+                inner.type = "hardbreak"
+    return drawn
+
+
+@cache
+def _parser() -> MarkdownIt:
+    """What Markdown would hide (HTML, targets of links) stays to be read."""
     from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
+    return parser.disable(["reference", "image", "entity"])
+
+
+@cache
+def _quiet() -> type[Markdown]:
+    """As rich draws Markdown, but calmer."""
     from rich.markdown import CodeBlock, Heading, Markdown
     from rich.padding import Padding
     from rich.syntax import Syntax
@@ -194,15 +214,12 @@ def _markdown(text: str) -> RenderableType:
     class Quiet(Markdown):
         elements = {**Markdown.elements, "heading_open": Title, "fence": Code, "code_block": Code}  # noqa: RUF012
 
-    parser = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
-    parser.disable(["reference", "image", "entity"])
-    markdown = Quiet("", hyperlinks=False)
-    markdown.parsed = parser.parse(text)
-    for token in markdown.parsed:
-        for inner in token.children or ():
-            if inner.type == "softbreak":  # the lines of a text are as its writer broke them
-                inner.type = "hardbreak"
-    return markdown
+        def __init__(self, markup: str) -> None:
+            self.markup, self.style, self.justify = markup, "none", None
+            self.hyperlinks, self.inline_code_lexer = False, None
+            self.code_theme = self.inline_code_theme = "ansi_dark"
+
+    return Quiet
 
 
 def _whole(question: Question) -> str:
@@ -213,6 +230,6 @@ def _whole(question: Question) -> str:
 
 
 def ready() -> None:
-    """Imports what drawing takes, so that the first question need not wait for it."""
-    for name in ("rich.markdown", "rich.syntax", "rich.segment", "pygments.lexers.data", "pygments.styles"):
-        importlib.import_module(name)
+    """Imports what drawing takes, and draws once, so that the first question need not wait for it."""
+    text = "# A\n\n- *b* `c`\n\n```yaml\nd: 1\n```\n\n|e|\n|-|\n|f|\n"
+    show(Question("", "", 1, "review", text, {"g": [1], "h": text}, {"i": text}), 0.0, color=True, bounded=True)

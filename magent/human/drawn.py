@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from magent import cells
-from magent.human import editor, frame
+from magent.human import editor
 from magent.human.lists import Rows
 from magent.human.prompts import Around, Check, Option, one_line, printable, say
 from magent.human.stage import EDITOR, Field, Stage
@@ -99,21 +99,9 @@ class Drawn:
         about: str = "",
         keys: Mapping[str, tuple[str, Any]] = {},
     ) -> Any:
-        import questionary
-
-        rows = Rows([one_line(label) or " " for label, _ in options], about, many=False)
-        choices = rows.choices(())
-        asked = questionary.select(
-            " ",
-            choices,
-            default=None if default is None else choices[default],
-            use_jk_keys=not rows.filters,
-            use_search_filter=rows.filters,
-            style=frame.style(),
-            **self._stage.io,
-        )
+        rows = Rows([label for label, _ in options], about, [] if default is None else [default])
         words = {key: word for key, (word, _) in keys.items()}
-        outcome: int | str = await self._stage.list(message, asked.application, rows, words)
+        outcome: int | str = await self._stage.list(message, rows, words)
         if isinstance(outcome, str):
             return keys[outcome][1]
         label, value = options[outcome]
@@ -129,21 +117,13 @@ class Drawn:
         about: str = "",
         check: Callable[[list[Any]], str | None] = lambda _: None,
     ) -> list[Any]:
-        import questionary
+        def fault(places: list[int]) -> str | None:
+            return check([options[at][1] for at in places])
 
-        rows = Rows([one_line(label) or " " for label, _ in options], about, many=True)
-        asked = questionary.checkbox(
-            " ",
-            rows.choices(chosen),
-            validate=lambda marked: check([options[int(index)][1] for index in marked]) or True,
-            use_jk_keys=not rows.filters,
-            use_search_filter=rows.filters,
-            style=frame.style(),
-            **self._stage.io,
-        )
-        indexes = await self._stage.list(message, asked.application, rows, {})
-        self._stage.told(message, ", ".join(options[index][0] for index in indexes) or "none")
-        return [options[index][1] for index in indexes]
+        rows = Rows([label for label, _ in options], about, chosen, many=True, check=fault)
+        places = await self._stage.list(message, rows, {})
+        self._stage.told(message, ", ".join(options[at][0] for at in places) or "none")
+        return [options[at][1] for at in places]
 
     async def edit(self, text: str, ending: str, check: Check) -> str:
         try:

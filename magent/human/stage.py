@@ -6,6 +6,7 @@ stay as they are. When a prompt is over it is erased, and one line says what was
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -159,18 +160,16 @@ class Stage:
             raise
         return outcome, buffer.text
 
-    async def list(self, message: str, application: Any, rows: Rows, keys: Mapping[str, str]) -> Any:
-        """What questionary's application gives back; for one of `keys` (key → its word in the toolbar), the key."""
+    async def list(self, message: str, rows: Rows, keys: Mapping[str, str]) -> Any:
+        """The place of the option, or the places; for one of `keys` (key → its word in the toolbar), the key."""
+        from prompt_toolkit.application import Application
         from prompt_toolkit.filters import to_filter
-        from prompt_toolkit.layout import Window
+        from prompt_toolkit.layout import Layout, Window
         from prompt_toolkit.layout.dimension import Dimension
-        from questionary.prompts.common import InquirerControl
 
-        control = next(each for each in application.layout.find_all_controls() if isinstance(each, InquirerControl))
-        control.focusable = to_filter(True)
-        rows.take(control)
+        rows.control.focusable = to_filter(True)
         area = Window(
-            control,
+            rows.control,
             height=lambda: Dimension(max=max(3, window()[1] - _BESIDE_LIST)),
             dont_extend_height=True,
             always_hide_cursor=True,
@@ -183,7 +182,8 @@ class Stage:
         hints = [*(f"^{key[-1].upper()} {word}" for key, word in keys.items()), *rows.hints()]
         bindings = self._bindings({key: key for key in keys})
         rows.bind(bindings)
-        while (outcome := await self._run(application, body, hints, bindings, area)) is _WHOLE:
+        application: Application[Any] = Application(layout=Layout(area), style=frame.style(), **self.io)
+        while (outcome := await self._run(application, body, hints, bindings)) is _WHOLE:
             pass
         return outcome
 
@@ -212,17 +212,18 @@ class Stage:
         body: Sequence[AnyContainer],
         hints: Sequence[str],
         bindings: KeyBindings,
-        focus: Any = None,
     ) -> Any:
         from prompt_toolkit.input.typeahead import clear_typeahead
         from prompt_toolkit.key_binding import merge_key_bindings
         from prompt_toolkit.layout import HSplit, Layout, VerticalAlign
 
         around = self.around
-        focus = focus or application.layout.current_window
+        focus = application.layout.current_window
         foot = frame.foot(lambda: toolbar.line(around, hints, window()[0] - 1))
         application.layout = Layout(HSplit([*body, foot], align=VerticalAlign.TOP), focused_element=focus)
-        application.key_bindings = merge_key_bindings([application.key_bindings, bindings])
+        application.key_bindings = merge_key_bindings(
+            [*([application.key_bindings] if application.key_bindings else []), bindings]
+        )
         application.refresh_interval = None if around.deadline is None else 1.0
         application.before_render += self._forget_typed
         self._application = application
@@ -263,3 +264,15 @@ def _leave(event: KeyPressEvent) -> None:
         buffer.delete()
     else:
         event.app.exit(exception=EOFError)
+
+
+def ready() -> None:
+    """Imports what prompts take, and makes one, so that the first need not wait for it."""
+    import questionary
+    from prompt_toolkit.input import DummyInput
+    from prompt_toolkit.output import DummyOutput
+
+    for name in ("input.vt100", "output.vt100", "layout.processors", "input.typeahead"):
+        importlib.import_module(f"prompt_toolkit.{name}")
+    Rows(["a", "é"], "", [])
+    questionary.text("", style=frame.style(), input=DummyInput(), output=DummyOutput())

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
-import importlib
 import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from magent.answers import check_value
 from magent.clock import Clock, iso
-from magent.human import display, kinds
+from magent.human import display, kinds, stage
 from magent.human.drawn import Drawn
 from magent.human.lines import Plain
 from magent.human.prompts import Around, LeftOpen, Prompts, Stopped, one_line, say
@@ -41,7 +41,7 @@ class Terminal:
     def prepare(self) -> None:
         """A question will come: what drawing it takes is imported meanwhile."""
         if _draws():
-            threading.Thread(target=_import, daemon=True).start()
+            threading.Thread(target=_ready, daemon=True).start()
 
     async def ask(self, question: Question) -> Mapping[str, Any] | None:
         self._waits(1)
@@ -108,9 +108,11 @@ def _draws() -> bool:
     return os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown")
 
 
-def _import() -> None:
-    importlib.import_module("questionary")
+def _ready() -> None:
+    """Imports what a question takes, and does it once, so that the first question need not wait for it."""
     display.ready()
+    stage.ready()
+    check_value({"type": "integer"}, 1)
 
 
 def _login() -> str | None:

@@ -10,7 +10,7 @@ from magent import records, settings
 from magent.cli import flags
 from magent.cli.console import Console, dump, one_line
 from magent.cli.people import login
-from magent.errors import MagentError, RunLocked, UsageError
+from magent.errors import RunLocked, StoreError, UsageError
 from magent.ports import RunInfo, RunStore
 
 OUTPUTS = ("text", "json")
@@ -41,6 +41,9 @@ def remove_runs(console: Console, *, ids: list[str] | None, yes: bool) -> int:
         raise UsageError("runs rm needs the id of a run", f"{console.command('runs', 'list')} shows them")
     store = settings.open_store(console.settings.store)
     found = asyncio.run(_found(store, ids))
+    for info in found:
+        if info.status == "running":  # before anything goes
+            raise _driven(console, info.id)
     if not yes and not _sure(console, found):
         console.hint("nothing is removed")
         return 1
@@ -50,7 +53,7 @@ def remove_runs(console: Console, *, ids: list[str] | None, yes: bool) -> int:
 
 
 async def _found(store: RunStore, ids: Sequence[str]) -> list[RunInfo]:
-    """The runs that are meant, each once. Raises UsageError, and RunLocked for one that is driven: before any goes."""
+    """The runs that are meant, each once. Raises UsageError where one is unknown."""
     named = dict.fromkeys([await store.resolve(id) for id in ids])
     return [await store.info(run_id) for run_id in named]
 
@@ -59,10 +62,9 @@ def _sure(console: Console, found: Sequence[RunInfo]) -> bool:
     if not (sys.stdin.isatty() and console.terminal):
         raise UsageError("runs rm asks before it removes, and there is no terminal to ask in", "say --yes")
     for info in found:
-        console.hint(f"  {info.id}  {one_line(info.workflow or '-', 60)}  {info.status}")
-    what = f"these {len(found)} runs" if len(found) > 1 else "this run"
-    console.raw(f"Remove {what} and all the files they made? [y/N] " if len(found) > 1
-                else f"Remove {what} and all the files it made? [y/N] ")  # fmt: skip
+        console.hint(f"  {info.id}  {info.status:<11}  {one_line(info.workflow or '-', 60)}")
+    what = "this run and the files it made" if len(found) == 1 else f"these {len(found)} runs and the files they made"
+    console.raw(f"Remove {what}? [y/N] ")
     try:
         return input().strip().lower() in ("y", "yes")
     except EOFError:
@@ -74,14 +76,10 @@ def _remove(console: Console, store: RunStore, info: RunInfo) -> None:
     try:
         asyncio.run(store.remove(info.id))
     except RunLocked as locked:
-        raise Driven(locked, console.command("runs", "cancel", info.id)) from locked
+        raise _driven(console, info.id) from locked
     console.say(f"run {info.id} ({one_line(info.workflow or '-', 60)}, {info.status}) is removed")
 
 
-class Driven(MagentError):
-    """A run that is being driven is not removed under its driver's feet."""
-
-    exit_code = 5
-
-    def __init__(self, locked: RunLocked, command: str) -> None:
-        super().__init__(f"{locked.message}, so it is not removed", f"{command}   ends it first")
+def _driven(console: Console, run_id: str) -> StoreError:
+    command = console.command("runs", "cancel", run_id)
+    return StoreError(f"run {run_id} is being driven: it is not removed", f"{command}   ends it first")

@@ -250,6 +250,6 @@ def size(count: int) -> str:
     """`812 B`, `1.4 kB`, `3.0 MB`."""
     shown, units = float(count), iter(("B", "kB", "MB", "GB", "TB"))
     unit = next(units)
-    while shown >= 999.5 and (larger := next(units, None)):
+    while shown >= 999.95 and (larger := next(units, None)):
         shown, unit = shown / 1000, larger
     return f"{count} B" if unit == "B" else f"{shown:.1f} {unit}"

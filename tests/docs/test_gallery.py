@@ -84,6 +84,14 @@ def test_the_commands_in_its_comments_work_in_a_pipe(name: str, words: str, clon
     assert done.returncode == (3 if asks else 0)
 
 
+def test_the_page_of_the_gallery_shows_commands_that_are_tried_here() -> None:
+    page = (WORKFLOWS / "README.md").read_text()
+    shown = re.findall(rf"^magent (run workflows/(?:{'|'.join(GALLERY)})\.yaml.*)$", page, re.M)
+    assert len(shown) == 7
+    assert set(shown) <= {words for _, words in COMMANDS}
+    assert all(f"[`{name}.yaml`]({name}.yaml)" in page for name in FILES)
+
+
 @pytest.mark.parametrize("name", GALLERY)
 def test_killed_anywhere_it_goes_on_to_the_same_end(name: str, clone: Path) -> None:
     """`kill -9` as soon as the journal holds some more lines, again and again."""

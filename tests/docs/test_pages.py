@@ -17,6 +17,7 @@ from magent.app import check
 from magent.source import Problem
 from magent.spec.loader import load_yaml
 from tests.docs.markdown import Block, blocks, commands, missing
+from tests.terminal import ENTER, Terminal
 
 ROOT = Path(__file__).parents[2]
 PAGES = {"README.md": ROOT / "README.md", "workflows/README.md": ROOT / "workflows" / "README.md"}
@@ -24,7 +25,7 @@ ALL = [block for page, path in PAGES.items() for block in blocks(path, page)]
 YAML = [block for block in ALL if block.language == "yaml"]
 WHOLE = [block for block in YAML if block.text.startswith("magent: 1\n") and "broken" not in block.marks]
 FRAGMENTS = [block for block in YAML if not block.text.startswith("magent: 1\n") and "answers" not in block.marks]
-SESSIONS = {page: [b for b in ALL if b.page == page and ("file" in b.marks or "run" in b.marks)] for page in PAGES}
+SESSIONS = {page: [b for b in ALL if b.page == page and {"file", "run", "terminal"} & set(b.marks)] for page in PAGES}
 
 # What the pages' models said when they were asked; scripted here, so that every machine sees the same.
 SAID = {"{model: local}": 'replies: [{reply: {summary: "The Gull arrived 40 minutes late.", minutes_late: 40}}]'}
@@ -84,6 +85,8 @@ def test_the_commands_of_a_page_print_what_is_shown(page: str, here: Path) -> No
     for block in SESSIONS[page]:
         if "file" in block.marks:
             (here / block.marks["file"]).write_text(scripted(block.text))
+        elif "terminal" in block.marks:
+            type_at(block, environment)
         elif block.language == "python":
             subprocess.run([sys.executable, "-c", block.text], env=environment, check=True, capture_output=True)
         else:
@@ -105,3 +108,13 @@ def run(block: Block, environment: dict[str, str]) -> None:
         assert missing(command.output, done.stdout) == [], f"{block}: {command.line}\n{done.stdout}"
         last = place == len(commands(block)) - 1
         assert done.returncode in ((code,) if last else (0, 3)), f"{block}: {command.line}\n{done.stdout}"
+
+
+def type_at(block: Block, environment: dict[str, str]) -> None:
+    seen, _, keys = block.marks["terminal"].partition(" -> ")
+    (command,) = commands(block)
+    with Terminal(["/bin/sh", "-c", command.line], env=environment, columns=100) as terminal:
+        terminal.type((seen, keys + ENTER))
+        code = terminal.end()
+        assert missing(command.output, terminal.text) == [], f"{block}: {command.line}\n{terminal.text}"
+        assert code == 0

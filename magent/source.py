@@ -155,12 +155,20 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     wanted = _plain(word)
     if wanted in plain:
         return plain[wanted]
+    begun = [name for name in plain if name.startswith(wanted)] if len(wanted.strip("-")) > 1 else []
+    begun = begun if len(begun) == 1 else []  # of several that begin so, none is more likely
     close = difflib.get_close_matches(wanted, plain, n=5, cutoff=0.6)
-    return plain[min(close, key=lambda name: (_edits(wanted, name), abs(len(name) - len(wanted))))] if close else None
+    near = min([*begun, *close], key=lambda name: _distance(wanted, name), default=None)
+    return None if near is None else plain[near]
 
 
 def _plain(word: str) -> str:
     return word.casefold().replace("_", "-")
+
+
+def _distance(word: str, name: str) -> tuple[int, int]:
+    """Edits, and how much longer or shorter; a name that was only begun is one edit away."""
+    return 1 if name.startswith(word) else _edits(word, name), abs(len(name) - len(word))
 
 
 def _edits(one: str, other: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shlex
 from pathlib import Path
@@ -74,19 +75,13 @@ def load(console: Console, file: str) -> app.LoadedWorkflow:
 
 def _instead(console: Console, file: str) -> str | None:
     """What may have been meant by a file that is not there."""
-    if file == "workflow.yaml":
-        beside = sorted(each.name for each in Path().glob("*.y*ml") if each.suffix in (".yaml", ".yml"))[:3]
-        named = ", ".join(shlex.join(["magent", "run", each]) for each in beside)
-        return f"name the file: {named}" if beside else "write one, or name one: magent run path/to/workflow.yaml"
-    if os.path.sep in file or Path(file).suffix:
-        return None
-    try:
-        run_id = asyncio.run(app.open_store(console.settings.store).resolve(file))
-    except MagentError:
-        return None
-    return (
-        f"it is a run: {console.command('resume', run_id)} goes on, {console.command('runs', 'show', run_id)} shows it"
-    )
+    if not Path(file).suffix and os.path.sep not in file:
+        with contextlib.suppress(MagentError):
+            run_id = asyncio.run(app.open_store(console.settings.store).resolve(file))
+            return f"it is a run; to go on with it: {console.command('resume', run_id)}"
+    files = sorted(each.name for each in Path().glob("*.y*ml") if not each.name.startswith(".") and each.is_file())
+    named = ", ".join(shlex.join(["magent", "run", each]) for each in files[:3])
+    return f"name one that is here: {named}" if files else "there is none here: magent run path/to/workflow.yaml"
 
 
 def _tell_plan(console: Console, plan: dict[str, Any], output: str) -> int:

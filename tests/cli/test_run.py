@@ -281,3 +281,42 @@ def test_a_limit_that_no_flag_raises_is_not_to_be_resumed(here: Path, capsys: An
     assert outcome.code == 4
     assert "nested deeper than 16" in outcome.err
     assert "magent resume" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["run", "dmeo.yaml"], "did you mean 'demo.yaml'?"),
+        (["run"], "name one that is here: magent run demo.yaml, magent run failing.yaml, magent run invalid.yaml"),
+        (["run", "f1"], "it is a run; to go on with it: magent resume f1"),
+        (["run", "nowhere"], "name one that is here: magent run demo.yaml"),
+        (["resume", "demo.yaml"], "an id is wanted here; a file is run with: magent run demo.yaml"),
+        (["demo.yaml", "-i", "topic=a b"], "did you mean: magent run demo.yaml -i 'topic=a b'"),
+        (["-i", "topic=x", "run", "demo.yaml"], "it stands behind the verb: magent run demo.yaml -i topic=x"),
+        (["run", "demo.yaml", "topic=x"], "an input is given with -i: -i topic=x"),
+        (["run", "--use_defaults"], "did you mean '--use-defaults'?"),
+        (["run", "--USE-DEFAULTS"], "did you mean '--use-defaults'?"),
+        (["run", "--inp", "topic=x"], "did you mean '--input'?"),
+        (["run", "--id"], "write --id ID"),
+        (["run", "--dry-run=yes"], "write --dry-run alone"),
+        (["rusn"], "did you mean 'runs'?"),
+        (["Runs"], "did you mean 'runs'?"),
+        (["runs_list"], "did you mean: magent runs list"),
+        (["list"], "did you mean: magent runs list"),
+        (["status", "f1"], "did you mean: magent runs show f1"),
+        (["runs", "lsit"], "did you mean 'list'?"),
+        (["--store"], "write --store URL, such as --store file:.magent"),
+        (["run", "demo.yaml", "-i", "topic=x", "--stop-after", "darft"], "did you mean 'draft'?"),
+        (["run", "demo.yaml", "-i", "topic=x", "--agent", "wirter=local"], "did you mean 'writer'?"),
+        (["run", "demo.yaml", "-i", "tpoic=x"], "there is no input 'tpoic': did you mean 'topic'?"),
+        (["run", "demo.yaml", "-i", "topic=@demo.yml"], "did you mean 'demo.yaml'?"),
+        (["run", "demo.yaml", "--limit", "Steps=3"], "did you mean 'steps'?"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_whoever_mistypes_is_told_what_was_meant(words: list[str], hint: str, demo: Path, capsys: Any) -> None:
+    magent(capsys, "run", "failing.yaml", "--id", "f1")
+    outcome = magent(capsys, *words)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert hint in outcome.err
+    assert outcome.err.count("\n") <= 4

@@ -265,7 +265,7 @@ def _progress(spot: Spot, window: Window) -> Iterator[Line]:
 
 
 def _bar(done: int, total: int, window: Window) -> Line:
-    width = 20 if window.width >= 60 else 10 if window.width >= 36 else 5
+    width = 20 if window.width >= 60 else 8 if window.width >= 36 else 4
     full = min(width, done * width // total)
     return [("━" * full, "green"), ("╌" * (width - full), "dim")]
 

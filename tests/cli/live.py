@@ -85,7 +85,7 @@ def still(lines: Sequence[str]) -> list[str]:
     """A screen without what time does to it: how long things took at the ends of lines, and in the line of sums."""
     found = []
     for line in lines:
-        line = re.sub(r" +(\d+h )?(\d+m )?\d+s$", "", line)
-        line = re.sub(r"\b(\d+h )?(\d+m )?\d+s\b", "0s", line)
+        line = re.sub(r" +(\d+h )?(\d+m )?[\d.]+s$", "", line)
+        line = re.sub(r"\b(\d+h )?(\d+m )?[\d.]+s\b", "0s", line)
         found.append(re.sub(r" [─-]+$", "", line))
     return found

@@ -107,6 +107,10 @@ def test_everything_is_told_with_its_time_when_asked_for() -> None:
     assert all(line[2] == line[5] == ":" for line in lines)
 
 
+def test_with_everything_what_begins_is_told_with_its_agent() -> None:
+    assert [line[9:] for line in told(started("intro"), everything=True)] == ["▶ intro  writer"]
+
+
 def test_people_who_answer_are_told_among_many_too() -> None:
     answer: dict[str, Any] = {"approved": False, "by": "ann", "via": "command"}
     made = [started("each", items=[*range(50)]), started("fan", branches=[0, 1]), started("ask", ask={})]

@@ -20,6 +20,7 @@ import magent
 from magent.events import Failure, WorkFailed
 from magent.ports import Request
 from tests.docs.samples import FILES, ROOT, WORKFLOWS, Scripted, answers, sort_issue
+from tests.terminal import ENTER, Terminal
 
 GALLERY = ("triage", "digest", "revise", "translate", "nightly")
 BAD = str(WORKFLOWS / "nightly" / "bad")
@@ -501,3 +502,39 @@ def test_days_are_counted_over_months_and_years(today: str, days: int, said: str
     script = str(WORKFLOWS / "nightly" / "days.awk")
     done = subprocess.run([*words, "-f", script], input="a 2027-01-01\n", capture_output=True, text=True, check=True)
     assert (said in done.stdout, done.stdout == "") == (True, said == "")
+
+
+# ---- in a terminal
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "questions", "code", "end"),
+    [
+        ("triage", [], ["? Choose one:"] * 3, 0, "asked: 3"),
+        ("digest", [], ["? Approve?"], 0, "digest: digest.md"),
+        ("revise", ["-i", "rounds=3"], ["? Approve?"], 1, "No draft was good enough"),
+        ("translate", [], [*["? Your decision:"] * 3, "? Comments"], 0, "  - French"),
+        (
+            "nightly",
+            ["-i", "folder=workflows/nightly/bad", "-i", "disk_full=101"],
+            ["? Choose one:"],
+            1,
+            "The alarm was",
+        ),
+    ],
+)
+def test_at_a_terminal_enter_takes_what_is_proposed(
+    name: str, inputs: list[str], questions: list[str], code: int, end: str, clone: Path
+) -> None:
+    with Terminal.magent("run", f"workflows/{name}.yaml", *inputs, columns=80, rows=50, cwd=clone) as terminal:
+        for place, question in enumerate(questions):
+            asked = questions[: place + 1].count(question)
+            terminal.wait(lambda seen, question=question, asked=asked: seen.text.count(question) == asked)  # type: ignore[misc]
+            terminal.type(ENTER)
+        assert (terminal.end(), end in terminal.text) == (code, True), terminal.text
+
+
+def test_at_a_terminal_nobody_is_asked_where_all_is_well(clone: Path) -> None:
+    with Terminal.magent("run", "workflows/nightly.yaml", "-i", "disk_full=101", cwd=clone) as terminal:
+        assert terminal.end() == 0
+    assert "? " not in terminal.text

@@ -100,7 +100,7 @@ _AGENT = Option("agent", "--agent", "NAME=MODEL", "Another model for an agent, i
 _LIMIT = Option("limit", "--limit", "NAME=N", "Of steps, tokens, usd or timeout, such as usd=5.", many=True)
 _WIDTH = Option("max_concurrency", "--max-concurrency", "N", "At most N tasks at a time.")
 _STREAM = Option("stream", "--stream, --no-stream", "", "Show text as it is written, or do not.")
-_ROLES_OF = Option("file", "-f, --file", "FILE", "A workflow or library whose roles count, too.", completes="file")
+_ROLES_OF = Option("file", "-f, --file", "FILE", "With the roles of a workflow or library.", completes="file")
 
 
 def _output(*forms: str) -> Option:
@@ -303,7 +303,7 @@ DECLARED: dict[str, Declared] = {
                 Option("role_type", "--role-type", "TYPE", "The type that it must be of, such as reviewer."),
                 Option("prefer", "--prefer", "ROLE", "Take this one wherever it fits.", completes="role"),
             ),
-            "Which": (_ROLES_OF,),
+            "Which": (_ROLES_OF._replace(help="Pick among the roles of a workflow or library."),),
             "Output": (_output("text", "json"),),
         },
         (
@@ -314,6 +314,16 @@ DECLARED: dict[str, Declared] = {
             Example('magent roles route "fix the login page"', "Without skills the words of the task decide."),
         ),
         (("0", "a role fits"), ("1", "no role fits: it says what is missing, and who comes nearest")),
+    ),
+    "completion": Declared(
+        (Argument("shell", "SHELL", "bash, zsh or fish.", completes=("bash", "zsh", "fish")),),
+        {},
+        (
+            Example('eval "$(magent completion bash)"', "Completes in this bash; write it into ~/.bashrc for every one."),
+            Example("magent completion zsh > _magent", "For zsh: a file in a directory of your $fpath."),
+            Example("magent completion fish > magent.fish", "For fish: a file in ~/.config/fish/completions."),
+        ),
+        more=("Verbs, options, their values, runs, nodes and files are completed.",),
     ),
     "schema": Declared(
         (

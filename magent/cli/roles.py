@@ -175,14 +175,21 @@ def _tell(console: Console, decision: Decision) -> None:
     longest = max(len(each.role) for each in decision.candidates)
     name = longest if sheet.width is None else min(longest, sheet.width // 3)
     score = max(len("SCORE"), *(len(f"{each.score:.2f}") for each in decision.candidates))
+    mark = 1 if sheet.signs else len("chosen")
     if beside:
-        titles = ("  ", cells.pad("ROLE", name), GAP, cells.pad("SCORE", score, right=True), GAP, "WHY")
+        titles = (" " * mark, " ", cells.pad("ROLE", name), GAP, cells.pad("SCORE", score, right=True), GAP, "WHY")
         sheet.line(*(Part(title, "dim") for title in titles))
     for each in decision.candidates:
-        sign, style = _sign(each, decision)
+        sign, word, style = _standing(each, decision)
         figure = cells.pad(f"{each.score:.2f}", score, right=True)
-        head = (Part(sign, style), " ", Part(cells.pad(cells.cut(each.role, name), name), style), GAP, figure)
-        indent = 2 + name + len(GAP) + score + len(GAP) if beside else 4
+        head = (
+            Part(sign if sheet.signs else cells.pad(word, mark), style),
+            " ",
+            Part(cells.pad(cells.cut(each.role, name), name), style),
+            GAP,
+            figure,
+        )
+        indent = mark + 1 + name + len(GAP) + score + len(GAP) if beside else 4
         why = console.spoken("; ".join(each.reasons))
         lines = [why] if sheet.width is None else list(wrap(why, max(20, sheet.width - indent)))
         sheet.line(*head, *((GAP, lines.pop(0)) if beside else ()))
@@ -191,7 +198,8 @@ def _tell(console: Console, decision: Decision) -> None:
     sheet.print()
 
 
-def _sign(each: Candidate, decision: Decision) -> tuple[str, str]:
+def _standing(each: Candidate, decision: Decision) -> tuple[str, str, str]:
+    """How a role stands: a sign for terminals, a word for files, a style."""
     if each.role == decision.chosen:
-        return "✔", "bold green"
-    return ("·", "") if each.fits else ("✘", "dim")
+        return "✔", "chosen", "bold green"
+    return ("·", "fits", "") if each.fits else ("✘", "-", "dim")

@@ -98,8 +98,8 @@ def test_route_prints_the_chosen_role_first_and_why(crew: Path, capsys: Any) -> 
     assert done.code == 0
     assert done.err == ""
     assert done.out.splitlines()[1:] == [
-        "✔ login_expert   4.50  skill 'python' (+2); skill 'security' (+2); nothing unrelated (+0.50)",
-        "· py_dev         4.10  skill 'python' (+2); skill 'security' (+2); 8 unrelated (+0.10)",
+        "chosen login_expert   4.50  skill 'python' (+2); skill 'security' (+2); nothing unrelated (+0.50)",
+        "fits   py_dev         4.10  skill 'python' (+2); skill 'security' (+2); 8 unrelated (+0.10)",
     ]
 
 
@@ -124,7 +124,7 @@ def test_without_skills_the_words_decide_also_from_stdin(monkeypatch: pytest.Mon
     import sys
 
     done = magent(capsys, "roles", "route", "draft a blog post")
-    assert done.out.splitlines()[1].startswith("✔ writer")
+    assert done.out.splitlines()[1].startswith("chosen writer")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"fix the bug in the login page\n")))
     shown = json.loads(magent(capsys, "roles", "route", "-", "--output", "json").out)
     assert (shown["chosen"], shown["by"]) == ("coder", "text")
@@ -134,7 +134,7 @@ def test_where_nobody_fits_the_gap_and_the_nearest_are_told(crew: Path, capsys: 
     words = ("roles", "route", "check it", "--skills", "pyhton,security", "-f", "team.yaml")
     done = magent(capsys, *words)
     assert done.code == 1
-    assert done.out.splitlines()[1].startswith("✘ login_expert")
+    assert done.out.splitlines()[1].startswith("-      login_expert")
     assert done.err.splitlines() == [
         "magent: no role has the skill 'pyhton' (did you mean 'python'?)",
         "  the nearest is 'login_expert', which lacks the skill 'pyhton'",

@@ -86,13 +86,13 @@ def check_tasks_have_an_agent(context: Context) -> Iterator[Problem]:
         if context.default_agent(graph.key) is not None:
             continue
         role = node.get("role")
-        if role is None or (_literal(role) and _agent_of_role(context, graph.key, role) == ""):
+        if role is None or (_literal(role) and agent_of_role(context, graph.key, role) == ""):
             message = f"no agent answers this prompt: '{name}' names none, and there is no `defaults.agent`"
             hint = "write `agent: …`, or `defaults: {agent: …}` at the top of the file"
             yield graph.at(name, "prompt").problem("no-agent", message, hint=hint, key=True)
 
 
-def _agent_of_role(context: Context, key: str, role: str) -> Any:
+def agent_of_role(context: Context, key: str, role: str) -> Any:
     """The agent that a role or one it extends names; "" where none does, None where that is not known."""
     known = context.definitions(key, "roles")
     seen: set[str] = set()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from magent.roles import Gap, Router, Wanted, key
+from magent.roles import Decision, Gap, Router, Wanted, key
 from magent.source import Problem
 from magent.spec.catalogue import predefined_roles, team_of
 from magent.spec.checks.context import Context
-from magent.spec.checks.references import unknown
+from magent.spec.checks.references import agent_of_role, unknown
 from magent.spec.checks.views import Place, mapping, sequence
 
 _LISTS = ("skills", "expertise", "tools", "delegate_to")
@@ -32,14 +32,21 @@ def check_routes(context: Context) -> Iterator[Problem]:
                 yield unknown(context, place / "prefer", "role", preferred, names)
             if graph.key not in routers:
                 routers[graph.key] = Router(team_of({each: _sound(mapping(body)) for each, body in known.items()}))
-            yield from _unmet(place, route, routers[graph.key])
+            decision = routers[graph.key].route(Wanted.of(route))
+            if decision.chosen is None and any(route.get(each) for each in ("skills", "expertise", "role_type")):
+                yield from _unmet(place, route, decision)
+            elif decision.by == "requirements" and context.default_agent(graph.key) is None:
+                yield from _agentless(context, place, graph.key, str(decision.chosen))
 
 
-def _unmet(place: Place, route: Mapping[str, Any], router: Router) -> Iterator[Problem]:
-    decision = router.route(Wanted.of(route))
-    asks = route.get("skills") or route.get("expertise") or route.get("role_type")
-    if not asks or decision.chosen is not None:
-        return
+def _agentless(context: Context, place: Place, owner: str, chosen: str) -> Iterator[Problem]:
+    if agent_of_role(context, owner, chosen) == "":
+        message = f"no agent answers this prompt: the role '{chosen}' names none, and there is no `defaults.agent`"
+        hint = "write `agent: …` at the role, or `defaults: {agent: …}` at the top of the file"
+        yield place.problem("no-agent", message, hint=hint, key=True)
+
+
+def _unmet(place: Place, route: Mapping[str, Any], decision: Decision) -> Iterator[Problem]:
     for gap in decision.gaps:
         yield _at(place, route, gap).problem("no-role-fits", gap.sentence, hint=gap.hint)
     if not decision.gaps:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from magent.source import Problem
+from magent.spec.catalogue import predefined_roles
 from magent.spec.checks.context import Context
 from magent.spec.checks.views import Place, is_template, mapping, sequence
 
@@ -51,7 +52,8 @@ def check_unused(context: Context) -> Iterator[Problem]:
 
 
 def _used(context: Context) -> dict[str, Any]:
-    """Names used anywhere in the bundle; None for a section of which any may be: chosen by template or by `route`."""
+    """Names used anywhere in the bundle; None for a section of which any may be: chosen by template, by `route`
+    or by a role that delegates."""
     names: dict[str, Any] = {"roles": set(), "tools": set(), "chains": set()}
     for graph in context.graphs:
         for name, node in graph.nodes.items():
@@ -62,6 +64,8 @@ def _used(context: Context) -> dict[str, Any]:
         for section in ("agents", "roles"):
             for body in mapping(data.get(section)).values():
                 _note(names, {"tools": mapping(body).get("tools"), "role": mapping(body).get("extends")})
+                if mapping(body).get("can_delegate"):
+                    names["roles"] = None
         for chain in mapping(data.get("chains")).values():
             for step in sequence(mapping(chain).get("steps")):
                 _note(names, {"tool": mapping(step).get("tool")})
@@ -83,3 +87,5 @@ def _add(names: dict[str, Any], section: str, name: Any) -> None:
         names[section] = None
     elif isinstance(name, str) and names[section] is not None:
         names[section].add(name.partition(".")[0] if section == "tools" else name)
+        if section == "roles" and mapping(predefined_roles().get(name)).get("can_delegate"):
+            names[section] = None

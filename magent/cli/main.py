@@ -23,6 +23,8 @@ def main(args: Sequence[str]) -> int:
     """Runs one command line; returns its exit code."""
     _tolerate()
     console = Console(_foreseen(args))
+    if args[:1] == ["complete-words"]:  # a shell asks, at every press of TAB
+        return _complete(console, args[1:])
     try:
         leading, words = split(args)
         if "--version" in leading:
@@ -69,6 +71,13 @@ def find(words: Sequence[str]) -> tuple[VerbEntry, list[str]]:
     return ENTRIES[DEFAULTS[first]], rest
 
 
+def _complete(console: Console, words: Sequence[str]) -> int:
+    complete = importlib.import_module("magent.cli.complete")
+    if found := "\n".join(complete.lines(words)):
+        console.result(found)
+    return 0
+
+
 def _help(console: Console, words: Sequence[str]) -> int:
     """The page of what the words name. Raises UsageError, with the nearest."""
     page = pages.of_words(words, console.columns)
@@ -105,7 +114,8 @@ def _foreseen(args: Sequence[str]) -> Globals:
 
 
 _SIGNS = {"●": "*", "▶": ">", "✔": "+", "✘": "x", "⏸": "=", "■": "#", "↻": "~", "✎": "!", "○": "-", "⊘": "-", "·": "."}
-_SIGNS |= {"│": "|", "─": "-", "…": "...", "�": "?", "»": ">", "“": '"', "”": '"', "–": "-", "—": "-", "⋮": ":", "→": ">"}
+_SIGNS |= {"│": "|", "─": "-", "…": "...", "�": "?", "»": ">", "“": '"', "”": '"', "–": "-", "—": "-"}
+_SIGNS |= {"⋮": ":", "→": ">"}
 
 
 def _plainly(error: UnicodeError) -> tuple[str, int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from magent.cells import cut, width
 from magent.draw.canvas import Canvas
 from magent.draw.overlay import Marks, facts
+from magent.draw.words import LONGEST_ABOUT
 from magent.model import Choice, End, HumanInput, Loop, Node, Parallel, Start, Subgraph
 
 SPINE = 2  # the column of a box where lines leave and arrive
@@ -56,13 +57,15 @@ def put(canvas: Canvas, row: int, column: int, text: str, columns: int, notes: N
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is written in a box. `told`: a run is laid over it, and `marks` are what it did there. `style` is that of
-    the border, after type or status."""
+    """What is written in a box; what does not fit of `conditions` becomes a note. `told`: a run is laid over it, and
+    `marks` are what it did there. `style` is that of the border, after type or status."""
 
     node: Node
     lines: tuple[str, ...]
+    conditions: tuple[str, ...] = ()
     marks: Marks | None = None
     told: bool = False
+    most: int = LONGEST_ABOUT  # columns that conditions ask for
 
     @property
     def style(self) -> str:
@@ -80,7 +83,8 @@ class Card:
 
     def columns(self) -> int:
         """How wide its box would like to be."""
-        return max(NARROWEST, 4 + max(width(line) for line in (self.name, self.facts, *self.lines)))
+        wanted = [width(line) for line in (self.name, self.facts, *self.lines)]
+        return max(NARROWEST, 4 + max(*wanted, *(min(self.most, width(line)) for line in self.conditions), 0))
 
 
 def type_style(node: Node) -> str:
@@ -94,6 +98,7 @@ def box(card: Card, columns: int, notes: Notes) -> Canvas:
     if isinstance(card.node, (Parallel, Loop)):
         border = _PLAIN  # it is drawn elsewhere; this stands for it
     rows = [(card.name, "name"), *((line, "about") for line in card.lines)]
+    rows += [(line, "label") for line in card.conditions]
     rows += [(card.facts, card.style)] if card.facts else []
     edge = border[4] * (columns - 2)
     diamond = isinstance(card.node, Choice)
@@ -117,10 +122,8 @@ def frame(card: Card, title: str, inner: Canvas, columns: int, notes: Notes) -> 
     canvas = Canvas()
     edge = border[4] * (wide - 2)
     canvas.text(0, 0, f"{border[0]}{edge}{border[1]}", card.style)
-    behind = put(canvas, 0, 2, f" {card.name}", wide - 6, notes, "name")
-    room = wide - 3 - behind
-    if room >= min(width(title), 12) + 3:
-        behind = put(canvas, 0, canvas.text(0, behind, ": ", "about"), title, room - 3, notes, "about")
+    behind = put(canvas, 0, 2, f" {card.name}", wide - 6 - len(": [*]"), notes, "name")
+    behind = put(canvas, 0, canvas.text(0, behind, ": ", "about"), title, wide - 5 - behind, notes, "about")
     canvas.text(0, behind, " ", card.style)
     for row in range(1, inner.height + 1):
         canvas.text(row, 0, border[5], card.style)

@@ -11,7 +11,7 @@ from magent.draw.boxes import Card, Notes, flow, frame, put
 from magent.draw.canvas import Canvas, Line, Span, visible
 from magent.draw.overlay import Overlay
 from magent.draw.pictures import graphs_of, title_of
-from magent.draw.words import about, branch_label, frame_title
+from magent.draw.words import about, branch_label, conditions, frame_title
 from magent.model import Graph, Region, Workflow
 
 LEAST_COLUMNS = 24  # columns; in less than this nothing is drawn
@@ -78,7 +78,7 @@ def _note(sign: str, whole: str, columns: int) -> Iterator[Line]:
         part = cut(left, columns - len(head), mark="")
         rest = left[len(part) :]
         space = part.rfind(" ")
-        if rest and not rest.startswith(" ") and space > len(part) // 2:
+        if rest and not rest.startswith(" ") and space > len(part) // 4:
             part = part[:space]
         yield (("note", head), ("label", part))
         head, left = " " * len(head), left[len(part) :].lstrip()
@@ -108,7 +108,9 @@ class _Sheet:
     def _card(self, name: str) -> Card:
         node = self.graph.nodes[name]
         marks = self.overlay.node(self.key, name) if self.overlay else None
-        return Card(node, tuple(about(node, self.graph, self.workflow)), marks, self.overlay is not None)
+        told = self.overlay is not None
+        asked = () if name in self.inside else tuple(conditions(node))
+        return Card(node, tuple(about(node, self.graph, self.workflow)), asked, marks, told)
 
     def sections(self) -> list[tuple[str, Canvas]]:
         """The graph's own scope, then each frame that is drawn apart, with its heading."""
@@ -150,7 +152,7 @@ class _Sheet:
 
     @staticmethod
     def _narrowed(card: Card, columns: int) -> Card:
-        return replace(card, lines=tuple(cut(line, columns) for line in card.lines))
+        return replace(card, lines=tuple(cut(line, columns) for line in card.lines), most=min(card.most, columns))
 
     def _frame(self, owner: str) -> Canvas:
         node = self.graph.nodes[owner]

@@ -71,11 +71,14 @@ def ways(node: Node) -> list[Way]:
 
 
 def about(node: Node, graph: Graph, workflow: Workflow) -> list[str]:
-    """What the node does, on a line or two below its name."""
-    lines = [cut(text, LONGEST_ABOUT) for text in (_does(node, graph, workflow),) if text]
-    if node.when is not None:
-        lines.append(cut(f"only when {_source(node.when)}", LONGEST_ABOUT))
-    return lines
+    """What the node does, on a line below its name."""
+    return [cut(text, LONGEST_ABOUT) for text in (_does(node, graph, workflow),) if text]
+
+
+def conditions(node: Node) -> list[str]:
+    """What decides whether the node does anything, or which way it goes."""
+    found = [f"{_source(node.switch)} =="] if isinstance(node, Choice) and node.switch is not None else []
+    return found + ([f"only when {_source(node.when)}"] if node.when is not None else [])
 
 
 def _does(node: Node, graph: Graph, workflow: Workflow) -> str:
@@ -88,8 +91,6 @@ def _does(node: Node, graph: Graph, workflow: Workflow) -> str:
         return "failed" if node.status == "failed" else ""
     if isinstance(node, Subgraph):
         return f"subgraph {visible(title_of(node.uses, workflow))}"
-    if isinstance(node, Choice) and node.switch is not None:
-        return f"{_source(node.switch)} =="
     return "start" if isinstance(node, Start) and node.name != "start" else ""
 
 

@@ -135,6 +135,20 @@ def test_a_condition_that_does_not_fit_is_told_in_full_below() -> None:
     assert " ".join(" ".join(note).removeprefix("[1] ").split()) == " ".join(LONG.split())
 
 
+def test_no_condition_is_lost_where_there_is_little_room() -> None:
+    text = """
+        nodes:
+          a: {set: {x: 1}, when: state.x == 'what_a_box_has_no_room_for', next: c}
+          c: {type: condition, switch: state.a_rather_long_name_of_a_key, cases: {one: l}, default: end}
+          l: {type: loop, until: state.x == 'what_a_frame_has_no_room_for', max_iterations: 3, body: b}
+          b: {wait: 1s}
+    """
+    for columns in (24, 32, 80):
+        told = "".join("".join(lines(text, columns)).split())
+        for words in ("what_a_box_has_no_room_for'", "a_rather_long_name_of_a_key==", "what_a_frame_has_no_room_for'"):
+            assert words in told
+
+
 def test_wide_characters_keep_the_boxes_straight() -> None:
     text = """
         agents: {w: {replies: [a]}}

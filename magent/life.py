@@ -50,6 +50,7 @@ class Options:
     human: Human | Callable[[Question], Any] | None = None
     color: bool = True
     on_run: Callable[[Run], None] | None = None  # is handed the run, as earlier lives left it, before this one begins
+    on_stop: Callable[[], None] | None = None  # a signal was heard: what is at work is being ended
     on_terminal: Callable[[Terminal], None] | None = None  # is handed the terminal's prompts before the run begins
     on_download: Callable[[str, int, int], None] | None = None  # what, bytes done, bytes in all
 
@@ -77,7 +78,7 @@ async def lead(
     if options.on_run is not None:
         options.on_run(run)
     try:
-        with _signals(driver), _obeying(driver, journal):
+        with _signals(driver, options.on_stop), _obeying(driver, journal):
             await life(driver)
         result = result_of(run, str(journal.directory), store)
         if answers is not None and run.status in ("completed", "failed"):
@@ -130,14 +131,20 @@ def _obeying(driver: Driver, journal: Journal) -> Iterator[None]:
 
 
 @contextmanager
-def _signals(driver: Driver) -> Iterator[None]:
+def _signals(driver: Driver, on_stop: Callable[[], None] | None) -> Iterator[None]:
     """Ctrl-C and SIGTERM end this life of the run in good order. Outside the main thread, nothing is caught."""
+
+    def heard(stop: Stop) -> None:
+        driver.halt(stop)
+        if on_stop is not None:
+            on_stop()
+
     loop = asyncio.get_running_loop()
     caught: list[signal.Signals] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         stop = Stop("interrupted", signal=number)
         try:
-            loop.add_signal_handler(number, driver.halt, stop)
+            loop.add_signal_handler(number, heard, stop)
         except (ValueError, RuntimeError, NotImplementedError):
             break
         caught.append(number)

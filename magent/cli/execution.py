@@ -81,7 +81,8 @@ def _watching(console: Console, watch: Watch, workflow: Workflow | None) -> Iter
     if not console.settings.quiet and fits(console) and not (watch.output == "jsonl" and console.shares_terminal):
         told = watch.stream is True or console.settings.verbose
         live = Live(console, text=watch.stream is not False, everything=console.settings.verbose, tell_text=told)
-        watching = {"sinks": (live,), "on_run": live.watch, "on_terminal": live.attach, "on_download": live.fetched}
+        watching = {"sinks": (live,), "on_run": live.watch, "on_stop": live.stopping}
+        watching |= {"on_terminal": live.attach, "on_download": live.fetched}
         with live.shown():
             yield watching
         return

@@ -50,6 +50,7 @@ class Live:
         self._downloads: dict[str, tuple[float, str]] = {}
         self._beside: Beside | None = None
         self._aside = False  # a question is on the screen
+        self._stopping = False
         self._changed = False
         self._second = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -61,6 +62,10 @@ class Live:
     def watch(self, run: Run) -> None:
         """The run before this life of it begins."""
         self._board = Board.of(run)
+
+    def stopping(self) -> None:
+        """A signal was heard: what is at work is being ended, which may take a moment."""
+        self._stopping = self._changed = True
 
     def attach(self, terminal: Any) -> None:
         """From now on `terminal` puts the questions."""
@@ -154,7 +159,7 @@ class Live:
         notes = [bar(what, share, size, window) for what, (share, size) in list(self._downloads.items())]
         if self._beside is not None and self._beside.rest:
             notes.append([(plain(self._beside.rest), "")])
-        return paint.paint(self._board, window, now, text=self._shows_text, notes=notes)
+        return paint.paint(self._board, window, now, text=self._shows_text, notes=notes, stopping=self._stopping)
 
     def _window(self) -> Window:
         columns, rows = self._screen.size

@@ -57,9 +57,11 @@ class Window:
         return max(1, min(self.rows - 1, max(5, self.rows * 2 // 5)))
 
 
-def paint(board: Board, window: Window, now: float, *, text: bool = True, notes: Sequence[Line] = ()) -> list[str]:
+def paint(
+    board: Board, window: Window, now: float, *, text: bool = True, notes: Sequence[Line] = (), stopping: bool = False
+) -> list[str]:
     """The region: a line of sums, `notes` (unfinished lines), and the tree with (`text`) what it says."""
-    lines = [_sums(board, window, now), *notes][: window.height]
+    lines = [_sums(board, window, now, stopping), *notes][: window.height]
     room = window.height - len(lines)
     lines += _level(list(board.roots.values()), room, 0, _Brush(window, now, text))
     return [render(line, window) for line in lines]
@@ -94,9 +96,9 @@ def speak(text: str, window: Window) -> str:
 # ---- the line of sums
 
 
-def _sums(board: Board, window: Window, now: float) -> Line:
+def _sums(board: Board, window: Window, now: float, stopping: bool) -> Line:
     elapsed = brief(now - board.began) if board.began is not None else ""
-    name = one_line(board.name, 40) if window.width >= 60 else ""
+    name = "stopping" if stopping else one_line(board.name, 40) if window.width >= 60 else ""
     facts = [name, elapsed or "0s", *_counted(board), *_spent(board)]
     shown, left = [], window.width - 1
     for fact in [each for each in facts if each]:

@@ -158,6 +158,11 @@ def test_of_text_the_last_rows_are_shown(text: str, width: int, count: int, rows
     assert last_rows(text, width, count, Window()) == rows
 
 
+def test_a_run_that_is_being_stopped_says_so_also_where_there_is_little_room() -> None:
+    lines = paint(thousand(), Window(40, color=False), 3.0, stopping=True)
+    assert lines[0].startswith("── stopping · 3s · 1,000 running ")
+
+
 def test_something_that_is_fetched_has_a_bar() -> None:
     window = Window(80, color=False)
     assert (

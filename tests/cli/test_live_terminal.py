@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -176,9 +177,9 @@ def test_a_thousand_branches_in_a_small_window(gate: Path, golden: Golden) -> No
         assert is_clean(terminal)
 
 
-def rule(line: str) -> int:
-    """The columns of the line of sums; nothing for other lines."""
-    return len(line) if line.startswith("── ") and line.endswith("─") else 0
+def is_drawn(columns: int, terminal: Terminal) -> bool:
+    """Whether the line of sums goes from side to side."""
+    return any(line.startswith("── ") and line.endswith("─") and len(line) == columns for line in terminal.lines)
 
 
 def test_a_window_that_changes_leaves_nothing_behind(gate: Path, golden: Golden) -> None:
@@ -186,7 +187,7 @@ def test_a_window_that_changes_leaves_nothing_behind(gate: Path, golden: Golden)
         middle(terminal)
         for columns in (60, 40, 100, 80):
             terminal.resize(columns, 40)
-            terminal.wait(lambda it, wide=columns - 1: any(rule(line) == wide for line in it.lines))
+            terminal.wait(partial(is_drawn, columns - 1))
         middle(terminal)
         told, region = parted(terminal)
         golden("live-middle-80", region)

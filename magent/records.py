@@ -161,6 +161,8 @@ async def story(store: RunStore, run_id: str) -> Story:
     if run.status in ("running", "waiting"):  # whether anybody drives it now, only the store knows
         status = (await store.info(run_id)).status
         shown |= {"status": status, "exit_code": {"waiting": 3, "interrupted": 130}.get(status)}
+    if shown["status"] == "running":
+        shown["duration"] = round(run.spent + max(0.0, SystemClock().now() - run.life_started), 3)
     types = {name: node.type for graph in run.workflow.graphs.values() for name, node in graph.nodes.items()}
     kept = ("file", "digest", "inputs", "created", "versions", "parent", "cwd")
     header = {name: record.header.get(name) for name in kept}

@@ -43,8 +43,9 @@ def short(sheet: Sheet, asked: Asked) -> None:
     sheet.line("  ", Part(asked.command, "cyan"), whole=True)
 
 
-def whole(sheet: Sheet, asked: Asked, *, everything: bool = False) -> None:
-    """What is asked with all that is shown beside it, how to answer, and the command that does."""
+def whole(sheet: Sheet, asked: Asked, *, everything: bool = False, driven: bool = False) -> None:
+    """What is asked with all that is shown beside it, how to answer, and the command that does; where the run is
+    `driven`, its driver asks, and takes no answer from elsewhere."""
     question = asked.question
     most = None if everything or not sheet.signs else _BESIDE
     if question.prompt:
@@ -55,5 +56,8 @@ def whole(sheet: Sheet, asked: Asked, *, everything: bool = False) -> None:
             sheet.text(plain.show(value), indent=4, most=most)
     for option in question.options:
         sheet.text(f"- {option['value']}" + (f": {option['label']}" if option["label"] != option["value"] else ""))
+    if driven:
+        sheet.text("whoever drives the run is asked just now; it can be answered from here once it waits", style="dim")
+        return
     sheet.text(describe(question), style="dim")
     sheet.line("  ", Part(asked.command, "cyan"), whole=True)

@@ -35,7 +35,8 @@ def show_run(console: Console, *, id: str, output: str | None) -> int:
     for each in waiting:
         sheet.blank()
         questions.head(sheet, each)
-        questions.whole(sheet, each, everything=console.settings.verbose)
+        driven = story.shown["status"] == "running"
+        questions.whole(sheet, each, everything=console.settings.verbose, driven=driven)
     _next(sheet, console, story.shown)
     sheet.print()
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from magent.cli.main import main
-from tests.cli.helpers import magent, process
+from tests.cli.helpers import ROOT, magent, process
 from tests.terminal import Golden, Terminal
 
 REVIEW = """
@@ -229,3 +230,29 @@ def test_what_waits_is_told_with_the_command_that_answers(there: Path, capsys: A
     assert asked["command"] == f"magent respond {WAITS} sign_off --approve"
     assert asked["command"] in magent(capsys, "respond", "--list").out
     assert re.match(r"\d{4}-\d\d-\d\dT", asked["since"])
+
+
+def test_the_list_loads_no_engine(there: Path) -> None:
+    script = "import sys; from magent.cli.main import main; main(['-q', 'runs']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=there,
+                          env={**os.environ, "PYTHONPATH": ROOT})  # fmt: skip
+    loaded = set(done.stderr.split())
+    assert "magent.stores.file" in loaded
+    assert not {name for name in loaded if name.startswith(("magent.app", "magent.engine", "magent.human", "rich"))}
+
+
+def test_a_run_that_is_driven_is_shown_without_a_command_that_would_be_refused(here: Path, capsys: Any) -> None:
+    here.joinpath("ask.yaml").write_text(
+        "magent: 1\nname: w\nnodes:\n  ask: {type: human_input, input: feedback, prompt: How?}\n"
+    )
+    with Terminal.magent("run", "ask.yaml", "--id", "r1", cwd=here) as terminal:
+        terminal.wait("How?")
+        while "ask" not in (told := magent(capsys, "runs", "show", "r1").out):
+            terminal.read()
+        assert "running" in told
+        assert "magent respond" not in told
+        assert "whoever drives the run is asked" in told
+        assert "magent runs cancel r1" in told
+        assert magent(capsys, "runs", "cancel", "r1").code == 0
+        assert terminal.end() == 1
+        assert "no longer asked" in terminal.text

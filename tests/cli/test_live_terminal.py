@@ -55,6 +55,22 @@ ASKED = """
       last: {run: "echo the end; cat gate"}
 """
 
+DEAF = """
+    magent: 1
+    name: deaf
+    nodes:
+      last: {run: "trap '' TERM; echo I do not hear; while :; do sleep 1; done"}
+"""
+
+HALFWAY = """
+    magent: 1
+    name: halfway
+    nodes:
+      each: {type: parallel, for_each: "range(20) | list", body: read}
+      read: {run: "[ {{ item }} -lt 14 ] || cat gate", next: check}
+      check: {set: {x: 1}}
+"""
+
 FAILS = """
     magent: 1
     name: fails
@@ -225,6 +241,35 @@ def test_whoever_ends_it_finds_the_terminal_clean(key: str | signal.Signals, gat
         assert is_clean(terminal)
         assert not any(line.startswith(("──", "▶", "  ▶", "^C")) for line in terminal.history)
         assert any("magent resume r1" in line for line in terminal.lines)
+
+
+def test_a_run_that_is_told_to_stop_says_so_while_its_children_end(gate: Path) -> None:
+    with running(gate, DEAF, seen="I do not hear") as terminal:
+        terminal.type(CTRL_C)
+        terminal.wait("── stopping · ")
+        assert terminal.end() == 130
+        assert is_clean(terminal)
+        assert not any("stopping" in line for line in terminal.history)
+
+
+def test_a_resumed_run_goes_on_counting_where_it_stood(gate: Path) -> None:
+    with running(gate, HALFWAY, seen="14/20") as terminal:
+        terminal.type(CTRL_C)
+        assert terminal.end() == 130
+        assert terminal.lines[0] == "● run r1 of halfway starts"
+        assert "read" not in terminal.text, "of many items those that go well are not told one by one"
+    with Terminal.magent("resume", "r1", cwd=gate) as terminal:
+        terminal.wait("14/20")
+        terminal.wait("▶ [19] read")
+
+
+def test_a_window_of_three_rows(gate: Path) -> None:
+    with running(gate, HELD, seen="── harbour", rows=3) as terminal:
+        terminal.wait("▶ fan  0/4")
+        terminal.type(CTRL_C)
+        assert terminal.end() == 130
+        assert is_clean(terminal)
+        assert not any(line.startswith(("──", "▶")) for line in terminal.history)
 
 
 def test_a_run_that_fails_leaves_the_terminal_clean(gate: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Literal
 from magent.cells import width
 from magent.draw.words import Way, ways
 from magent.layout import END
-from magent.model import Graph, Region
+from magent.model import End, Graph, Region
 
 Form = Literal["straight", "lane", "beside", "told", "end"]
 MOST_RIGHT, MOST_LEFT = 8, 5  # lanes
@@ -49,7 +49,7 @@ class Plan:
 def plan(graph: Graph, region: Region, columns: int, sizes: Mapping[str, int], frames: frozenset[str]) -> Plan:
     """`sizes`: how many columns the box of each node wants; `frames`: the nodes that are drawn as such."""
     out = {name: ways(graph.nodes[name]) for name in region.nodes}
-    beside = _leaves(region, out, frames)
+    beside = _leaves(graph, region, out, frames)
     while True:
         made = _plan(graph, region, columns, out, beside)
         too_wide = _too_wide(beside, out, sizes, made.columns)
@@ -58,8 +58,9 @@ def plan(graph: Graph, region: Region, columns: int, sizes: Mapping[str, int], f
         beside = {name: source for name, source in beside.items() if name not in too_wide}
 
 
-def _leaves(region: Region, out: Mapping[str, Sequence[Way]], frames: frozenset[str]) -> dict[str, str]:
-    """Nodes that lead nowhere and are reached by one edge, with its source; one exit of a node stays on the spine."""
+def _leaves(graph: Graph, region: Region, out: Mapping[str, Sequence[Way]], frames: frozenset[str]) -> dict[str, str]:
+    """Nodes that lead nowhere and are reached by one edge, with its source. One exit of a node stays on the spine:
+    the first that does more than to end, else the last."""
     arriving: dict[str, list[str]] = {}
     for name, found in out.items():
         for way in found:
@@ -74,7 +75,8 @@ def _leaves(region: Region, out: Mapping[str, Sequence[Way]], frames: frozenset[
         ]
         if len(fit) == len({way.target for way in found}) and fit:
             keep = [way.target for way in found if way.edge.index != -1] or fit
-            fit = [target for target in fit if target != keep[-1]]
+            works = [target for target in keep if not isinstance(graph.nodes[target], End)]
+            fit = [target for target in fit if target != (works[0] if works else keep[-1])]
         leaves.update(dict.fromkeys(fit, source))
     leaves.pop(region.entry, None)
     return leaves

@@ -123,6 +123,18 @@ def test_branches_stand_side_by_side_where_there_is_room() -> None:
     assert not any("│ a " in line and "│ b " in line for line in lines(text, 24))
 
 
+def test_what_goes_on_stands_below_and_what_only_ends_beside() -> None:
+    text = """
+        nodes:
+          a: {set: {x: 1}, next: [{to: go_on, when: "state.x == 1"}, {to: give_up}]}
+          go_on: {wait: 1s}
+          give_up: {type: end}
+    """
+    picture = lines(text)
+    assert any("├─ else ──▶│ give_up" in line for line in picture)
+    assert any(line.startswith("│ go_on") for line in picture)
+
+
 LONG = "state.x == '" + "long " * 40 + "'"
 
 

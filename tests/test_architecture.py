@@ -40,12 +40,12 @@ INSIDE: dict[str, tuple[str, ...]] = {
     ),
     "answers": ("schema", "flags", "whole", "document", "__init__"),
     "cli": (
-        "__init__", "verbs", "declared", "guess", "help", "console", "parser", "main",
+        "__init__", "verbs", "declared", "guess", "help", "complete", "complete_runs", "console", "parser", "main",
         "flags", "files", "inputs", "progress", "board", "paint", "story", "screen", "beside", "download",
         "live", "results", "reports", "execution",
         "tables", "people", "questions", "visits",
         "run", "resume", "respond", "validate", "graph", "runs", "runs_show", "runs_history", "runs_end", "checkpoints",
-        "schema", "roles",
+        "schema", "roles", "completion",
     ),
     "draw": (
         "canvas", "overlay", "pictures", "words", "spine", "boxes", "scopes",

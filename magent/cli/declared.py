@@ -218,7 +218,7 @@ DECLARED: dict[str, Declared] = {
         ),
     ),
     "runs cancel": Declared(
-        (_ID,),
+        (Argument("id", "ID", "The run: its id, its beginning or end, or latest.", completes="run"),),
         {
             "Beside it": (
                 Option("reason", "--reason", "TEXT", "Why; kept in the record."),

@@ -23,7 +23,7 @@ def main(args: Sequence[str]) -> int:
     """Runs one command line; returns its exit code."""
     _tolerate()
     console = Console(_foreseen(args))
-    if args[:1] == ["complete-words"]:  # a shell asks, at every press of TAB
+    if list(args[:1]) == ["complete-words"]:  # a shell asks, at every press of TAB
         return _complete(console, args[1:])
     try:
         leading, words = split(args)

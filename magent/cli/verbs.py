@@ -32,13 +32,20 @@ VERBS: tuple[VerbEntry, ...] = (
     VerbEntry("validate", "Check and draw", "validate", "validate", "Report every problem of workflow files."),
     VerbEntry("graph", "Check and draw", "graph", "graph", "Draw a workflow, or a run's path over it."),
     VerbEntry("schema", "Check and draw", "schema", "schema", "Print a JSON Schema of the language."),
-    VerbEntry("roles list", "Agents, roles, tools", "roles", "list_roles", "List roles: predefined ones, and a file's."),
+    VerbEntry(
+        "roles list", "Agents, roles, tools", "roles", "list_roles", "List roles: predefined ones, and a file's."
+    ),
     VerbEntry("roles show", "Agents, roles, tools", "roles", "show_role", "Show one role, with what it extends."),
     VerbEntry("roles route", "Agents, roles, tools", "roles", "route", "Say to which role a task goes, and why."),
+    VerbEntry("completion", "Everything else", "completion", "completion", "Print what teaches a shell to complete."),
 )
 
 ENTRIES = {entry.name: entry for entry in VERBS}
-DEFAULTS = {"runs": "runs list", "checkpoints": "checkpoints list", "roles": "roles list"}  # what a first word alone means
+DEFAULTS = {
+    "runs": "runs list",
+    "checkpoints": "checkpoints list",
+    "roles": "roles list",
+}  # what a first word alone means
 
 
 def first_words() -> tuple[str, ...]:

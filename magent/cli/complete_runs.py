@@ -1,0 +1,49 @@
+"""Runs and questions for shell completion, from the store: what is not to be had says nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from magent import stores
+from magent.errors import MagentError
+from magent.ports import RunInfo
+
+MOST = 50  # ids; whoever looks for an older run types its beginning
+
+
+def runs(store: str | None) -> list[tuple[str, str]]:
+    """Ids, the newest first, each with its workflow and status; `latest` before them."""
+    found = [(info.id, f"{info.workflow}, {info.status}") for info in _list(store)[:MOST]]
+    return [("latest", "the newest run"), *found] if found else []
+
+
+def questions(store: str | None, run: str) -> list[tuple[str, str]]:
+    """The addresses at which a run waits."""
+    every = _list(store)
+    named = (
+        every[:1] if run == "latest" else [each for each in every if each.id.startswith(run) or each.id.endswith(run)]
+    )
+    return [(address, each.workflow) for each in named for address in each.waiting]
+
+
+def _list(store: str | None) -> list[RunInfo]:
+    try:
+        return list(asyncio.run(stores.open_store(store or _usual()).list()))
+    except (MagentError, OSError):
+        return []
+
+
+def _usual() -> str:
+    """The store as `settings` would find it, but for a settings file, whose reader takes longer than one may wait."""
+    if os.environ.get("MAGENT_STORE"):
+        return os.environ["MAGENT_STORE"]
+    here = Path.cwd()
+    for each in (here, *here.parents):
+        if (each / ".magent.yaml").is_file():
+            for line in (each / ".magent.yaml").read_text("utf-8", "replace").splitlines():
+                if line.startswith("store: file:"):
+                    return f"file:{each / line.removeprefix('store: file:').strip()}"
+            break
+    return "file:.magent"

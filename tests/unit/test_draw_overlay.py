@@ -44,7 +44,6 @@ LOOPS = """
       finish2: {set: {e: 2}}
     subgraphs: {inner: {nodes: {deep: {set: {x: 1}, next: deeper}, deeper: {wait: 1s}}}}
 """
-FAILING = {"risky": ProcessResult(1, "", ""), 'test "$MAGENT_1"': ProcessResult(1, "", "")}
 
 
 class Odd(FakeExecutor):

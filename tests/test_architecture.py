@@ -52,7 +52,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "to_text", "to_dot", "to_mermaid", "to_json", "__init__",
     ),
     "engine": (
-        "__init__", "values", "scopes", "joins", "tree", "reopen", "fold", "snapshot", "view", "route", "arrive", "conclude", "settle", "plan",
+        "__init__", "values", "scopes", "joins", "tree", "reopen", "fold", "snapshot", "view", "route", "arrive",
+        "conclude", "settle", "plan",
         "work", "budget", "ask", "nodes", "attempt", "uncertain", "recorder", "collecting", "drive", "run",
     ),
     "expressions": (

@@ -115,7 +115,7 @@ def _tell(console: Console, found: Sequence[Asked]) -> None:
 async def _list(console: Console, store: RunStore, output: str) -> int:
     found: list[Asked] = []
     for info in await store.list():
-        if info.status == "waiting":
+        if info.status in ("waiting", "interrupted"):  # who left at a question left it open
             try:
                 found += asked(await records.look(store, info.id), store)
             except StoreError as error:  # one damaged record hides no other

@@ -37,6 +37,16 @@ def test_everything_that_waits_is_listed(waiting: str, capsys: Any) -> None:
     assert question["workflow"] == "demo"
 
 
+def test_what_a_run_asked_when_it_was_killed_is_listed_too(waiting: str, capsys: Any) -> None:
+    run = Path(f".magent/runs/{waiting}")
+    *lines, last = (run / "journal.jsonl").read_text("utf-8").splitlines(keepends=True)
+    assert '"run.waiting"' in last
+    (run / "journal.jsonl").write_text("".join(lines), "utf-8")
+    (run / "result.json").unlink()
+    assert magent(capsys, "runs", "list", "--status", "interrupted").out
+    assert f"magent respond {waiting} " in magent(capsys, "respond", "--list").out
+
+
 def test_nothing_that_waits_is_said_on_stderr(here: Path, capsys: Any) -> None:
     outcome = magent(capsys, "respond", "--list")
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "nothing waits for an answer\n")

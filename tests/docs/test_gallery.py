@@ -394,7 +394,7 @@ def test_translate_shows_the_person_all_that_there_is_to_know(here: Path) -> Non
     context = result.waiting[0]["context"]
     assert context["faults"] == "the number 3 is there too often; the number 5 is missing"
     assert context["translated back"].startswith("From 1 June the Gull is in the yard")
-    assert context["words that came back"] == "100 %"
+    assert context["came back"] == "100 % of the words"
 
 
 def test_translate_tells_the_translator_what_the_person_said(here: Path) -> None:
@@ -483,7 +483,7 @@ def test_nightly_counts_a_check_that_cannot_be_made_as_wrong(here: Path) -> None
     (here / "empty").mkdir()
     result = run("nightly", {"folder": "empty", **ROOMY})
     assert result.state["wrong"] == [f"{name} could not be checked" for name in ("certificates", "backups", "log")]
-    assert "certificates.txt" in result.waiting[0]["context"]["checks that failed"]
+    assert "certificates.txt" in result.waiting[0]["context"]["failed checks"]
 
 
 def test_nightly_sees_a_full_disk(here: Path) -> None:

@@ -16,9 +16,11 @@ from magent.ports import RunInfo, RunStore
 OUTPUTS = ("text", "json")
 
 
-def cancel_run(console: Console, *, id: str, reason: str | None, by: str | None, output: str | None) -> int:
+def cancel_run(console: Console, *, id: str | None, reason: str | None, by: str | None, output: str | None) -> int:
     """End a run for good."""
     form = flags.one_of("--output", output, OUTPUTS) or "text"
+    if id is None:
+        raise UsageError("runs cancel needs the id of a run", f"{console.command('runs', 'list')} shows them")
     store = settings.open_store(console.settings.store)
     run_id = asyncio.run(store.resolve(id))
     status, ended = asyncio.run(records.cancel(store, run_id, by=by or login(), reason=reason))

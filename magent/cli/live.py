@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from magent.cli import paint
 from magent.cli.beside import Beside, beside, plain
 from magent.cli.board import Board
-from magent.cli.console import Console, neutral
+from magent.cli.console import Console
 from magent.cli.download import share_of, size_of
 from magent.cli.paint import Line, Window, bar, render
 from magent.cli.progress import Chunks
@@ -94,7 +94,7 @@ class Live:
 
     def _tell_text(self, path: str, lines: list[str]) -> None:
         for line in lines:
-            self._tell([(f"  {path} │ ", "dim"), (neutral(line), "dim")])
+            self._tell([(f"  {path} │ ", "dim"), (plain(line), "dim")])
 
     def _tell(self, line: Line) -> None:
         self._above.append(render(line, self._window(), cut=False))

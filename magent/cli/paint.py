@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from magent import cells
+from magent.cli.beside import plain
 from magent.cli.board import Board, Spot
-from magent.cli.console import neutral, one_line
+from magent.cli.console import one_line
 from magent.cli.progress import dollars
 from magent.model import Parallel
 
@@ -291,8 +292,8 @@ def _text(spot: Spot, count: int, depth: int, brush: _Brush) -> list[Line]:
 def last_rows(text: str, width: int, count: int, window: Window) -> list[str]:
     """The last `count` rows of a text that is broken at `width` columns; rows without anything in them do not count."""
     rows: list[str] = []
-    for line in reversed(speak(neutral(text), window).expandtabs(4).split("\n")):
-        rows = [*_broken(line, width), *rows]
+    for line in reversed(text.split("\n")):
+        rows = [*_broken(speak(plain(line), window).expandtabs(4), width), *rows]
         if len(rows) > count:
             break
     if count == 1 and len(rows) > 1 and len(rows[-1]) < width // 4:

@@ -231,8 +231,20 @@ def test_slow_libraries_are_imported_where_they_are_used(module: str) -> None:
     "arguments", [["--help"], ["--version"], [], ["run", "--help"], ["runs", "--help"], ["help", "respond"]]
 )
 def test_help_and_version_import_nothing_slow(arguments: list[str]) -> None:
+    assert not {name for name in loaded_by(*arguments) if name.startswith(NEVER_FOR_HELP) and name != "magent.cli"}
+
+
+def test_a_workflow_is_checked_without_what_runs_it(tmp_path: Path) -> None:
+    file = tmp_path / "workflow.yaml"
+    file.write_text("magent: 1\nname: one\nnodes: {mark: {set: {stage: drafted}}}\n")
+    adapters = tuple(f"magent.{name}" for name in ("engine", "life", "human", "agents", "process"))
+    assert not {name for name in loaded_by("validate", str(file)) if name.startswith(("asyncio", *adapters))}
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """The names of the modules that a call of the command line imports."""
     command = [sys.executable, "-X", "importtime", "-m", "magent", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     loaded = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "magent.cli" in loaded
-    assert not {name for name in loaded if name.startswith(NEVER_FOR_HELP) and name != "magent.cli"}
+    return loaded

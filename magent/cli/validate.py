@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from magent import app
+from magent import loading
 from magent.cli import flags, reports
 from magent.cli.console import Console
 from magent.source import Problem
@@ -23,7 +23,7 @@ def validate(
     sources: dict[str, list[str]] = {}
     names = list(dict.fromkeys(files or ["workflow.yaml"]))
     for name in names:
-        found, lines = app.check(name)
+        found, lines = loading.check(name)
         problems.update(dict.fromkeys(found))
         sources.update(lines)
     report = reports.FORMS[form](list(problems), sources)

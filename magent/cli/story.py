@@ -1,7 +1,7 @@
 """What of a run is told for good: the lines that scroll away above the live view.
 
-Calm: of many branches or rounds those that go well are told together, by the node around them. What fails, what
-people answer and what waits for them is always told.
+Calm: of many branches or rounds those that go well are told together, by the node around them; what only steers within
+branches and rounds is not told. What fails, what people answer and what waits for them is always told.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from magent.cli.console import one_line
 from magent.cli.paint import Line
 from magent.cli.progress import answer_of, describe_error, dollars
 from magent.events import Event
-from magent.model import Choice, End, HumanInput, Loop, Parallel, Start
+from magent.model import Choice, End, HumanInput, Loop, Parallel, SetOnly, Start, Task
 
 _MOST = 400  # characters of what is told in a line
 
@@ -57,7 +57,7 @@ class Story:
 
     def _completes(self, event: Event, spot: Spot | None) -> Line | None:
         node = spot.node if spot is not None else None
-        if not self._everything and (isinstance(node, (Start, End)) or (spot is not None and spot.quiet)):
+        if spot is not None and not self._everything and (spot.quiet or _is_small(spot)):
             return self._answer(event, spot)
         said = answer_of(event)
         if isinstance(node, Choice) and isinstance(event.data.get("output"), str):
@@ -111,6 +111,12 @@ class Story:
         if not self._everything or spot is None:
             return None
         return [(f"· {one_line(spot.path)} round {spot.round + 1}", "dim")]
+
+
+def _is_small(spot: Spot) -> bool:
+    """Whether it is not worth a line: the ends of a graph, and within branches and rounds what only steers."""
+    steers = isinstance(spot.node, Choice) or (isinstance(spot.node, Task) and isinstance(spot.node.work, SetOnly))
+    return isinstance(spot.node, (Start, End)) or (steers and spot.parent is not None)
 
 
 def _address(event: Event) -> str:

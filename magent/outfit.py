@@ -154,7 +154,14 @@ class Outfit:
             secrets=self.secrets,
             cwd=self.cwd,
             on_text=lambda path, text, structured: self.on_text(path, text, structured),
+            write=self.writes,
         )
+
+    @property
+    def writes(self) -> bool:
+        """Whether tools may write into the workspace: into the run's own, unless the workflow says otherwise."""
+        workspace = self.workflow.workspace or {}
+        return bool(workspace.get("write", "path" not in workspace))
 
     def _spec(self, graph: Graph, name: str) -> AgentSpec:
         spec = graph.agents.get(name)

@@ -120,12 +120,34 @@ class Remembers(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """Who calls a tool, and what the call may touch.
+
+    `path` and `key` name the visit (`key` is stable over attempts); `cwd` is where the run was first started;
+    `workspace` is the directory that files may be read in, and written in where `write` says so. `on_text` gets what
+    the tool prints while it works.
+    """
+
+    path: str
+    key: str
+    cwd: str
+    workspace: Path
+    write: bool = False
+    on_text: Callable[[str], None] = lambda _text: None
+
+
 class Tool(Protocol):
+    """What a task or an agent can use. `external`: a call must not be made twice for the same purpose; `confirm`: a
+    person is asked before each call that an agent makes."""
+
     name: str
     description: str
     parameters: Mapping[str, Any]  # JSON Schema of an object
+    external: bool
+    confirm: bool
 
-    async def call(self, arguments: Mapping[str, Any]) -> Any:
+    async def call(self, arguments: Mapping[str, Any], context: ToolContext, /) -> Any:
         """A JSON value. `arguments` were validated. Raises WorkFailed of type `tool`."""
         ...
 

@@ -184,7 +184,7 @@ async def use_tool(attempt: Attempt, work: Tool) -> Any:
     faults = check_value(tool.parameters, arguments)
     if faults:
         raise WorkFailed(Failure("tool", f"the arguments of '{name}' do not fit: {faults[0]}"))
-    return _fits_later(attempt, await tool.call(arguments))
+    return _fits_later(attempt, await tool.call(arguments, attempt.tool_context()))
 
 
 async def use_chain(_attempt: Attempt, _work: Chain) -> Any:

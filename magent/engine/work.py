@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from magent.model import Graph, Prompt, Task
-from magent.ports import Agent, Executor, Reply, Usage
+from magent.ports import Agent, Executor, Reply, ToolContext, Usage
 from magent.ports import Tool as ToolPort
 
 
@@ -40,6 +41,7 @@ class Services:
     secrets: Mapping[str, str]
     cwd: str
     on_text: Callable[[str, str, bool], None]  # path, text, whether it is a piece of JSON
+    write: bool = True  # whether tools may write into the workspace
 
 
 @dataclass(slots=True)
@@ -63,6 +65,11 @@ class Attempt:
 
     def with_secrets(self) -> Mapping[str, Any]:
         return {**self.seen, "secrets": self.services.secrets}
+
+    def tool_context(self) -> ToolContext:
+        """What a tool that this attempt calls may know and touch."""
+        workspace = Path(str(self.seen["run"]["workspace"]))
+        return ToolContext(self.path, self.key, self.services.cwd, workspace, self.services.write, self.text)
 
     def spent(self, agent: str, reply: Reply) -> None:
         tokens = self.used.setdefault("tokens", {"input": 0, "output": 0})

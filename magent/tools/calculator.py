@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 from magent.events import Failure, WorkFailed
+from magent.ports import ToolContext
 from magent.source import did_you_mean
 
 Number = Fraction | float
@@ -47,7 +48,10 @@ class Calculator:
         "additionalProperties": False,
     }
 
-    async def call(self, arguments: Mapping[str, Any]) -> int | float:
+    external = False
+    confirm = False
+
+    async def call(self, arguments: Mapping[str, Any], _context: ToolContext, /) -> int | float:
         return calculate(arguments["expression"])
 
 

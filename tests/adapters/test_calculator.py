@@ -2,6 +2,7 @@ import json
 import math
 import time
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from magent.errors import UsageError
 from magent.events import WorkFailed
 from magent.model import ToolSpec
+from magent.ports import ToolContext
 from magent.tools import make
 from magent.tools.calculator import calculate
 
@@ -152,7 +154,7 @@ def test_whatever_is_written_gives_a_finite_number_or_a_sentence(expression: str
 async def test_the_tool_takes_an_expression_and_gives_its_value() -> None:
     tool = make(ToolSpec("sums", "builtin", {"builtin": "calculator"}, "."), {"builtin": "calculator"})
     assert tool.parameters["required"] == ["expression"]
-    assert await tool.call({"expression": "2 * 3"}) == 6
+    assert await tool.call({"expression": "2 * 3"}, ToolContext("", "", ".", Path())) == 6
 
 
 @pytest.mark.parametrize(

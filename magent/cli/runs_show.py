@@ -15,6 +15,7 @@ from magent.outcome import Asked, asked
 from magent.ports import RunStore
 
 OUTPUTS = ("text", "json")
+_MAY_ASK = ("waiting", "running", "interrupted")  # who left at a question left it open
 _OUTPUT_LINES = 30
 _FILES = 10
 
@@ -44,7 +45,7 @@ def show_run(console: Console, *, id: str, output: str | None) -> int:
 
 async def _read(store: RunStore, id: str) -> tuple[records.Story, list[Asked]]:
     story = await records.story(store, await store.resolve(id))
-    return story, asked(story.run, store) if story.shown["status"] in ("waiting", "running") else []
+    return story, asked(story.run, store) if story.shown["status"] in _MAY_ASK else []
 
 
 def _head(sheet: Sheet, shown: Mapping[str, Any]) -> None:

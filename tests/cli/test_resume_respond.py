@@ -45,6 +45,7 @@ def test_what_a_run_asked_when_it_was_killed_is_listed_too(waiting: str, capsys:
     (run / "result.json").unlink()
     assert magent(capsys, "runs", "list", "--status", "interrupted").out
     assert f"magent respond {waiting} " in magent(capsys, "respond", "--list").out
+    assert f"magent respond {waiting} " in magent(capsys, "runs", "show", waiting).out
 
 
 def test_nothing_that_waits_is_said_on_stderr(here: Path, capsys: Any) -> None:

@@ -3,7 +3,7 @@
 file: NAME      the block is a file of the session       run            its commands are run, and end with 0
 answers: FILE   it holds answers to that workflow        run: exit N    the last of them ends with N
 broken          it is no valid workflow
-terminal: SEEN -> KEYS   its command is run in a terminal, where KEYS and Enter are typed once SEEN is seen
+terminal        its command is run in a terminal; with `: SEEN -> KEYS`, KEYS and Enter are typed once SEEN is seen
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _VARYING = (
     (re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b"), "RUN"),
     (re.compile(r"\b\d\d:\d\d:\d\d "), ""),
     (re.compile(r"(, | · )[\d,]+ tokens"), ""),
-    (re.compile(r"^(✔ [^:]*?)  \d+(\.\d+)?(ms|s)$"), r"\1"),
+    (re.compile(r"^( *[✔✘] [^:]*?)  +\d+(\.\d+)?(ms|s)$"), r"\1"),
     (re.compile(r"\b\d+(\.\d+)?(ms|s)\b"), "TIME"),
     (re.compile(r"\s+$"), ""),
 )

@@ -114,7 +114,8 @@ def type_at(block: Block, environment: dict[str, str]) -> None:
     seen, _, keys = block.marks["terminal"].partition(" -> ")
     (command,) = commands(block)
     with Terminal(["/bin/sh", "-c", command.line], env=environment, columns=100) as terminal:
-        terminal.type((seen, keys + ENTER))
+        if seen:
+            terminal.type((seen, keys + ENTER))
         code = terminal.end()
         assert missing(command.output, terminal.text) == [], f"{block}: {command.line}\n{terminal.text}"
         assert code == 0

@@ -200,18 +200,19 @@ def _visible(line: str) -> str:
     return "".join(" " if char == "\t" else char if char.isprintable() else "�" for char in line)
 
 
-def render(problem: Problem, lines: Sequence[str] | None = None) -> str:
+def render(problem: Problem, lines: Sequence[str] | None = None, columns: int = 171) -> str:
     """The problem as `file:line:col: severity: message [code]`, its path, the source line with a caret, and
-    the hint."""
+    the hint. Of the source line so much is shown as fits in `columns`."""
     out = [f"{_visible(str(problem.position))}: {problem.severity}: {_visible(problem.message)} [{problem.code}]"]
     if problem.path:
         out.append(f"  at {_visible(problem.path)}")
     if lines is not None and 1 <= problem.position.line <= len(lines):
         text = lines[problem.position.line - 1]
         column = min(problem.position.column, len(text) + 1)
-        start = max(0, column - 1 - 80) if len(text) > 160 else 0
-        shown = _visible(text[start : start + 160].rstrip("\r\n"))  # of a long line only this much is looked at
         number = str(problem.position.line)
+        room = max(16, min(160, columns - len(number) - 6))  # of a long line only this much is looked at
+        start = max(0, column - 1 - room // 2) if len(text) > room else 0
+        shown = _visible(text[start : start + room].rstrip("\r\n"))
         out.append(f"  {number} | {shown}")
         out.append(f"  {' ' * len(number)} | {' ' * _width(shown[: column - 1 - start])}^")
     if problem.related:

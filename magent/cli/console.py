@@ -186,7 +186,8 @@ class Console:
         """Problems with their source lines, to stderr."""
         self.sources.update(sources)
         for problem in problems:
-            self.hint(render(problem, self.sources.get(problem.position.file)))
+            room = {"columns": _columns(self._err)} if self.terminal else {}
+            self.told(render(problem, self.sources.get(problem.position.file), **room))
 
     def failure(self, error: BaseException) -> int:
         """Says what went wrong, and returns the exit code."""

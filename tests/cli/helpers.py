@@ -40,6 +40,20 @@ def process(*words: str, env: Mapping[str, str] | None = None, stdin: str = "") 
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
+SEVERAL = """\
+import shlex, sys
+from magent.cli.main import main
+for line in sys.argv[1:]:
+    print("$ magent", line, flush=True)
+    print(f"[{main(shlex.split(line))}]", flush=True)
+"""
+
+
+def several(*lines: str) -> list[str]:
+    """A program that does several command lines one after the other, each told before it and its code after it."""
+    return [sys.executable, "-c", SEVERAL, *lines]
+
+
 class Screen(io.StringIO):
     """A stream that says it is a terminal."""
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.helpers import magent
+from tests.cli.helpers import magent, several
 from tests.terminal import Terminal
 
 MARKUP = "[bold red]loud[/] [/nothing] [link=http://x]y[/link]"
@@ -68,7 +67,7 @@ LINES = [
     "respond --list",
     "respond e1 colour --choose red",
     "resume e1 --no-input",
-    'respond e1 sign_off --text "$(cat evil.txt)"',
+    "respond e1 sign_off --text 'a [bold]b[/bold]'",
     "resume e1",
     "runs list",
     "runs show e1",
@@ -85,14 +84,11 @@ LINES = [
 
 @pytest.mark.parametrize("columns", [40, 100])
 def test_no_verb_lets_a_text_steer_the_terminal(columns: int, evil: Path) -> None:
-    evil.joinpath("evil.txt").write_text(EVIL, "utf-8")
-    program = f'"{sys.executable}" -m magent'
-    script = "".join(f"{program} {line}; echo ended $?\n" for line in LINES)
-    with Terminal(["sh", "-c", script], columns=columns, rows=50) as terminal:
+    with Terminal(several(*LINES), columns=columns, rows=50) as terminal:
         assert terminal.end() == 0
         harmless(terminal.raw)
         assert "[bold red]loud[/]" in terminal.raw
-        assert terminal.raw.count("ended") == len(LINES)
+        assert terminal.raw.count("$ magent") == len(LINES)
         assert "internal error" not in terminal.raw
 
 

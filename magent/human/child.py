@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
+import shutil
 import signal
 import termios
 from collections.abc import Sequence
 
-_STDIN, _STDERR = 0, 2
+_STDIN, _STDERR, _GATE = 0, 2, 9
 _POLITE = 1.0  # seconds between SIGTERM and SIGKILL
 _DEFAULT = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE)
 _KEEP = "\x1b7"  # the cursor's place, for what `_CLEAN` goes back to
@@ -24,30 +26,49 @@ async def run(argv: Sequence[str]) -> int:
 
     Cancelled, it ends the program. Whatever happens, the terminal is ours again afterwards, in the modes it had.
     """
+    if shutil.which(argv[0]) is None:
+        raise FileNotFoundError(errno.ENOENT, "no such program", argv[0])
     modes = termios.tcgetattr(_STDIN)
     os.write(_STDERR, _KEEP.encode())
-    pid = os.posix_spawnp(  # noqa: ASYNC221 — it returns at once
-        argv[0],
-        list(argv),
-        os.environ,
-        file_actions=[(os.POSIX_SPAWN_DUP2, _STDERR, 1)],  # stdout may be a pipe
-        setpgroup=0,
-        setsigmask=[],
-        setsigdef=_DEFAULT,
-    )
+    pid, gate = _spawn(argv)
     code = -signal.SIGKILL
     try:
+        _hand_over(pid)
+        os.write(gate, b"\n")
         code = await _to_its_end(pid, modes)
     finally:
+        os.close(gate)
         _to_us(modes)
         if code < 0:
             os.write(_STDERR, _CLEAN.encode())
     return code
 
 
+def _spawn(argv: Sequence[str]) -> tuple[int, int]:
+    """Its process id, and a pipe: it begins once a line is written there, so that the terminal is its own by then."""
+    begins, gate = os.pipe()
+    try:
+        return os.posix_spawn(
+            "/bin/sh",
+            ["sh", "-c", f'read -r line <&{_GATE} && exec {_GATE}<&- && exec "$@"', "sh", *argv],
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, begins, _GATE),
+                (os.POSIX_SPAWN_DUP2, _STDERR, 1),  # stdout may be a pipe
+            ],
+            setpgroup=0,
+            setsigmask=[],
+            setsigdef=_DEFAULT,
+        ), gate
+    except OSError:
+        os.close(gate)
+        raise
+    finally:
+        os.close(begins)
+
+
 async def _to_its_end(pid: int, modes: list[int | list[bytes | int]]) -> int:
     while True:
-        _hand_over(pid)
         waiting = asyncio.get_running_loop().run_in_executor(None, os.waitpid, pid, os.WUNTRACED)
         try:
             _, status = await asyncio.shield(waiting)
@@ -58,6 +79,7 @@ async def _to_its_end(pid: int, modes: list[int | list[bytes | int]]) -> int:
             return os.waitstatus_to_exitcode(status)
         _to_us(modes)
         os.kill(0, signal.SIGTSTP)  # here we stop, where a shell can make us go on
+        _hand_over(pid)
 
 
 async def _end(pid: int, waiting: asyncio.Future[tuple[int, int]]) -> None:
@@ -71,7 +93,7 @@ async def _end(pid: int, waiting: asyncio.Future[tuple[int, int]]) -> None:
 
 
 def _hand_over(pid: int) -> None:
-    """It may have tried to read before the terminal was its own, and have been stopped."""
+    """The terminal is its own; if it was stopped, it goes on."""
     with contextlib.suppress(OSError):
         os.tcsetpgrp(_STDIN, pid)
     with contextlib.suppress(OSError):

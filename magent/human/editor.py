@@ -77,6 +77,7 @@ async def _rounds(argv: Sequence[str], file: Path, text: str, check: Check) -> t
             return Edited(text, "the editor left nothing: the text stays as it was"), False
         if (fault := check(after)) is None:
             return Edited(after, _difference(text, after)), False
+        fault = check("\n\n" + after) or fault  # with the lines counted as they will be
         lines = (fault, "Mend it and save; saved as it is, the text stays as it was before.")
         before, remark = after, "".join(f"{_REMARK}{line}\n" for line in lines)
 

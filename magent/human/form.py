@@ -16,10 +16,10 @@ _BOUNDS = {
     "maximum": "at most {}",
     "exclusiveMaximum": "less than {}",
     "multipleOf": "a multiple of {}",
-    "minLength": "{} characters at least",
-    "maxLength": "{} characters at most",
-    "minItems": "{} at least",
-    "maxItems": "{} at most",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "minItems": "at least {}",
+    "maxItems": "at most {}",
 }
 _KINDS = {"integer": "a whole number", "number": "a number", "array": "JSON: a list", "object": "JSON: a mapping"}
 

@@ -219,7 +219,7 @@ class Stage:
 
         around = self.around
         focus = application.layout.current_window
-        foot = frame.foot(lambda: toolbar.line(around, hints, window()[0] - 1))
+        foot = frame.foot(lambda: toolbar.line(around, hints, window()[0]))
         application.layout = Layout(HSplit([*body, foot], align=VerticalAlign.TOP), focused_element=focus)
         application.key_bindings = merge_key_bindings(
             [*([application.key_bindings] if application.key_bindings else []), bindings]

@@ -15,7 +15,7 @@ from magent.clock import Clock, iso
 from magent.human import display, kinds, stage
 from magent.human.drawn import Drawn
 from magent.human.lines import Plain
-from magent.human.prompts import Around, LeftOpen, Prompts, Stopped, one_line, say
+from magent.human.prompts import Around, LeftOpen, Prompts, Stopped, say, window, wrapped
 from magent.ports import Question
 
 
@@ -71,7 +71,8 @@ class Terminal:
             return None
         except asyncio.CancelledError:
             with contextlib.suppress(OSError):
-                say(f"  '{one_line(question.path or question.node)}' is no longer asked{self._reason(question)}\n")
+                text = f"'{question.path or question.node}' is no longer asked{self._reason(question)}"
+                say("".join(f"  {line}\n" for line in wrapped(text, window()[0] - 3)))
             raise
         finally:
             self._busy(False)

@@ -16,7 +16,7 @@ from magent.engine.scopes import Visit
 from magent.events import Event
 from magent.model import End, Graph, HumanInput, Loop, Node, Parallel, Start, Subgraph, Task, Wait, Workflow
 
-TAIL = 600  # characters of streamed text that are kept of each visit, at least
+TAIL = 400  # characters of streamed text that are kept of each visit, at least
 MANY = 12  # branches or rounds: of more, those that go well are not told one by one
 _INDEX = re.compile(r"\[(\d+)\]")
 
@@ -228,7 +228,7 @@ class Board:
         spot = self._spots.get(event.data.get("path", ""))
         if spot is not None and not event.data.get("structured"):  # pieces of JSON tell a reader nothing
             spot.tail += str(event.data.get("text", ""))[-2 * TAIL :]
-            if len(spot.tail) > 4 * TAIL:
+            if len(spot.tail) > 3 * TAIL:
                 spot.tail = spot.tail[spot.tail.find("\n", -2 * TAIL, -TAIL) + 1 or -TAIL :]
         return spot
 

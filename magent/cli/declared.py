@@ -319,7 +319,7 @@ DECLARED: dict[str, Declared] = {
         (Argument("shell", "SHELL", "bash, zsh or fish.", completes=("bash", "zsh", "fish")),),
         {},
         (
-            Example('eval "$(magent completion bash)"', "Completes in this bash; write it into ~/.bashrc for every one."),
+            Example('eval "$(magent completion bash)"', "Completes in this bash; in ~/.bashrc, in every one."),
             Example("magent completion zsh > _magent", "For zsh: a file in a directory of your $fpath."),
             Example("magent completion fish > magent.fish", "For fish: a file in ~/.config/fish/completions."),
         ),

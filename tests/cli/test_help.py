@@ -28,6 +28,7 @@ nodes:
   draft: {prompt: "{{ inputs.topic }}", agent: writer, next: keep}
   keep: {set: {kept: true}}
 """
+TEAM = "magent: 1\nagents: {eve: {replies: [x]}}\nroles: {reader: {agent: eve}}\n"
 REVIEW = """\
 magent: 1
 name: review
@@ -99,7 +100,7 @@ def desk(here: Path, capsys: Any) -> Path:
     """A directory with `workflow.yaml`, `team.yaml`, a run that was stopped, and a newer one that waits."""
     here.joinpath("workflow.yaml").write_text(WORKFLOW, "utf-8")
     here.joinpath("review.yaml").write_text(REVIEW, "utf-8")
-    here.joinpath("team.yaml").write_text("magent: 1\nagents: {eve: {replies: [x]}}\nroles: {reader: {agent: eve}}\n", "utf-8")
+    here.joinpath("team.yaml").write_text(TEAM, "utf-8")
     assert magent(capsys, "run", "--stop-after", "draft", "--id", "stopped", "-q").code == 0
     assert magent(capsys, "run", "review.yaml", "--no-input", "--id", "waits", "-q").code == 3
     here.joinpath("review.yaml").unlink()

@@ -84,7 +84,7 @@ def decode(line: bytes) -> Event:
 
 class Failure(NamedTuple):
     """A node's failure as a value: `type` is one of the language's error types; `data` what the failed work
-    left behind."""
+    left behind. `final`: the same again would fail again (a wrong key), so that it is not tried; others may be."""
 
     type: str
     message: str
@@ -93,6 +93,7 @@ class Failure(NamedTuple):
     data: Any = None
     hint: str | None = None
     retry_after: float | None = None
+    final: bool = False
 
     def as_json(self) -> dict[str, Any]:
         shown: dict[str, Any] = {
@@ -120,8 +121,10 @@ class Failure(NamedTuple):
 
 
 class WorkFailed(Exception):
-    """Raised by agents, tools and tasks: the attempt failed, and why."""
+    """Raised by agents, tools and tasks: the attempt failed, and why. `usage` is a `ports.Usage` of what an agent had
+    spent all the same, where it knows."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: Failure, usage: Any = None) -> None:
         super().__init__(failure.message)
         self.failure = failure
+        self.usage = usage

@@ -44,14 +44,15 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A piece of a conversation. An assistant's may hold `calls`; one of role `tool` is the result of the call
-    `call_id` of the tool `name`."""
+    """A piece of a conversation. An assistant's may hold `calls`, and `opaque`, the `Reply.opaque` that it was made of;
+    one of role `tool` is the result of the call `call_id` of the tool `name`."""
 
     role: Literal["user", "assistant", "tool"]
     text: str
     calls: tuple[ToolCall, ...] = ()
     call_id: str = ""
     name: str = ""
+    opaque: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Reply:
     model: str = ""
     mark: Any = None  # JSON that `recall` takes on resume, for agents with a memory of what they gave
     calls: tuple[ToolCall, ...] = ()
+    opaque: Any = None  # JSON that the agent wants back in the `Message` made of this reply, such as signed thoughts
 
 
 class Agent(Protocol):
@@ -138,14 +140,23 @@ class ToolContext:
 
 
 class Tool(Protocol):
-    """What a task or an agent can use. `external`: a call must not be made twice for the same purpose; `confirm`: a
-    person is asked before each call that an agent makes."""
+    """What a task or an agent can use. `parameters` is the JSON Schema of an object; `external`: a call must not be
+    made twice for the same purpose; `confirm`: a person is asked before each call that an agent makes."""
 
-    name: str
-    description: str
-    parameters: Mapping[str, Any]  # JSON Schema of an object
-    external: bool
-    confirm: bool
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
+
+    @property
+    def parameters(self) -> Mapping[str, Any]: ...
+
+    @property
+    def external(self) -> bool: ...
+
+    @property
+    def confirm(self) -> bool: ...
 
     async def call(self, arguments: Mapping[str, Any], context: ToolContext, /) -> Any:
         """A JSON value. `arguments` were validated. Raises WorkFailed of type `tool`."""

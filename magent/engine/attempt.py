@@ -57,7 +57,7 @@ async def _bounded(attempt: Attempt) -> Any:
 
 def retry_at(policy: Retry, failure: Failure, attempt: int, key: str, now: float) -> float | None:
     """When the next attempt begins, or None where the failure is final. Jitter comes from the key: no chance."""
-    if attempt >= policy.max_attempts or failure.type not in policy.errors:
+    if attempt >= policy.max_attempts or failure.type not in policy.errors or failure.final:
         return None
     growth = {"exponential": 2.0 ** min(attempt - 1, 60), "linear": float(attempt), "constant": 1.0}[policy.backoff]
     delay = min(policy.delay * growth, policy.max_delay)

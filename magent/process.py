@@ -131,12 +131,57 @@ def _stat(pid: str) -> tuple[str, int, int]:
         return "X", 0, 0
 
 
+class Group:
+    """A child's process group, and what else is of the session that it began."""
+
+    def __init__(self, leader: int) -> None:
+        self._leader = leader
+
+    async def end(self) -> None:
+        """Politely, after a second, or when cancelled meanwhile, hard."""
+        self._signal(signal.SIGTERM)
+        self._signal(signal.SIGCONT)  # one that was stopped cannot hear
+        gone = False
+        try:
+            gone = await self.is_gone_within(_POLITE)
+        finally:
+            if not gone:
+                self._signal(signal.SIGKILL)
+        if not gone:
+            await self.is_gone_within(_HARD)
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._leader, number)
+        for pid in _session(self._leader, outside_group=True):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+
+    def _lives(self) -> bool:
+        """The dead that nobody collects, as happens in containers, do not count where that can be seen."""
+        try:
+            os.killpg(self._leader, 0)
+        except (ProcessLookupError, PermissionError):
+            return any(_session(self._leader))
+        return not os.path.exists("/proc/self/stat") or any(_session(self._leader))
+
+    async def is_gone_within(self, seconds: float) -> bool:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while self._lives():
+            if loop.time() >= end:
+                return False
+            await asyncio.sleep(_LOOK)
+        return True
+
+
 class _Child:
     def __init__(self, process: subprocess.Popen[bytes], stdin: bytes, on_output: OnOutput) -> None:
         assert process.stdout
         assert process.stderr
         self._loop = asyncio.get_running_loop()
         self._process = process
+        self._group = Group(process.pid)
         self._unwritten = memoryview(stdin)
         self.exited = asyncio.Event()
         self.stdout = _Stream("stdout", process.stdout.fileno(), on_output)
@@ -202,39 +247,7 @@ class _Child:
         """Ends the group: politely, after a second, or when cancelled meanwhile, hard."""
         self.stdout.mute()
         self.stderr.mute()
-        self._signal(signal.SIGTERM)
-        self._signal(signal.SIGCONT)  # one that was stopped cannot hear
-        gone = False
-        try:
-            gone = await self._is_gone_within(_POLITE)
-        finally:
-            if not gone:
-                self._signal(signal.SIGKILL)
-        if not gone:
-            await self._is_gone_within(_HARD)
-
-    def _signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
-        for pid in _session(self._process.pid, outside_group=True):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, number)
-
-    def _lives(self) -> bool:
-        """The dead that nobody collects, as happens in containers, do not count where that can be seen."""
-        try:
-            os.killpg(self._process.pid, 0)
-        except (ProcessLookupError, PermissionError):
-            return any(_session(self._process.pid))
-        return not os.path.exists("/proc/self/stat") or any(_session(self._process.pid))
-
-    async def _is_gone_within(self, seconds: float) -> bool:
-        end = self._loop.time() + seconds
-        while self._lives():
-            if self._loop.time() >= end:
-                return False
-            await asyncio.sleep(_LOOK)
-        return True
+        await self._group.end()
 
     def close(self) -> None:
         if self._process.returncode is None:  # it was killed a moment ago, and must not stay behind as a zombie
@@ -261,7 +274,7 @@ class ProcessExecutor:
         stdin: str | None,
         on_output: OnOutput,
     ) -> ProcessResult:
-        process = _start(argv, env, cwd, subprocess.DEVNULL if stdin is None else subprocess.PIPE)
+        process = start(argv, env, cwd, subprocess.DEVNULL if stdin is None else subprocess.PIPE)
         child = _Child(process, (stdin or "").encode("utf-8", "replace"), on_output)
         try:
             await child.exited.wait()
@@ -274,8 +287,11 @@ class ProcessExecutor:
         return child.result()
 
 
-def _start(argv: Sequence[str], env: Mapping[str, str], cwd: str, stdin: int) -> subprocess.Popen[bytes]:
-    """Not with asyncio: that hands the process over after a while, and cancelled meanwhile leaves a group behind."""
+def start(argv: Sequence[str], env: Mapping[str, str], cwd: str, stdin: int) -> subprocess.Popen[bytes]:
+    """A child in a session of its own, its streams piped. Raises WorkFailed (`exit`) where it cannot be started.
+
+    Not with asyncio: that hands the process over after a while, and cancelled meanwhile leaves a group behind.
+    """
     if not argv:
         _refuse(127, "the command is an empty list", "name a program")
     try:

@@ -113,7 +113,8 @@ def run(block: Block, environment: dict[str, str]) -> None:
 def type_at(block: Block, environment: dict[str, str]) -> None:
     seen, _, keys = block.marks["terminal"].partition(" -> ")
     (command,) = commands(block)
-    with Terminal(["/bin/sh", "-c", command.line], env=environment, columns=100) as terminal:
+    own = {name: environment[name] for name in ("PATH", "PYTHONPATH")}  # a terminal is none of CI's
+    with Terminal(["/bin/sh", "-c", command.line], env=own, columns=100) as terminal:
         if seen:
             terminal.type((seen, keys + ENTER))
         code = terminal.end()

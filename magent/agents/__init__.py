@@ -44,7 +44,7 @@ def make(spec: AgentSpec, settings: Mapping[str, Any], environment: AgentEnviron
     try:
         return throttled(_maker(spec, settings)(spec, settings, environment), settings)
     except WorkFailed as failure:
-        return Unusable(failure)
+        return Unusable(WorkFailed(failure.failure._replace(final=True)))
 
 
 def _maker(spec: AgentSpec, settings: Mapping[str, Any]) -> Maker:

@@ -110,10 +110,11 @@ def reply_from_text(text: str, schema: Mapping[str, Any] | None, usage: Usage, m
     return Reply(text, data, found, usage, model)
 
 
-def cut_off(agent: str, tokens: int) -> WorkFailed:
+def cut_off(agent: str, usage: Usage, what: str = "its JSON") -> WorkFailed:
     """JSON that ends in the middle: asking for a repair under the same bound would end there, too."""
-    message = f"the answer of agent '{agent}' was cut off after {tokens} tokens, in the middle of its JSON"
-    return failed(message, "raise `max_tokens` on the agent, or ask for less", kind="output")
+    message = f"the answer of agent '{agent}' was cut off after {usage.output} tokens, in the middle of {what}"
+    hint = "raise `max_tokens` on the agent, or ask for less"
+    return WorkFailed(Failure("output", message, hint=hint), usage)
 
 
 def find_json(text: str) -> tuple[Any, bool]:

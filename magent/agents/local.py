@@ -64,7 +64,7 @@ class LocalAgent(BaseAgent):
             raise self._refused(answer.error)
         reply = reply_from_text("".join(answer.parts), request.schema, answer.usage(), server.name)
         if answer.cut and request.schema is not None and not reply.has_data:
-            raise cut_off(self.name, reply.usage.output)
+            raise cut_off(self.name, reply.usage)
         return reply
 
     async def _server(self) -> _Server:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from magent.agents.base import AgentEnvironment, BaseAgent, OnText, cut_off, failed, reply_from_text
+from magent.agents.parts import calls_of, messages_of, opaque, parameters_of, text_of
 from magent.agents.refusals import explain
 from magent.events import WorkFailed
 from magent.model import AgentSpec
@@ -54,6 +55,7 @@ _KNOWN = {
     "fireworks": _Provider("fireworks", ("FIREWORKS_API_KEY",)),
     "cerebras": _Provider("cerebras", ("CEREBRAS_API_KEY",)),
 }
+_MANY_SERVERS = ("openai-chat", "ollama", "litellm")  # protocols that servers of all kinds speak
 _PLAIN = ("ollama", "azure", "bedrock", "huggingface", "github", "litellm", "vercel", "moonshotai", "google-cloud")
 
 
@@ -67,12 +69,14 @@ class ModelAgent(BaseAgent):
         self._key = ""
         self._address = ""
         self._streams = True
+        self._own_server = False
         self._making = asyncio.Lock()
 
     async def answer(self, request: Request, on_text: OnText) -> Reply:
         async with self._making:
             if self._model is None:
                 self._key, self._address = self._credentials()
+                self._own_server = bool(self._address) and self._provider.kind in _MANY_SERVERS
                 provider, model = await asyncio.to_thread(self._make)
                 await self._open.enter_async_context(provider)  # closes its connections in `close`
                 self._model = model
@@ -93,7 +97,8 @@ class ModelAgent(BaseAgent):
     async def _response(self, request: Request, on_text: OnText) -> Any:
         from pydantic_ai import direct
 
-        messages, parameters = _messages(request), _parameters(request, self._model)
+        messages = messages_of(request, self.model_id)
+        parameters = parameters_of(request, self._model, own_server=self._own_server)
         asked = {"model_settings": self._settings(request), "model_request_parameters": parameters, "instrument": False}
         if self._streams:
             response = await self._streamed(messages, asked, on_text)
@@ -101,7 +106,8 @@ class ModelAgent(BaseAgent):
                 return response
             self._streams = False
         response = await direct.model_request(self._model, messages, **asked)
-        on_text(_text(response))
+        if text := text_of(response):
+            on_text(text)
         return response
 
     async def _streamed(self, messages: Sequence[Any], asked: Mapping[str, Any], on_text: OnText) -> Any:
@@ -150,11 +156,13 @@ class ModelAgent(BaseAgent):
             raise failed(f"{self.model_id} withheld its answer (content filter)", "change the prompt, or the model")
         usage = Usage(response.usage.input_tokens, response.usage.output_tokens, self._cost(response), 1)
         name = f"{self.model_id.partition(':')[0]}:{response.model_name or self.model_id.partition(':')[2]}"
-        for call in getattr(response, "tool_calls", ()):
-            return reply_from_text(call.args_as_json_str(), request.schema, usage, name)
-        reply = reply_from_text(_text(response), request.schema, usage, name)
-        if response.finish_reason == "length" and request.schema is not None and not reply.has_data:
-            raise cut_off(self.name, usage.output)
+        calls, answer = calls_of(response, request)
+        if calls and response.finish_reason != "length":
+            kept = opaque(response, request, self.model_id, calls)
+            return Reply(text_of(response), usage=usage, model=name, calls=calls, opaque=kept)
+        reply = reply_from_text(text_of(response) if answer is None else answer, request.schema, usage, name)
+        if response.finish_reason == "length" and (calls or (request.schema is not None and not reply.has_data)):
+            raise cut_off(self.name, usage, "the call of a tool" if calls else "its JSON")
         return reply
 
     def _cost(self, response: Any) -> float | None:
@@ -186,11 +194,12 @@ class ModelAgent(BaseAgent):
         raise failed(
             f"agent '{self.name}' has no key for {self.model_id}: {name} is not set",
             f'set {name}, or write `api_key: "{{{{ secrets.{name} }}}}"` on the agent and list it under `secrets`',
+            final=True,
         )
 
     def _make(self) -> tuple[Any, Any]:
         if importlib.util.find_spec("pydantic_ai") is None:
-            raise failed(f"{self.model_id} needs Pydantic AI, which is not installed", _INSTALL)
+            raise failed(f"{self.model_id} needs Pydantic AI, which is not installed", _INSTALL, final=True)
         from pydantic_ai.exceptions import UserError
         from pydantic_ai.models import infer_model
         from pydantic_ai.providers import infer_provider_class
@@ -202,9 +211,9 @@ class ModelAgent(BaseAgent):
             name = f"{self._provider.kind}:{self.model_id.partition(':')[2]}"
             model = infer_model(name, provider_factory=lambda _: provider)
         except ImportError as error:
-            raise failed(f"{self.model_id} needs a library that is not installed: {error}", _INSTALL) from error
+            raise failed(f"{self.model_id} needs a library that is not installed: {error}", _INSTALL, final=True) from error
         except (UserError, ValueError, TypeError) as error:
-            raise failed(f"{self.model_id} cannot be used: {_hidden(str(error), self._key)}") from error
+            raise failed(f"{self.model_id} cannot be used: {_hidden(str(error), self._key)}", final=True) from error
         if hasattr(provider.client, "max_retries"):
             provider.client.max_retries = 0
         return provider, model
@@ -263,40 +272,8 @@ def _hidden(text: str, key: str) -> str:
     return text.replace(key, "***") if len(key) > 3 else text
 
 
-def _messages(request: Request) -> list[Any]:
-    from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, UserPromptPart
-
-    made: list[Any] = []
-    for message in request.messages:
-        if message.role == "user":
-            made.append(ModelRequest(parts=[UserPromptPart(message.text)], instructions=request.system))
-        else:
-            made.append(ModelResponse(parts=[TextPart(message.text)]))
-    return made
-
-
-def _parameters(request: Request, model: Any) -> Any:
-    """Asks for JSON in the way that the provider is best at: a schema for its answer, else a tool that takes one."""
-    from pydantic_ai.models import ModelRequestParameters
-    from pydantic_ai.output import OutputObjectDefinition
-    from pydantic_ai.tools import ToolDefinition
-
-    if request.schema is None:
-        return ModelRequestParameters()
-    schema = dict(request.schema)
-    if model.profile.get("supports_json_schema_output"):
-        form = OutputObjectDefinition(json_schema=schema, name="answer")
-        return ModelRequestParameters(output_mode="native", output_object=form)
-    tool = ToolDefinition(name="answer", description="Gives the answer.", parameters_json_schema=schema, kind="output")
-    return ModelRequestParameters(output_mode="tool", output_tools=[tool], allow_text_output=False)
-
-
 def _ended(response: Any) -> bool:
     """The server said that it was done. Pydantic AI fills in a `stop` of its own, but not in what the provider said."""
     if response.provider_name != "openai":
         return response.finish_reason is not None
     return "finish_reason" in (response.provider_details or {}) or response.usage.output_tokens > 0
-
-
-def _text(response: Any) -> str:
-    return "".join(part.content for part in response.parts if part.part_kind == "text")

@@ -6,6 +6,7 @@ import email.utils
 import re
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +14,15 @@ from magent.agents.base import failed
 from magent.events import WorkFailed
 
 _SAID = 600  # characters of what a server said that are shown
+_PASSES = frozenset((408, 409, 425, 429))  # of the refusals: what may be granted when asked again
+_BUSY = (502, 503, 529)
+_IN = re.compile(r"(?i)(?:try again|retry)(?: your request)? (?:in|after) ((?:[\d.]+ ?(?:ms|h|m|s)[a-z]* ?)+)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PIECE = re.compile(r"([\d.]+) ?(ms|h|m|s)")
+_RESETS = ("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
+_LEFT = ("x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens")
+_UNTIL = ("anthropic-ratelimit-requests-reset", "anthropic-ratelimit-tokens-reset")
+_NEVER = ("insufficient_quota", "billing_hard_limit_reached", "credit balance is too low")
 
 
 def explain(error: Exception, agent: str, model_id: str, place: str, key: str) -> WorkFailed:
@@ -34,23 +44,34 @@ def explain(error: Exception, agent: str, model_id: str, place: str, key: str) -
 
 
 def _by_status(status: int, said: str, error: Exception, agent: str, model_id: str, place: str) -> WorkFailed:
+    """By the status of an answer, whether it came with it or in the middle of a stream."""
     who = f"{_address(place)} refused the request of agent '{agent}' ({status}): {said}"
-    if status == 429:
-        wait = _retry_after(error)
+    wait = _retry_after(error)
+    if status == 429 and not _is_spent(error, said):
         hint = "wait, or ask less at once (`max_concurrency`)" if wait is None else f"it asks to wait {wait:g} seconds"
         return failed(who, hint, kind="rate_limit", retry_after=wait)
+    if status == 429:
+        return failed(who, "no waiting helps: see the account's credit and limits", kind="rate_limit", final=True)
     if status in (401, 403):
-        return failed(who, "the key is missing, wrong, or may not use this model: see `api_key`, or the key's variable")
+        hint = "the key is missing, wrong, or may not use this model: see `api_key`, or the key's variable"
+        return failed(who, hint, final=True)
     if status == 404:
-        return failed(
-            who,
-            f"is '{model_id.partition(':')[2]}' the model's name there, and `base_url` right (it often ends in /v1)?",
-        )
+        hint = f"is '{model_id.partition(':')[2]}' the model's name there, and `base_url` right (it often ends in /v1)?"
+        return failed(who, hint, final=True)
     if status in (408, 504):
-        return failed(who, "try again, or raise `timeout`", kind="timeout")
+        return failed(who, "try again, or raise `timeout`", kind="timeout", retry_after=wait)
     if status >= 500:
-        return failed(f"{_address(place)} failed ({status}): {said}", "the fault is the server's: try again later")
-    return failed(who, "the request itself is not to its liking: see the agent's settings, the prompt and `output`")
+        hint = "it is overloaded: try again later" if status in _BUSY else "the fault is the server's: try again later"
+        return failed(f"{_address(place)} failed ({status}): {said}", hint, retry_after=wait)
+    hint = "the request itself is not to its liking: see the agent's settings, the prompt and `output`"
+    return failed(who, hint, final=status not in _PASSES, retry_after=wait)
+
+
+def _is_spent(error: Exception, said: str) -> bool:
+    """An account without credit gets the same status as one that asks too often, but no patience helps it."""
+    code = str(getattr(error, "provider_error_code", "") or "")
+    told = f"{code} {said} {getattr(error, 'body', '')}".lower()
+    return any(sign in told for sign in _NEVER)
 
 
 def _said(error: Exception) -> str:
@@ -70,16 +91,83 @@ def _said(error: Exception) -> str:
 
 
 def _retry_after(error: Exception) -> float | None:
-    """Seconds, from the error or the header, which may hold a date."""
+    """Seconds that the server asks to wait: in the header made for it (seconds, milliseconds, a date), in those of
+    OpenAI and Anthropic that tell when a bound is lifted, in Google's details, or in the sentence."""
+    headers = {str(name).lower(): str(value) for name, value in (getattr(error, "headers", None) or {}).items()}
     known = getattr(error, "retry_after", None)
-    if isinstance(known, (int, float)):
-        return float(known)
-    given = (getattr(error, "headers", None) or {}).get("retry-after", "")
+    found = (
+        float(known) if isinstance(known, (int, float)) else None,
+        _number(headers.get("retry-after-ms"), 0.001),
+        _seconds_or_date(headers.get("retry-after")),
+        _google_delay(getattr(error, "body", None)),
+        _told(_said(error)),
+        _reset(headers),
+    )
+    return next((max(0.0, round(each, 3)) for each in found if each is not None), None)
+
+
+def _number(text: str | None, unit: float = 1.0) -> float | None:
     try:
-        return max(0.0, float(given))
+        number = float(text or "")
     except ValueError:
-        parsed = email.utils.parsedate_to_datetime(given) if given else None
-        return max(0.0, parsed.timestamp() - time.time()) if parsed else None
+        return None
+    return number * unit if 0 <= number < float("inf") else None
+
+
+def _seconds_or_date(text: str | None) -> float | None:
+    if not text or (seconds := _number(text)) is not None:
+        return seconds if text else None
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _google_delay(body: Any) -> float | None:
+    """`{"error": {"details": [{"@type": "…RetryInfo", "retryDelay": "34.5s"}]}}`"""
+    if isinstance(body, list) and body:
+        body = body[0]
+    error = body.get("error", body) if isinstance(body, Mapping) else None
+    details = error.get("details") if isinstance(error, Mapping) else None
+    for detail in details if isinstance(details, list) else ():
+        if isinstance(detail, Mapping) and "retryDelay" in detail:
+            return _span(str(detail["retryDelay"]))
+    return None
+
+
+def _told(sentence: str) -> float | None:
+    """`… Please try again in 1m2.5s.`"""
+    match = _IN.search(sentence)
+    return _span(match[1]) if match else None
+
+
+def _reset(headers: Mapping[str, str]) -> float | None:
+    """When the bound that was hit is lifted: of those that have nothing left, the last."""
+    spans = [
+        _span(headers[reset])
+        for reset, left in zip(_RESETS, _LEFT, strict=True)
+        if headers.get(left, "").strip() == "0" and headers.get(reset)
+    ]
+    for name in _UNTIL:
+        if headers.get(name.replace("-reset", "-remaining"), "").strip() == "0" and headers.get(name):
+            spans.append(_until(headers[name]))
+    return max((span for span in spans if span is not None), default=None)
+
+
+def _span(text: str) -> float | None:
+    """`6m0s`, `20ms`, `34.5s` in seconds."""
+    pieces = _PIECE.findall(text)
+    try:
+        return sum(float(number) * _UNITS[unit] for number, unit in pieces) if pieces else None
+    except ValueError:
+        return None
+
+
+def _until(text: str) -> float | None:
+    try:
+        return max(0.0, datetime.fromisoformat(text.strip()).timestamp() - time.time())
+    except ValueError:
+        return None
 
 
 def _chain(error: BaseException) -> list[BaseException]:

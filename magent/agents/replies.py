@@ -1,4 +1,8 @@
-"""Scripted answers, for tests and demonstrations."""
+"""Scripted answers, for tests and demonstrations.
+
+An entry answers, or calls tools: `{call: calculator, with: {expression: "6*7"}}`, or several under `calls`. When they have
+given their results, the next entry that fits the task's prompt goes on; it sees them as `results`, the last as `result`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import Any
 import re2
 
 from magent.agents.base import AgentEnvironment, BaseAgent, OnText, failed, reply_with
+from magent.agents.calls import results, tool_calls, written_calls
 from magent.expressions import EvaluationError, ExpressionProblem, Value
 from magent.model import AgentSpec
 from magent.ports import Reply, Request, Usage
@@ -50,19 +55,35 @@ class RepliesAgent(BaseAgent):
         if place is None:
             raise failed(
                 f"agent '{self.name}' has no scripted reply left for this prompt",
-                "add an entry to its `replies` (repairs of an answer use one each)",
+                "add an entry to its `replies` (repairs of an answer, and rounds of tools, use one each)",
+                final=True,
             )
-        value = _rendered(self.replies.entries[place].get("reply"), request)
-        reply = reply_with(value, request.schema, _FREE, "replies")
+        entry = self.replies.entries[place]
+        reply = self._calling(entry, request)
+        if reply is None:
+            reply = reply_with(_rendered(entry.get("reply"), request), request.schema, _FREE, "replies")
         for chunk in _chunks(reply.text):
             on_text(chunk)
         return replace(reply, mark=place)
+
+    def _calling(self, entry: Mapping[str, Any], request: Request) -> Reply | None:
+        try:
+            written = written_calls(_rendered({key: entry[key] for key in ("call", "calls", "with") if key in entry}, request))
+        except ValueError as error:
+            raise failed(f"a scripted reply of agent '{self.name}' is no call: {error}", final=True) from error
+        if written is None:
+            return None
+        text = str(_rendered(entry.get("reply") or "", request))
+        calls = tool_calls(written, request.tools, request.messages)
+        return Reply(text, usage=_FREE, model="replies", calls=calls)
 
 
 def _rendered(reply: Any, request: Request) -> Any:
     try:
         value = Value(reply)
-        return value.evaluate({**request.context, "prompt": request.prompt, "system": request.system})
+        given = results(request.messages)
+        told = {"results": given, "result": given[-1] if given else None}
+        return value.evaluate({**request.context, **told, "prompt": request.prompt, "system": request.system})
     except (ExpressionProblem, EvaluationError) as error:
         raise failed(f"a scripted reply cannot be rendered: {error.message}", error.hint) from error
 

@@ -9,6 +9,8 @@ refused   401        forbidden  403        missing  404        wrong  400       
 slow      begins an answer and never ends it
 cut       begins an answer and closes the connection; `cut_clean` does so without breaking the HTTP framing
 filtered  ends with finish_reason content_filter
+
+`script` says what is answered, one entry a request, and `refusal` what is refused, whatever the model is called.
 """
 
 from __future__ import annotations
@@ -28,6 +30,24 @@ from magent.process import ProcessExecutor
 STATUS = {"limited": 429, "spent": 429, "refused": 401, "forbidden": 403, "missing": 404, "wrong": 400}
 STATUS |= {"broken": 500, "busy": 529}
 PIECES = ("Hello", ", ", "world")
+SIGNATURE = "c2lnbmVkIGJ5IHRoZSBzZXJ2ZXI="
+
+
+@dataclass
+class Turn:
+    """What a model says: text in pieces, calls of tools (id, name, arguments as text), a thought that it signs."""
+
+    pieces: tuple[str, ...] = ()
+    calls: tuple[tuple[str, str, str], ...] = ()
+    thought: str = ""
+    finish: str = ""
+
+
+@dataclass
+class Refusal:
+    status: int
+    headers: dict[str, str]
+    body: Any
 
 
 @dataclass
@@ -45,6 +65,12 @@ class FakeProvider:
     seen: list[Seen] = field(default_factory=list)
     answer: Any = field(default_factory=lambda: {"score": 7})
     gone: threading.Event = field(default_factory=threading.Event)
+    script: list[Turn] = field(default_factory=list)
+    refusal: Refusal | None = None
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        return [seen.body for seen in self.seen]
 
     def __enter__(self) -> FakeProvider:
         provider = self
@@ -78,10 +104,20 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.fake.seen.append(Seen(self.path, headers, body))
         form = _form_of(self.path)
+        if refusal := self.fake.refusal:
+            self._whole(refusal.body, refusal.status, refusal.headers)
+            return
         model = body.get("model") or self.path.rpartition("/")[2].partition(":")[0]
         behaviour = model.removeprefix("claude-").removeprefix("gemini-").partition("-")[0]
         if behaviour in STATUS:
             self._refuse(form, behaviour)
+            return
+        if self.fake.script:
+            turn = self.fake.script.pop(0)
+            if "stream" in self.path.lower() or body.get("stream"):
+                self._stream(form.turn(model, turn), behaviour)
+            else:
+                self._whole(form.whole_turn(model, turn))
             return
         pieces = self._pieces(behaviour, body)
         if behaviour == "plain":
@@ -167,6 +203,39 @@ class _OpenAI:
         yield "data: [DONE]\n\n"
 
     @staticmethod
+    def turn(model: str, turn: Turn) -> Iterator[str]:
+        def chunk(delta: dict[str, Any], reason: str | None = None, usage: Any = None) -> str:
+            choice = {"index": 0, "delta": delta, "finish_reason": reason}
+            head = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": model}
+            return f"data: {json.dumps({**head, 'choices': [] if usage else [choice], 'usage': usage})}\n\n"
+
+        yield chunk({"role": "assistant", "content": ""})
+        for piece in turn.pieces:
+            yield chunk({"content": piece})
+        for index, (id, name, arguments) in enumerate(turn.calls):
+            function = {"name": name, "arguments": ""}
+            yield chunk({"tool_calls": [{"index": index, "id": id, "type": "function", "function": function}]})
+            half = len(arguments) // 2
+            for piece in (arguments[:half], arguments[half:]):
+                yield chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+        yield chunk({}, turn.finish or ("tool_calls" if turn.calls else "stop"))
+        yield chunk({}, usage={"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16})
+        yield "data: [DONE]\n\n"
+
+    @staticmethod
+    def whole_turn(model: str, turn: Turn) -> Any:
+        calls = [
+            {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+            for id, name, arguments in turn.calls
+        ]
+        message: dict[str, Any] = {"role": "assistant", "content": "".join(turn.pieces) or None}
+        message |= {"tool_calls": calls} if calls else {}
+        choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if calls else "stop"}
+        usage = {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}
+        head = {"id": "c1", "object": "chat.completion", "created": 1, "model": model}
+        return {**head, "choices": [choice], "usage": usage}
+
+    @staticmethod
     def whole(model: str, text: str) -> Any:
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         usage = {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}
@@ -203,6 +272,37 @@ class _Anthropic(_OpenAI):
         yield event("message_stop")
 
     @staticmethod
+    def turn(model: str, turn: Turn) -> Iterator[str]:
+        def event(kind: str, **data: Any) -> str:
+            return f"event: {kind}\ndata: {json.dumps({'type': kind, **data})}\n\n"
+
+        usage = {"input_tokens": 11, "output_tokens": 1}
+        message = {"id": "m1", "type": "message", "role": "assistant", "model": model, "content": [], "usage": usage}
+        yield event("message_start", message={**message, "stop_reason": None, "stop_sequence": None})
+        blocks: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []
+        if turn.thought:
+            deltas = [
+                {"type": "thinking_delta", "thinking": turn.thought},
+                {"type": "signature_delta", "signature": SIGNATURE},
+            ]
+            blocks.append(({"type": "thinking", "thinking": "", "signature": ""}, deltas))
+        if turn.pieces:
+            blocks.append(({"type": "text", "text": ""}, [{"type": "text_delta", "text": p} for p in turn.pieces]))
+        for id, name, arguments in turn.calls:
+            half = len(arguments) // 2
+            deltas = [{"type": "input_json_delta", "partial_json": p} for p in (arguments[:half], arguments[half:])]
+            blocks.append(({"type": "tool_use", "id": id, "name": name, "input": {}}, deltas))
+        for index, (block, deltas) in enumerate(blocks):
+            yield event("content_block_start", index=index, content_block=block)
+            for delta in deltas:
+                yield event("content_block_delta", index=index, delta=delta)
+            yield event("content_block_stop", index=index)
+        reason = turn.finish or ("tool_use" if turn.calls else "end_turn")
+        delta = {"stop_reason": reason, "stop_sequence": None}
+        yield event("message_delta", delta=delta, usage={"input_tokens": 11, "output_tokens": 5})
+        yield event("message_stop")
+
+    @staticmethod
     def error(status: int, said: str) -> Any:
         return {"type": "error", "error": {"type": "some_error", "message": said}}
 
@@ -214,6 +314,19 @@ class _Google(_OpenAI):
             candidate: dict[str, Any] = {"content": {"role": "model", "parts": [{"text": piece}]}, "index": 0}
             if number == len(pieces) - 1:
                 candidate["finishReason"] = "STOP"
+            usage = {"promptTokenCount": 11, "candidatesTokenCount": 5, "totalTokenCount": 16}
+            yield f"data: {json.dumps({'candidates': [candidate], 'usageMetadata': usage, 'modelVersion': model})}\n\n"
+
+    @staticmethod
+    def turn(model: str, turn: Turn) -> Iterator[str]:
+        parts: list[dict[str, Any]] = [{"text": piece} for piece in turn.pieces]
+        for id, name, arguments in turn.calls:
+            call = {"functionCall": {"id": id, "name": name, "args": json.loads(arguments)}}
+            parts.append(call | ({"thoughtSignature": SIGNATURE} if turn.thought else {}))
+        for number, part in enumerate(parts):
+            candidate: dict[str, Any] = {"content": {"role": "model", "parts": [part]}, "index": 0}
+            if number == len(parts) - 1:
+                candidate["finishReason"] = turn.finish or "STOP"
             usage = {"promptTokenCount": 11, "candidatesTokenCount": 5, "totalTokenCount": 16}
             yield f"data: {json.dumps({'candidates': [candidate], 'usageMetadata': usage, 'modelVersion': model})}\n\n"
 

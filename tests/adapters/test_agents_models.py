@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,9 +13,11 @@ import pytest
 
 from magent.agents import make
 from magent.agents.base import Unusable
+from magent.engine.retrying import retry_at
 from magent.events import Failure, WorkFailed
+from magent.model import Retry
 from magent.ports import Agent, Message, Reply, Request
-from tests.adapters.fake_provider import FakeProvider, environment, request, spec_of
+from tests.adapters.fake_provider import FakeProvider, Refusal, environment, request, spec_of
 
 SCHEMA = {"type": "object", "properties": {"score": {"type": "integer"}}, "required": ["score"]}
 PROVIDERS = [("openai", "ok"), ("anthropic", "claude-ok"), ("google", "gemini-ok")]
@@ -239,3 +242,88 @@ async def test_parallel_questions_share_one_agent(server: FakeProvider) -> None:
 async def test_nothing_is_printed(server: FakeProvider, capfd: pytest.CaptureFixture[str]) -> None:
     await ask(server, "openai:gpt-5-ok", temperature=0.1)
     assert capfd.readouterr() == ("", "")
+
+
+# ---- what is worth another attempt
+
+
+LIMITED = {"error": {"message": "slow down", "type": "rate_limit_error"}}
+OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+GOOGLE = {
+    "error": {
+        "code": 429,
+        "status": "RESOURCE_EXHAUSTED",
+        "message": "quota",
+        "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}],
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "headers", "body", "wait"),
+    [
+        ("openai:ok", 429, {"retry-after": "3"}, LIMITED, 3),
+        ("openai:ok", 429, {"retry-after-ms": "1500"}, LIMITED, 1.5),
+        ("openai:ok", 429, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, LIMITED, 0),
+        ("openai:ok", 429, {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m2s"}, LIMITED, 62),
+        ("openai:ok", 429, {"x-ratelimit-remaining-requests": "9", "x-ratelimit-reset-requests": "1m2s"}, LIMITED, None),
+        ("openai:ok", 429, {}, {"error": {"message": "Limit reached. Please try again in 1.2s. Visit"}}, 1.2),
+        ("openai:ok", 503, {"retry-after": "9"}, LIMITED, 9),
+        ("anthropic:claude-ok", 429, {"retry-after": "11"}, LIMITED, 11),
+        ("anthropic:claude-ok", 529, {"retry-after": "4"}, OVERLOADED, 4),
+        ("google:gemini-ok", 429, {}, GOOGLE, 34.5),
+        ("google:gemini-ok", 503, {"retry-after": "2"}, GOOGLE | {}, 2),
+    ],
+)
+async def test_the_servers_own_word_on_when_counts(
+    server: FakeProvider, model: str, status: int, headers: dict[str, str], body: Any, wait: float | None
+) -> None:
+    server.refusal = Refusal(status, headers, body)
+    found = await failure(server, model)
+    assert (found.type, found.final) == ("rate_limit" if status == 429 else "agent", False)
+    assert found.retry_after == wait
+
+
+async def test_a_date_in_the_future_is_waited_for(server: FakeProvider) -> None:
+    from email.utils import formatdate
+
+    server.refusal = Refusal(429, {"retry-after": formatdate(time.time() + 90, usegmt=True)}, LIMITED)
+    assert 80 < ((await failure(server, "openai:ok")).retry_after or 0) <= 90
+
+
+@pytest.mark.parametrize(("provider", "model"), PROVIDERS)
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
+async def test_what_would_be_refused_again_is_final(
+    server: FakeProvider, provider: str, model: str, status: int
+) -> None:
+    server.refusal = Refusal(status, {"retry-after": "1"}, {"error": {"message": "no", "code": status}})
+    found = await failure(server, f"{provider}:{model}")
+    assert (found.type, found.final) == ("agent", True)
+
+
+@pytest.mark.parametrize(("provider", "model"), PROVIDERS)
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 529])
+async def test_what_may_pass_is_not_final(server: FakeProvider, provider: str, model: str, status: int) -> None:
+    server.refusal = Refusal(status, {}, {"error": {"message": "later", "code": status}})
+    assert not (await failure(server, f"{provider}:{model}")).final
+
+
+async def test_an_account_without_credit_is_not_asked_again(server: FakeProvider) -> None:
+    body = {"error": {"message": "You exceeded your current quota", "type": "x", "code": "insufficient_quota"}}
+    server.refusal = Refusal(429, {}, body)
+    found = await failure(server, "openai:ok")
+    assert (found.type, found.final) == ("rate_limit", True)
+    assert "credit" in (found.hint or "")
+
+
+async def test_a_missing_key_is_final() -> None:
+    async with agent("openai:gpt-5-mini") as made:
+        with pytest.raises(WorkFailed) as caught:
+            await made.ask(request("Hi"), lambda _: None)
+    assert caught.value.failure.final
+
+
+def test_a_final_failure_is_not_tried_again() -> None:
+    policy = Retry(max_attempts=5)
+    assert retry_at(policy, Failure("agent", "busy"), 1, "k", 0.0) is not None
+    assert retry_at(policy, Failure("agent", "wrong key", final=True), 1, "k", 0.0) is None

@@ -1,0 +1,61 @@
+"""Tools as a workflow would declare them, called as it would call them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from magent.events import Failure, WorkFailed
+from magent.model import ToolSpec
+from magent.offers import misfit
+from magent.ports import Tool, ToolContext
+from magent.process import ProcessExecutor, clean_environment
+from magent.tools import Toolbox, ToolEnvironment, make
+
+KINDS = ("builtin", "mcp", "call", "run")
+
+
+def context(workspace: Path | str = ".", *, write: bool = True, on_text: Callable[[str], None] | None = None) -> ToolContext:
+    place = Path(workspace)
+    return ToolContext("draft", "key-1", str(place), place, write, on_text or (lambda _text: None))
+
+
+def toolbox(
+    tools: Mapping[str, Mapping[str, Any]],
+    home: str = ".",
+    environ: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    seen: Mapping[str, Any] | None = None,
+) -> Toolbox:
+    import os
+
+    child = clean_environment(os.environ, secrets or {}, {}) if environ is None else environ
+    environment = ToolEnvironment(ProcessExecutor(), child, secrets or {}, seen or {})
+    specs = {
+        name: ToolSpec(name, next(kind for kind in KINDS if kind in settings), settings, home)  # type: ignore[arg-type]
+        for name, settings in tools.items()
+    }
+    return Toolbox(specs, lambda spec: make(spec, spec.settings, environment))
+
+
+async def one(settings: Mapping[str, Any], **more: Any) -> Tool:
+    """The tool of these settings, declared as `t`."""
+    return await toolbox({"t": settings}, **more).tool("t")
+
+
+async def used(tool: Tool, arguments: Mapping[str, Any], place: ToolContext | None = None) -> Any:
+    """The result of a call whose arguments are checked as they are for agents and tasks."""
+    fault = misfit(tool, arguments)
+    if fault is not None:
+        raise WorkFailed(fault)
+    return await tool.call(arguments, place or context())
+
+
+async def refused(tool: Tool, arguments: Mapping[str, Any], place: ToolContext | None = None) -> Failure:
+    try:
+        result = await used(tool, arguments, place)
+    except WorkFailed as error:
+        assert error.failure.type == "tool"
+        return error.failure
+    raise AssertionError(f"not refused: {result!r}")

@@ -22,7 +22,19 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     visit.failed     scope, node, path, error; caught and next where `on_error` took it
     visit.cancelled  scope, path
     round.started    scope, path, index
+    role.routed      scope, path, role, agent, decision: whom a `route` led to, with every candidate; once a visit
+    agent.replied    scope, path, agent, role, round, calls, text, model, tokens, cost: it wants tools, or more
+    tool.called      scope, path, call, tool, arguments, agent, role; `external`; `asked`: a person was asked first
+    tool.returned    scope, path, call, tool, output (`cut`: of so many characters) or error, duration
+    tool.skipped     scope, path, tool, chain, step: the `when` of the step did not hold
+    tool.passed      scope, path, tool, chain, step, error: the step failed, and its chain goes on
+    delegation.started  scope, path, delegation, role, agent, by, depth, task, skills, decision
+    delegation.ended    scope, path, delegation, role, agent, by, depth, duration, tokens, cost; error
     text             path, text, structured: a chunk of streamed text; never in the journal (seq 0)
+
+A step of a chain is a call of a tool with `chain`, `step` (from 0), `as`, and `attempt` from the second on. What is
+done by delegation has `delegation`: the path of the visit with `>role` for each that it was handed to. An event of a call
+comes before what it tells of goes on; one with `external` is on the disk before it begins, in every durability.
 
 `waited`, in the last event of a life, is how many of its seconds were spent on nothing but waiting for people.
 """

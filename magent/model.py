@@ -148,6 +148,7 @@ class Task(Node):
     output: Mapping[str, Any] | None = None
     retry: Retry = Retry()
     external: bool = False
+    consents: bool = False  # `retry` is written on the task itself: also work with effects outside is done again
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -265,6 +266,28 @@ class ToolSpec:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Step:
+    """A call of a tool in a chain. `name` is that of `as`; on_error: `continue` gives null and goes on."""
+
+    tool: Value
+    arguments: Value | None = None
+    name: str | None = None
+    when: Condition | None = None
+    retry: Retry = Retry()
+    goes_on: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ChainSpec:
+    """Tools in sequence. `inputs`: name → JSON Schema; the result is the last step's."""
+
+    name: str
+    steps: tuple[Step, ...]
+    inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Region:
     """The nodes of one scope. `entry`: its first node; `owner`: the composite that opens it, None for the
     graph's own."""
@@ -290,8 +313,9 @@ class Graph:
     agents: Mapping[str, AgentSpec] = field(default_factory=dict)
     roles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tools: Mapping[str, ToolSpec] = field(default_factory=dict)
-    chains: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    chains: Mapping[str, ChainSpec] = field(default_factory=dict)
     default_agent: Value | None = None
+    predefined: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # roles of magent's own, as of the start
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

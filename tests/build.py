@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import dedent
 from typing import Any
@@ -49,6 +49,7 @@ class Lab:
             executor=self.executor,
             agent=self.agents or missing("agent"),
             tool=self.tools or missing("tool"),
+            tools=self.offered,
             budget=NoBudget(),
             child_env={},
             secrets={},
@@ -57,6 +58,9 @@ class Lab:
         )
         recorder = Recorder(run, self.journal, self.clock, **self.recording)
         return Driver(run, recorder, services, self.human, self.clock, **self.options)
+
+    async def offered(self, graph: Any, names: Sequence[str]) -> dict[str, Any]:
+        return {name: await self.tools(graph, name) for name in names}
 
     async def start(
         self,

@@ -23,6 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("model", "events", "state"),
     ("ports", "answers", "layout", "graph", "draw", "roles", "functions"),
     ("spec",),
+    ("commands", "offers"),
     ("engine",),
     ("process",),
     ("stores", "human", "agents", "tools", "tracing"),
@@ -35,8 +36,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 # Inside a package a module imports only from those named before it.
 INSIDE: dict[str, tuple[str, ...]] = {
     "agents": (
-        "base", "refusals", "command", "function", "replies", "download", "throttle", "prices", "__init__",
-        "models", "patterns", "grammar", "local",
+        "base", "calls", "refusals", "envelope", "command", "function", "replies", "download", "throttle", "prices",
+        "__init__", "parts", "models", "patterns", "grammar", "choice", "local",
     ),
     "answers": ("schema", "flags", "whole", "document", "__init__"),
     "cli": (
@@ -54,7 +55,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "engine": (
         "__init__", "values", "scopes", "joins", "tree", "reopen", "fold", "snapshot", "view", "route", "arrive",
         "conclude", "settle", "plan",
-        "work", "budget", "ask", "nodes", "attempt", "uncertain", "recorder", "collecting", "drive", "run",
+        "company", "work", "budget", "retrying", "using", "chains", "sessions", "casting", "converse", "delegate",
+        "ask", "nodes", "attempt", "uncertain", "recorder", "collecting", "drive", "run",
     ),
     "expressions": (
         "problems", "values", "registry", "operators", "functions", "predicates", "regexes",
@@ -80,7 +82,10 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "values", "unused", "__init__",
     ),
     "stores": ("ids", "disk", "locking", "checkpoints", "summary", "memory", "journal", "file", "__init__"),
-    "tools": ("calculator", "__init__"),
+    "tools": (
+        "base", "calculator", "wrappers", "files_open", "files_find", "files", "http_hosts", "http_connect",
+        "http_request", "web_search", "json_bounds", "json_query", "program", "shell", "docstrings", "signatures", "function", "__init__",
+    ),
 }  # fmt: skip
 
 ADAPTERS = frozenset(("stores", "human", "agents", "tools", "tracing"))

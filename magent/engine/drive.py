@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,18 +15,19 @@ from magent import durations
 from magent.answers import normalise
 from magent.clock import Clock, Timer, iso
 from magent.engine import conclude, plan, settle
-from magent.engine.attempt import Outcome, attempt_once, retry_at
+from magent.engine.attempt import Outcome, attempt_once
 from magent.engine.collecting import seldom_collecting
 from magent.engine.conclude import Fact
 from magent.engine.fold import Run
 from magent.engine.recorder import Recorder
+from magent.engine.retrying import retry_at
 from magent.engine.scopes import Scope, Visit
 from magent.engine.uncertain import decide, doubt
 from magent.engine.view import names
-from magent.engine.work import Attempt, Services
+from magent.engine.work import Attempt, Before, Services
 from magent.errors import AnswerRefused
 from magent.events import Event, Failure, WorkFailed
-from magent.model import HumanInput, Node, Task, Wait
+from magent.model import HumanInput, Task, Wait
 from magent.ports import Human, Question
 
 BATCH = 512
@@ -65,6 +66,7 @@ class Driver:
     timers: dict[tuple[int, str], Timer] = field(default_factory=dict)
     dying: set[asyncio.Task[None]] = field(default_factory=set)
     inbox: deque[Callable[[], None]] = field(default_factory=deque)
+    noted: list[asyncio.Future[None]] = field(default_factory=list)  # wait for what they told to be on the record
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     waited: float = 0.0  # seconds of this life in which only people were awaited
     fault: BaseException | None = None  # a bug of an adapter: this life ends in good order, then it is raised
@@ -90,6 +92,7 @@ class Driver:
             self.dispatch()
             await self.recorder.commit()
             self.begin()
+            self.tell_noted()
             if self.run.ready and not self.stop:
                 await asyncio.sleep(0)
             elif self.busy():
@@ -214,7 +217,10 @@ class Driver:
         elif visit is not None and visit.status == "retrying":
             self.at(scope, "retry", visit.deadline or 0.0, lambda: self.waiting_for_place.append(scope))
         elif (
-            visit is not None and isinstance(node, Task) and node.external and visit.status in ("running", "uncertain")
+            visit is not None
+            and isinstance(node, Task)
+            and (node.external or visit.touched)
+            and visit.status in ("running", "uncertain")
         ):
             self.doubt(scope, visit)
         else:
@@ -253,7 +259,9 @@ class Driver:
 
     async def work(self, scope: Scope, visit: Visit) -> None:
         assert isinstance(visit.node, Task)
-        attempt = Attempt(scope.graph, visit.node, visit.path, names(self.run, scope), self.services)
+        before = Before(visit.role, visit.steps, scope.sessions)
+        desk = Desk(self, scope, visit)
+        attempt = Attempt(scope.graph, visit.node, visit.path, names(self.run, scope), self.services, desk, before)
         try:
             outcome = await attempt_once(attempt)
         except Exception as error:  # noqa: BLE001
@@ -262,6 +270,13 @@ class Driver:
             self.inbox.append(lambda: self.finished(scope, visit, outcome))
         self.tasks.pop(scope, None)
         self.wake.set()
+
+    def tell_noted(self) -> None:
+        """What they told is on the record: they go on."""
+        noted, self.noted = self.noted, []
+        for future in noted:
+            if not future.done():
+                future.set_result(None)
 
     def broken(self, error: Exception) -> None:
         """What an adapter raises against its contract ends this life, in good order, and is then raised."""
@@ -374,7 +389,7 @@ class Driver:
         self.record(kind, data, now)
 
     def _retry_at(self, visit: Visit, failure: Failure, now: float) -> float | None:
-        if not isinstance(visit.node, Task):
+        if not isinstance(visit.node, Task) or (visit.touched and not visit.node.consents):
             return None
         key = f"{visit.path}#{visit.number}"
         return retry_at(visit.node.retry, failure, visit.attempt, key, now)
@@ -427,8 +442,47 @@ class Driver:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def is_external(node: Node) -> bool:
-    return isinstance(node, Task) and node.external
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What an attempt at one visit tells the run and asks of it. All goes through the driver's inbox: only the driver
+    records, and only between its own steps."""
+
+    driver: Driver
+    scope: Scope
+    visit: Visit
+
+    async def note(self, kind: str, data: Mapping[str, Any], *, sync: bool) -> None:
+        driver, done = self.driver, asyncio.get_running_loop().create_future()
+
+        def record() -> None:
+            if driver.at_work(self.scope, self.visit):
+                driver.recorder.must_sync = driver.recorder.must_sync or sync
+                driver.record(kind, {"scope": self.scope.id, "path": self.visit.path, **data})
+                driver.noted.append(done)
+
+        driver.inbox.append(record)
+        driver.wake.set()
+        await done
+
+    def tell(self, kind: str, data: Mapping[str, Any]) -> None:
+        self.driver.recorder.tell(Event(0, self.driver.clock.now(), kind, data))
+
+    async def ask(self, question: Question) -> Mapping[str, Any] | None:
+        return await self.driver.human.ask(question)
+
+    async def sleep(self, seconds: float) -> None:
+        done = asyncio.Event()
+        timer = self.driver.clock.call_at(self.driver.clock.now() + seconds, done.set)
+        try:
+            await done.wait()
+        finally:
+            timer.cancel()
+
+    def now(self) -> float:
+        return self.driver.clock.now()
+
+    def asked(self, name: str) -> int:
+        return self.driver.run.asked.get(f"tool {name}", 0)
 
 
 def asks(scope: Scope) -> bool:

@@ -19,7 +19,7 @@ from magent.engine.reopen import reopen
 from magent.engine.scopes import Scope, Visit
 from magent.engine.tree import Tree
 from magent.events import Event, Failure
-from magent.model import Choice, HumanInput, Loop, Node, Parallel, Subgraph, Task, Workflow
+from magent.model import Chain, Choice, HumanInput, Loop, Node, Parallel, Subgraph, Task, Workflow
 
 
 class Run(Tree):
@@ -101,6 +101,7 @@ class Run(Tree):
             self._open_children(visit, data)
         visit.status = "running"
         visit.attempt = data.get("attempt", 1)
+        visit.touched = []
         if isinstance(visit.node, HumanInput) and visit.question is None:
             visit.question = data["ask"]
             for name in (visit.node.name, "/" + visit.path):
@@ -151,10 +152,42 @@ class Run(Tree):
         assert visit is not None
         visit.status, visit.deadline = "retrying", data["at"]
         visit.attempt = data["attempt"] + 1
+        visit.steps = {}
         self._spend(visit, data)
 
     def _spent(self, _time: float, data: Mapping[str, Any]) -> None:
         self._spend(self.scopes[data["scope"]].current, data)
+
+    # ---- what an attempt at work tells
+
+    def _routed(self, _time: float, data: Mapping[str, Any]) -> None:
+        visit = self.scopes[data["scope"]].current
+        assert visit is not None
+        visit.role = data["role"]
+
+    def _tool_called(self, _time: float, data: Mapping[str, Any]) -> None:
+        visit = self.scopes[data["scope"]].current
+        assert visit is not None
+        if "external" in data:
+            visit.touched = [*visit.touched, data["tool"]]
+        if "asked" in data:
+            name = f"tool {data['tool']}"
+            self.asked[name] = self.asked.get(name, 0) + 1
+
+    def _tool_returned(self, _time: float, data: Mapping[str, Any]) -> None:
+        """A step that is done is not done again by a resume: it is not in doubt any more."""
+        visit = self.scopes[data["scope"]].current
+        assert visit is not None
+        if _is_step(visit, data) and "output" in data:
+            visit.steps = {**visit.steps, str(data["step"]): data["output"]}
+            visit.touched = [tool for tool in visit.touched if tool != data["tool"]]
+
+    def _tool_passed(self, _time: float, data: Mapping[str, Any]) -> None:
+        visit = self.scopes[data["scope"]].current
+        assert visit is not None
+        if _is_step(visit, data):
+            visit.steps = {**visit.steps, str(data["step"]): None}
+            visit.touched = []
 
     def _waiting(self, _time: float, data: Mapping[str, Any]) -> None:
         visit = self.scopes[data["scope"]].current
@@ -181,6 +214,9 @@ class Run(Tree):
             merge_children(visit, scope.state)
             scope.facts.own.update(branch_facts(visit))
         self._write(scope, node, data)
+        if "session" in data:
+            name = data["session"]["name"]
+            scope.sessions[name] = [*scope.sessions.get(name, ()), *data["session"]["messages"]]
         self._facts_of(scope, node, visit, "completed", time, data)
         if node.type not in ("start", "end"):
             self.path.append(scope.prefix + node.name)
@@ -216,8 +252,10 @@ class Run(Tree):
 
     def _spend(self, visit: Visit | None, data: Mapping[str, Any]) -> None:
         if "marks" in data and visit is not None:
-            place = f"{visit.scope.graph.key}|{data['agent']}"
-            self.marks[place] = [*self.marks.get(place, []), *data["marks"]]
+            marks = data["marks"]
+            for agent, left in (marks if isinstance(marks, Mapping) else {data["agent"]: marks}).items():
+                place = f"{visit.scope.graph.key}|{agent}"
+                self.marks[place] = [*self.marks.get(place, []), *left]
         tokens = data.get("tokens")
         if not tokens:
             return
@@ -279,6 +317,11 @@ class Run(Tree):
             scope.facts.own[node.name] = {**scope.facts[node.name], "status": "cancelled"}
 
 
+def _is_step(visit: Visit, data: Mapping[str, Any]) -> bool:
+    """Whether it is a step of the chain that is the visit's own work, not of one that an agent called."""
+    return "step" in data and isinstance(visit.node, Task) and isinstance(visit.node.work, Chain)
+
+
 _HANDLERS: dict[str, Any] = {
     "run.started": Run._run_started,
     "run.resumed": Run._run_resumed,
@@ -297,4 +340,10 @@ _HANDLERS: dict[str, Any] = {
     "visit.failed": Run._failed,
     "visit.cancelled": Run._cancelled,
     "round.started": Run._round_started,
+    "role.routed": Run._routed,
+    "agent.replied": Run._spent,
+    "delegation.ended": Run._spent,
+    "tool.called": Run._tool_called,
+    "tool.returned": Run._tool_returned,
+    "tool.passed": Run._tool_passed,
 }

@@ -13,7 +13,10 @@ from magent.events import Event
 from magent.model import Checkpoints
 from magent.ports import Journal, Sink
 
-PAYLOAD = ("output", "outputs", "error", "ask", "answer", "items", "marks", "reason")
+PAYLOAD = (
+    "output", "outputs", "error", "ask", "answer", "items", "marks", "reason",
+    "arguments", "decision", "fallback", "session", "skills", "task", "text",
+)  # fmt: skip
 
 
 @dataclass(slots=True)

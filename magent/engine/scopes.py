@@ -23,7 +23,7 @@ class Visit:
         "answer", "attempt", "begun", "branches", "children", "cost", "deadline", "early", "failed_first", "failure",
         "failures", "index",
         "items", "last", "limit", "need", "next_child", "node", "number", "path", "question", "released", "results",
-        "scope", "started", "status", "successes", "timeout", "tokens", "width",
+        "role", "scope", "started", "status", "steps", "successes", "timeout", "tokens", "touched", "width",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, node: Node, number: int, started: float) -> None:
@@ -41,6 +41,9 @@ class Visit:
         self.timeout: float | None = None
         self.question: Mapping[str, Any] | None = None
         self.answer: Mapping[str, Any] | None = None
+        self.role: str | None = None  # that its `route` led to
+        self.steps: dict[str, Any] = {}  # of its chain: the results of those that are done, by place
+        self.touched: list[str] = []  # tools with effects outside that this attempt has called
         # composites
         self.children: list[Scope] = []
         self.items: list[Any] | None = None
@@ -66,7 +69,8 @@ class Scope:
     __slots__ = (
         "begun", "counters", "current", "depth", "error", "facts", "failure", "graph", "id",
         "index", "inputs", "kind", "locals",
-        "names", "output", "outputs", "owner", "pending", "prefix", "queued", "released", "state", "status", "via",
+        "names", "output", "outputs", "owner", "pending", "prefix", "queued", "released", "sessions", "state", "status",
+        "via",
     )  # fmt: skip
 
     def __init__(self, id_: int, kind: str, graph: Graph, prefix: str, owner: Visit | None, index: int = 0) -> None:
@@ -93,6 +97,7 @@ class Scope:
         self.begun = False
         self.queued = False
         self.released = False
+        self.sessions: dict[str, list[Mapping[str, Any]]] = {}  # conversations by name; lists are replaced
         self.names: dict[str, Any] | None = None  # cache of what expressions see
 
     def ancestry(self) -> list[int]:

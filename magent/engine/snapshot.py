@@ -24,7 +24,7 @@ _SCOPE = (
 _VISIT = (
     "number", "status", "attempt", "started", "tokens", "cost", "deadline", "timeout", "question", "answer", "early",
     "items", "branches", "width", "begun", "released", "need", "successes", "failures", "index", "limit", "last",
-    "results",
+    "results", "role", "steps", "touched",
 )  # fmt: skip
 
 
@@ -86,6 +86,8 @@ def _scope(scope: Scope) -> dict[str, Any]:
         data["state"] = dict(scope.state.own)
         data["log"] = None if scope.state.log is None else list(scope.state.log)
         data["nodes"] = dict(scope.facts.own)
+        if scope.sessions:
+            data["sessions"] = dict(scope.sessions)
     return data
 
 
@@ -120,6 +122,7 @@ def _restore(run: Run, data: Mapping[str, Any]) -> None:
         scope.state.own = dict(data["state"])
         scope.state.log = None if data["log"] is None else [(name, value) for name, value in data["log"]]
         scope.facts.own = dict(data["nodes"])
+        scope.sessions = dict(data.get("sessions", {}))
     _restore_locals(scope, owner)
     if data["current"] is not None:
         _restore_visit(run, scope, data["current"])
@@ -137,7 +140,8 @@ def _restore_locals(scope: Scope, owner: Visit | None) -> None:
 def _restore_visit(run: Run, scope: Scope, data: Mapping[str, Any]) -> None:
     visit = scope.current = Visit(scope, scope.graph.nodes[data["node"]], data["number"], data["started"])
     for name in _VISIT:
-        setattr(visit, name, _copy(data[name]))
+        if name in data:  # an older magent's checkpoint lacks some
+            setattr(visit, name, _copy(data[name]))
     visit.failure = _failure_from(data["failure"])
     visit.failed_first = _failure_from(data["failed_first"])
     node = visit.node

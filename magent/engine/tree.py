@@ -33,8 +33,9 @@ class Tree:
         outer = owner.scope
         scope.inputs, scope.locals = outer.inputs, outer.locals
         if kind == "round":
-            scope.state, scope.facts = outer.state, outer.facts
+            scope.state, scope.facts, scope.sessions = outer.state, outer.facts, outer.sessions
         else:
+            scope.sessions = dict(outer.sessions)  # as it stood at the fork: what a branch adds stays in it
             scope.state = State(graph.state, outer.state, logged=True)
             scope.facts = Facts(graph.nodes, outer.facts)
         return scope

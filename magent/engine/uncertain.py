@@ -29,10 +29,17 @@ def doubt(visit: Visit) -> Question:
         visit.path,
         visit.number,
         "choice",
-        prompt=f"'{visit.path}' has effects outside and was interrupted. Was it done?",
+        prompt=_asked(visit),
         options=OPTIONS,
         form={"output": form},
     )
+
+
+def _asked(visit: Visit) -> str:
+    if not visit.touched:
+        return f"'{visit.path}' has effects outside and was interrupted. Was it done?"
+    tools = ", ".join(dict.fromkeys(visit.touched))
+    return f"'{visit.path}' had called {tools}, with effects outside, and was interrupted. Was its work done?"
 
 
 def decide(visit: Visit, answer: Mapping[str, Any]) -> Outcome | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from asyncio import Timeout, get_running_loop
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from magent.engine.company import Companies, Speaker
 from magent.model import Graph, Prompt, Task
-from magent.ports import Agent, Executor, Reply, ToolContext, Usage
+from magent.ports import Agent, Executor, Question, Reply, ToolContext, Usage
 from magent.ports import Tool as ToolPort
 
 
@@ -29,19 +31,55 @@ class Budget(Protocol):
     def recorded(self, data: Mapping[str, Any]) -> None: ...
 
 
+class Desk(Protocol):
+    """Where an attempt at work tells the run what it does, and asks of it what it needs."""
+
+    async def note(self, kind: str, data: Mapping[str, Any], *, sync: bool) -> None:
+        """On the record when it returns; with `sync` on the disk, whatever the durability."""
+        ...
+
+    def tell(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Told to those who watch, never recorded."""
+        ...
+
+    async def ask(self, question: Question) -> Mapping[str, Any] | None:
+        """A person's whole answer; None: nobody answers here and now."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    def now(self) -> float: ...
+
+    def asked(self, name: str) -> int:
+        """How often people were asked in the run about calls of the tool `name`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the record has of a visit when an attempt begins: the role it was routed to, the results of the steps of its
+    chain that are done, and the sessions of its scope."""
+
+    role: str | None = None
+    steps: Mapping[str, Any] = field(default_factory=dict)
+    sessions: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class Services:
     """What work is done with: the adapters of this run."""
 
     executor: Executor
     agent: Callable[[Graph, str], Agent]  # raises WorkFailed for an unknown name
-    tool: Callable[[Graph, str], ToolPort]
+    tool: Callable[[Graph, str], Awaitable[ToolPort]]  # raises WorkFailed for an unknown name
+    tools: Callable[[Graph, Sequence[str]], Awaitable[Mapping[str, ToolPort]]]  # of a group or a server: all; likewise
     budget: Budget
     child_env: Mapping[str, str]
     secrets: Mapping[str, str]
     cwd: str
     on_text: Callable[[str, str, bool], None]  # path, text, whether it is a piece of JSON
     write: bool = True  # whether tools may write into the workspace
+    companies: Companies = field(default_factory=Companies)
 
 
 @dataclass(slots=True)
@@ -53,7 +91,13 @@ class Attempt:
     path: str
     seen: Mapping[str, Any]
     services: Services
+    desk: Desk
+    before: Before = Before()
     used: dict[str, Any] = field(default_factory=dict)
+    calls: int = 0  # of tools, so far
+    subtasks: dict[str, int] = field(default_factory=dict)  # that each role has handed over
+    timer: Timeout | None = None
+    speaker: Speaker | None = None  # of a prompt, once it is known who does it
 
     @property
     def key(self) -> str:
@@ -71,6 +115,22 @@ class Attempt:
         workspace = Path(str(self.seen["run"]["workspace"]))
         return ToolContext(self.path, self.key, self.services.cwd, workspace, self.services.write, self.text)
 
+    async def note(self, kind: str, data: Mapping[str, Any], *, sync: bool = False) -> None:
+        """On the record of the visit when it returns."""
+        await self.desk.note(kind, data, sync=sync)
+
+    async def ask_person(self, question: Question) -> Mapping[str, Any] | None:
+        """The time that a person takes is not the attempt's."""
+        if self.timer is None:
+            return await self.desk.ask(question)
+        loop, ends = get_running_loop(), self.timer.when()
+        began = loop.time()
+        self.timer.reschedule(None)
+        try:
+            return await self.desk.ask(question)
+        finally:
+            self.timer.reschedule(None if ends is None else ends + loop.time() - began)
+
     def spent(self, agent: str, reply: Reply) -> None:
         tokens = self.used.setdefault("tokens", {"input": 0, "output": 0})
         tokens["input"] += reply.usage.input
@@ -81,4 +141,8 @@ class Attempt:
         if reply.model:
             self.used["model"] = reply.model
         if reply.mark is not None:
-            self.used.setdefault("marks", []).append(reply.mark)
+            self.used.setdefault("marks", {}).setdefault(agent, []).append(reply.mark)
+
+    def spent_so_far(self) -> dict[str, Any]:
+        """What was used and is not recorded yet; the caller records it."""
+        return {name: self.used.pop(name) for name in ("tokens", "cost") if name in self.used}

@@ -9,6 +9,7 @@ from magent import durations, model
 from magent.expressions import Condition, Expression, ShellText, Template, Value
 from magent.layout import layout, sketch
 from magent.model import Edge, Graph, Node, OnError, Retry, StateKey, Task, Workflow
+from magent.spec.catalogue import predefined_roles
 from magent.spec.loader import Bundle, Document, is_file
 
 DEFAULT_RETRY_ATTEMPTS = 3  # where `retry` is written without `max_attempts`
@@ -20,8 +21,11 @@ _FACETS = ("default", "reduce", "description")
 def build(bundle: Bundle) -> Workflow:
     """The frozen model of a checked bundle.
 
-    It is built from the frozen JSON, so that a resumed run has the very same model, and plain data in its state.
+    It is built from the frozen JSON, so that a resumed run has the very same model, and plain data in its state. The
+    predefined roles are frozen with a workflow that may use them.
     """
+    if not bundle.predefined and _has_roles(bundle):
+        bundle.predefined = predefined_roles()
     frozen = bundle.to_json()
     bundle = Bundle.from_json(frozen)
     graphs: dict[str, Graph] = {}
@@ -47,6 +51,15 @@ def build(bundle: Bundle) -> Workflow:
         checkpoints=_checkpoints(data.get("checkpoints", {})),
         notify=data.get("notify"),
     )
+
+
+def _has_roles(bundle: Bundle) -> bool:
+    """Whether any prompt names a role or is routed: only then roles count, the predefined ones too."""
+    for document in bundle.documents.values():
+        for graph in (document.data, *document.data.get("subgraphs", {}).values()):
+            if any("role" in node or "route" in node for node in graph["nodes"].values()):
+                return True
+    return False
 
 
 def _limits(data: Mapping[str, Any]) -> model.Limits:
@@ -87,7 +100,8 @@ class _House:
         self.agents = dict(self._specs("agents", model.AgentSpec, _AGENT_KINDS))
         self.tools = dict(self._specs("tools", model.ToolSpec, _TOOL_KINDS))
         self.roles = {name: value for name, (value, _) in bundle.definitions(key, "roles").items()}
-        self.chains = {name: value for name, (value, _) in bundle.definitions(key, "chains").items()}
+        chains = bundle.definitions(key, "chains").items()
+        self.chains = {name: _chain(str(name), value) for name, (value, _) in chains}
 
     def _specs(self, section: str, make: Any, kinds: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
         for name, (settings, owner) in self.bundle.definitions(self.key, section).items():
@@ -113,6 +127,7 @@ class _House:
             tools=self.tools,
             chains=self.chains,
             default_agent=_optional(Value, self.defaults, "agent"),
+            predefined=self.bundle.predefined,
         )
 
     def node(self, name: str, data: Mapping[str, Any], region: str) -> Node:
@@ -149,12 +164,18 @@ class _House:
         works = not isinstance(work, (model.Wait, model.SetOnly))
         if works and common["timeout"] is None:
             common["timeout"] = _optional(Value, self.defaults, "timeout")
-        external = data.get("effects") == "external"
+        external = data.get("effects") == "external" or self._calls_out(data)
         retry = Retry()
         if works:
             usual = {} if external else self.defaults.get("retry") or {}
             retry = _retry({**usual, **(data.get("retry") or {})})
-        return Task(**common, work=work, output=data.get("output"), retry=retry, external=external)
+        consents = "retry" in data
+        return Task(**common, work=work, output=data.get("output"), retry=retry, external=external, consents=consents)
+
+    def _calls_out(self, data: Mapping[str, Any]) -> bool:
+        """Whether the tool that a task calls is declared to have effects outside."""
+        spec = self.tools.get(str(data.get("tool", "")).partition(".")[0])
+        return spec is not None and spec.settings.get("effects") == "external"
 
     def work(self, data: Mapping[str, Any]) -> model.Work:
         arguments = _optional(Value, data, "with")
@@ -169,7 +190,7 @@ class _House:
                 session=data.get("session"),
             )
         if "run" in data:
-            return _run(data)
+            return run_of(data)
         if "call" in data:
             return model.Call(str(data["call"]), self.document.home, arguments)
         if "tool" in data:
@@ -296,7 +317,8 @@ def _retry(data: Mapping[str, Any]) -> Retry:
     )
 
 
-def _run(data: Mapping[str, Any]) -> model.Run:
+def run_of(data: Mapping[str, Any]) -> model.Run:
+    """The command of a task or a tool, from its keys `run`, `ok_exit_codes`, `parse`, `env`, `cwd`, `stdin`."""
     command, codes = data["run"], data.get("ok_exit_codes", [0])
     return model.Run(
         shell=ShellText(str(command)) if isinstance(command, str) else None,
@@ -306,6 +328,22 @@ def _run(data: Mapping[str, Any]) -> model.Run:
         env=_optional(Value, data, "env"),
         cwd=_template(data, "cwd"),
         stdin=_template(data, "stdin"),
+    )
+
+
+def _chain(name: str, data: Mapping[str, Any]) -> model.ChainSpec:
+    steps = tuple(_step(step) for step in data["steps"])
+    return model.ChainSpec(name, steps, data.get("inputs", {}), str(data.get("description", "")))
+
+
+def _step(data: Mapping[str, Any]) -> model.Step:
+    return model.Step(
+        Value(data["tool"]),
+        _optional(Value, data, "with"),
+        _optional(str, data, "as"),
+        _optional(Condition, data, "when"),
+        _retry(data.get("retry") or {}),
+        data.get("on_error") == "continue",
     )
 
 

@@ -34,6 +34,7 @@ class Bundle:
     `documents` (the root first) and `libraries` are keyed by absolute path. `includes` gives, for the key of a document
     or library, the keys of the libraries it sees, in order, transitively. `targets` gives, by key and text of `uses`,
     the key of the document that is called; one that could not be read is absent, and its problem is in `problems`.
+    `predefined` are the roles of magent's own that the workflow was built with, where it uses roles.
     """
 
     root: str
@@ -42,6 +43,7 @@ class Bundle:
     includes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     targets: dict[str, dict[str, str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    predefined: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def sources(self) -> dict[str, list[str]]:
@@ -87,13 +89,15 @@ class Bundle:
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain JSON data that needs no file any more; places and lines are left out."""
-        frozen = {
+        frozen: dict[str, Any] = {
             "root": self.root,
             "documents": dict(_frozen(self.documents)),
             "libraries": dict(_frozen(self.libraries)),
             "includes": self.includes,
             "targets": self.targets,
         }
+        if self.predefined:
+            frozen["predefined"] = self.predefined
         plain: dict[str, Any] = json.loads(json.dumps(frozen))
         return plain
 
@@ -107,6 +111,7 @@ class Bundle:
                 dict(_thawed(data["libraries"])),
                 {key: tuple(keys) for key, keys in data["includes"].items()},
                 {key: dict(keys) for key, keys in data["targets"].items()},
+                predefined=data.get("predefined", {}),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise RunDamaged(

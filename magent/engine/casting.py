@@ -1,0 +1,55 @@
+"""Who does a prompt: the agent that is named, or the role that is named or routed to, and who plays it."""
+
+from __future__ import annotations
+
+import json
+
+from magent.engine.company import Company, Speaker
+from magent.engine.work import Attempt
+from magent.events import Failure, WorkFailed
+from magent.expressions import Value
+from magent.model import Prompt
+from magent.roles import Role, Wanted
+
+
+async def cast(attempt: Attempt, work: Prompt) -> Speaker:
+    """Who does the task. A route is decided once a visit, and recorded with every candidate. Raises WorkFailed."""
+    role = None
+    company = attempt.services.companies.of(attempt.graph)
+    if work.role is not None:
+        role = company.role(_name(work.role.evaluate(attempt.seen), "role"))
+    elif attempt.before.role is not None:
+        role = company.role(attempt.before.role)
+    elif work.route is not None:
+        role = await _routed(attempt, work, company)
+    agent = agent_of(attempt, role, work.agent)
+    if agent is None:
+        raise WorkFailed(Failure("agent", "no agent is named", hint="add `agent:` to the task or to `defaults`"))
+    return Speaker(agent, role)
+
+
+async def _routed(attempt: Attempt, work: Prompt, company: Company) -> Role:
+    decision = company.route(Wanted.of(work.route or {}), work.prompt.text(attempt.seen))
+    if decision.chosen is None:
+        first, *rest = decision.sentences()
+        raise WorkFailed(Failure("agent", first, data=decision.as_json(), hint="; ".join(rest) or None))
+    role = company.role(decision.chosen)
+    agent = agent_of(attempt, role, work.agent)
+    await attempt.note("role.routed", {"role": role.name, "agent": agent, "decision": decision.as_json()})
+    return role
+
+
+def agent_of(attempt: Attempt, role: Role | None, named: Value | None = None) -> str | None:
+    """The agent that the task names, else the one that plays the role, else the default; None where there is none."""
+    value = named
+    if value is None and role is not None and role.agent is not None:
+        value = Value(role.agent)
+    if value is None:
+        value = attempt.graph.default_agent
+    return None if value is None else _name(value.evaluate(attempt.seen), "agent")
+
+
+def _name(value: object, key: str) -> str:
+    if not isinstance(value, str):
+        raise WorkFailed(Failure("agent", f"`{key}` must give a name, not {json.dumps(value)[:80]}"))
+    return value

@@ -1,0 +1,156 @@
+"""Chains: tools in sequence, each step on the record; as the work of a task, and as a tool that an agent may call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from magent.engine.retrying import retry_at
+from magent.engine.using import Facts, agreed, begun, returned, use
+from magent.engine.values import plain
+from magent.engine.work import Attempt
+from magent.events import Failure, WorkFailed
+from magent.expressions import EvaluationError
+from magent.model import ChainSpec, Step
+from magent.offers import misfit
+from magent.ports import Tool, ToolContext
+from magent.source import did_you_mean
+from magent.spec.schema import check_value, field_schema, fill
+
+
+def find(attempt: Attempt, name: Any) -> ChainSpec:
+    """The chain of that name. Raises WorkFailed (`tool`)."""
+    if not isinstance(name, str):
+        raise WorkFailed(Failure("tool", f"`chain` must give a name, not {json.dumps(name)[:80]}"))
+    chains = attempt.graph.chains
+    if name not in chains:
+        hint = did_you_mean(name, chains) or f"there are: {', '.join(chains) or 'none'}"
+        raise WorkFailed(Failure("tool", f"no chain is named '{name[:64]}'", hint=hint))
+    return chains[name]
+
+
+async def run_chain(
+    attempt: Attempt,
+    chain: ChainSpec,
+    given: Any,
+    facts: Facts,
+    done: Mapping[str, Any],
+    *,
+    by_agent: bool = False,
+) -> Any:
+    """The last step's result. `done` has the results of steps that need not be done again. Raises WorkFailed."""
+    seen = {
+        "inputs": _inputs(chain, given),
+        "run": attempt.seen["run"],
+        "env": attempt.seen["env"],
+        "previous": None,
+        "steps": {},
+    }
+    for index, step in enumerate(chain.steps):
+        named = {"chain": chain.name, "step": index} | ({"as": step.name} if step.name else {})
+        if str(index) in done:
+            result = done[str(index)]
+        elif step.when is not None and not step.when.holds(seen):
+            result = None
+            await attempt.note("tool.skipped", {"tool": str(step.tool.data), **facts, **named})
+        else:
+            result = await _Doing(attempt, step, seen, {**facts, **named}, by_agent).result()
+        steps = {**seen["steps"], step.name: result} if step.name else seen["steps"]
+        seen = {**seen, "previous": result, "steps": steps}
+    return seen["previous"]
+
+
+def _inputs(chain: ChainSpec, given: Any) -> dict[str, Any]:
+    if not isinstance(given, Mapping):
+        raise WorkFailed(Failure("tool", f"the inputs of the chain '{chain.name}' must be a mapping"))
+    faults = check_value(field_schema(chain.inputs), dict(given))
+    if faults:
+        raise WorkFailed(Failure("tool", f"the inputs of the chain '{chain.name}' do not fit: {faults[0]}"))
+    return fill(chain.inputs, dict(given))
+
+
+class _Doing:
+    """One step that is done: its attempts, and what its failure comes to."""
+
+    def __init__(self, attempt: Attempt, step: Step, seen: Mapping[str, Any], facts: Facts, by_agent: bool) -> None:
+        self.attempt = attempt
+        self.step = step
+        self.seen = seen
+        self.facts = facts
+        self.by_agent = by_agent
+
+    async def result(self) -> Any:
+        number = 1
+        while True:
+            try:
+                return await self._once(number)
+            except WorkFailed as error:
+                failure = error.failure
+                when = self._again_at(number, failure)
+                if when is None:
+                    return await self._failed(failure, error)
+            number += 1
+            await self.attempt.desk.sleep(max(0.0, when - self.attempt.desk.now()))
+
+    def _again_at(self, number: int, failure: Failure) -> float | None:
+        if failure.type == "limit":
+            return None
+        key = f"{self.attempt.key}/{self.facts['chain']}[{self.facts['step']}]"
+        return retry_at(self.step.retry, failure, number, key, self.attempt.desk.now())
+
+    async def _once(self, number: int) -> Any:
+        facts = self.facts if number == 1 else {**self.facts, "attempt": number}
+        try:
+            tool, arguments = await self._prepared()
+        except EvaluationError as error:
+            raise WorkFailed(Failure("value", f"{self._named}: {error.message}", hint=error.hint)) from error
+        fault = misfit(tool, arguments)
+        if fault is None and self.by_agent and tool.confirm:
+            fault = await agreed(self.attempt, tool, arguments)
+            facts = {**facts, "asked": True}
+        if fault is None:
+            return await use(self.attempt, tool, arguments, facts)
+        call = await begun(self.attempt, tool.name, arguments, facts)
+        await returned(self.attempt, tool.name, call, facts, self.attempt.desk.now(), error=fault)
+        raise WorkFailed(fault)
+
+    async def _prepared(self) -> tuple[Tool, Any]:
+        name = self.step.tool.evaluate(self.seen)
+        if not isinstance(name, str):
+            raise WorkFailed(Failure("tool", f"{self._named}: `tool` must give a name, not {json.dumps(name)[:80]}"))
+        arguments = plain(self.step.arguments.evaluate(self.seen)) if self.step.arguments else {}
+        return await self.attempt.services.tool(self.attempt.graph, name), arguments
+
+    @property
+    def _named(self) -> str:
+        name = self.step.name or f"step {self.facts['step'] + 1}"
+        return f"'{name}' of the chain '{self.facts['chain']}'"
+
+    async def _failed(self, failure: Failure, error: WorkFailed) -> None:
+        if failure.type == "limit" or not self.step.goes_on:
+            raise error
+        passed = {"tool": str(self.step.tool.data), **self.facts, "error": failure.as_json()}
+        await self.attempt.note("tool.passed", passed)
+
+
+class ChainTool:
+    """A chain as a tool of an agent."""
+
+    external = False  # its steps say so themselves
+    confirm = False
+
+    def __init__(self, attempt: Attempt, chain: ChainSpec, facts: Facts) -> None:
+        self._attempt = attempt
+        self._chain = chain
+        self._facts = facts
+        self.name = chain.name
+        self.description = chain.description or f"Does these in order: {', '.join(_named(s) for s in chain.steps)}."
+        self.parameters: Mapping[str, Any] = field_schema(chain.inputs)
+
+    async def call(self, arguments: Mapping[str, Any], _context: ToolContext, /) -> Any:
+        return await run_chain(self._attempt, self._chain, arguments, self._facts, {}, by_agent=True)
+
+
+def _named(step: Step) -> str:
+    return step.name or str(step.tool.data)

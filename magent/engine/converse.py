@@ -1,0 +1,239 @@
+"""A conversation: an agent is asked, the tools that it calls are used, its answer is held against the shape wanted, and
+it is sent back where it must be, until there is an answer. Every call of a model is within the budget."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from magent.engine.company import Speaker
+from magent.engine.using import Facts, agreed, as_text, begun, returned, shown, told, use
+from magent.engine.work import Attempt
+from magent.errors import UsageError
+from magent.events import Failure, WorkFailed
+from magent.expressions import Template, Value
+from magent.offers import Offers, misfit
+from magent.ports import Message, Reply, Request, Tool, ToolCall, Usage
+from magent.spec.schema import check_value, field_schema, fill
+
+REPAIRS = 2
+ROUNDS = 50  # replies of one attempt that call tools
+FALLS_BACK = ("rate_limit", "agent", "timeout")
+
+
+@dataclass(slots=True)
+class Talk:
+    """One conversation. `agents` are asked in order: the next one where one cannot answer, and it stays with that one.
+    `messages` grow; those of an answer that did not fit, and of the wish for a better one, go again."""
+
+    attempt: Attempt
+    speaker: Speaker
+    prompt: str
+    messages: list[Message]
+    offers: Offers
+    fields: Mapping[str, Any] | None = None
+    system: str | None = None  # the task's own; None: the agent's
+    agents: list[str] = field(default_factory=list)
+    wishes: list[Message] = field(default_factory=list)
+    passed: list[dict[str, str]] = field(default_factory=list)
+    rounds: int = 0
+
+    def __post_init__(self) -> None:
+        self.agents = [self.speaker.agent, *fallback(self.attempt, self.speaker.agent)]
+
+    @property
+    def facts(self) -> Facts:
+        return self.facts_of(self.attempt, self.speaker, self.agents[0])
+
+    @staticmethod
+    def facts_of(attempt: Attempt, speaker: Speaker, agent: str) -> Facts:
+        """Who speaks, as the record says it."""
+        facts = {"agent": agent}
+        if speaker.role is not None:
+            facts["role"] = speaker.role.name
+        if speaker.delegation:
+            facts["delegation"] = attempt.path + speaker.delegation
+        return facts
+
+    # ---- asking
+
+    async def answer(self) -> Any:
+        """What the agent came to; `messages` end with it. Raises WorkFailed."""
+        repairs = 0
+        while True:
+            reply = await self._reply()
+            if reply.calls:
+                await self._round(reply)
+                continue
+            if self.fields is None:
+                value = reply.text if not reply.has_data or reply.text else reply.data
+                return self._answered(reply, value)
+            value, faults = _read(reply)
+            faults = faults or check_value(field_schema(self.fields), value)
+            if not faults:
+                return self._answered(reply, fill(self.fields, value))
+            if repairs == REPAIRS:
+                told = f"the answer of agent '{self.agents[0]}' does not fit `output`, also after {REPAIRS} repairs"
+                raise WorkFailed(Failure("output", f"{told}: {faults[0]}", data={"answer": reply.text}))
+            repairs += 1
+            self._wish(reply, faults)
+
+    def _answered(self, reply: Reply, value: Any) -> Any:
+        self.messages.append(Message("assistant", reply.text or as_text(value), opaque=reply.opaque))
+        return value
+
+    async def _reply(self) -> Reply:
+        """The first of the agents that can answer does, and goes on with the conversation."""
+        while True:
+            name = self.agents[0]
+            try:
+                return await self._ask(name)
+            except WorkFailed as error:
+                failure = error.failure
+                if failure.type not in FALLS_BACK or len(self.agents) == 1:
+                    raise self._told(failure) from error
+                self.agents.pop(0)
+                self.passed.append({"agent": name, "type": failure.type, "message": failure.message})
+                self.attempt.used.setdefault("fallback", []).append(self.passed[-1])
+
+    def _told(self, failure: Failure) -> WorkFailed:
+        if not self.passed or failure.type == "limit":
+            return WorkFailed(failure)
+        before = "; ".join(f"{each['agent']}: {each['message']}" for each in self.passed)
+        return WorkFailed(failure._replace(message=f"{failure.message} (before that, {before})"))
+
+    async def _ask(self, name: str) -> Reply:
+        attempt = self.attempt
+        agent = attempt.services.agent(attempt.graph, name)
+        request = self._request(name)
+        budget = attempt.services.budget
+        reserved = budget.reserve(name, request.max_tokens)
+        usage = Usage()
+        try:
+            reply = await agent.ask(request, self._text)
+            usage = reply.usage
+        except WorkFailed as error:
+            if error.usage is not None:
+                usage = error.usage
+                attempt.spent(name, Reply("", usage=usage))
+            raise
+        finally:
+            budget.settle(reserved, usage)
+        attempt.spent(name, reply)
+        return reply
+
+    def _text(self, text: str) -> None:
+        if self.speaker.delegation:
+            self.attempt.desk.tell("text", {"path": self.attempt.path, "text": text, **self.facts})
+        else:
+            self.attempt.text(text)
+
+    def _request(self, name: str) -> Request:
+        attempt = self.attempt
+        settings = settings_of(attempt, name)
+        max_tokens = settings.get("max_tokens")
+        return Request(
+            self.prompt,
+            (*self.messages, *self.wishes),
+            system=self._system(settings),
+            schema=None if self.fields is None else field_schema(self.fields),
+            max_tokens=max_tokens if isinstance(max_tokens, int) else None,
+            path=attempt.path,
+            key=attempt.key,
+            cwd=attempt.services.cwd,
+            context={"inputs": attempt.seen["inputs"], "node": attempt.node.name, "path": attempt.path},
+            tools=self.offers.offers,
+        )
+
+    def _system(self, settings: Mapping[str, Any]) -> str | None:
+        """The role's instructions, then what the task says, or else the agent."""
+        own = self.system
+        if own is None and isinstance(settings.get("system"), str):
+            own = str(Value(settings["system"]).evaluate(self.attempt.with_secrets()))
+        role = self.speaker.role
+        instructions = Template(role.instructions).text(self.attempt.seen).strip() if role is not None else ""
+        return "\n\n".join(text for text in (instructions, own) if text) if instructions else own
+
+    # ---- what comes between a prompt and its answer
+
+    def _wish(self, reply: Reply, faults: Sequence[str]) -> None:
+        listed = "\n".join(f"- {fault}" for fault in faults[:10])
+        wish = f"That answer does not fit:\n{listed}\nAnswer again with one JSON object that fits, and nothing else."
+        answer = Message("assistant", reply.text or "(empty)", opaque=reply.opaque)
+        self.wishes += [answer, Message("user", wish)]
+
+    async def _round(self, reply: Reply) -> None:
+        """The calls of one reply, one after the other: what one does may be what the next builds on."""
+        self.rounds += 1
+        if self.rounds > ROUNDS:
+            message = f"agent '{self.agents[0]}' called tools {ROUNDS} times and gave no answer"
+            raise WorkFailed(Failure("agent", message, hint="ask for less at a time, or offer it fewer tools"))
+        self.messages += [*self.wishes, Message("assistant", reply.text, reply.calls, opaque=reply.opaque)]
+        self.wishes = []
+        await self._tell(reply)
+        for call in reply.calls:
+            text = await self._result(call)
+            self.messages.append(Message("tool", text, call_id=call.id, name=call.name))
+
+    async def _tell(self, reply: Reply) -> None:
+        """What a call of the model used is recorded at once: a later failure must not make it look free."""
+        data: dict[str, Any] = {**self.facts, "round": self.rounds, "calls": len(reply.calls)}
+        if reply.text:
+            data["text"] = reply.text
+        if reply.model:
+            data["model"] = reply.model
+        await self.attempt.note("agent.replied", data | self.attempt.spent_so_far())
+
+    async def _result(self, call: ToolCall) -> str:
+        """A mistake, a refusal or a failure goes back to the agent, which may do better; a limit travels outwards."""
+        try:
+            tool = self.offers.find(call.name)
+        except WorkFailed as error:
+            return await self._refused(call.name, call.arguments, error.failure)
+        fault = misfit(tool, call.arguments)
+        facts = self.facts
+        if fault is None and tool.confirm:
+            fault = await agreed(self.attempt, tool, call.arguments)
+            facts = {**facts, "asked": True}
+        if fault is not None:
+            return await self._refused(tool.name, call.arguments, fault, facts)
+        try:
+            return shown(await use(self.attempt, tool, call.arguments, facts))
+        except WorkFailed as error:
+            if error.failure.type == "limit":
+                raise
+            return told(error.failure)
+
+    async def _refused(self, name: str, arguments: Any, fault: Failure, facts: Facts | None = None) -> str:
+        facts = self.facts if facts is None else facts
+        number = await begun(self.attempt, name, arguments, facts)
+        await returned(self.attempt, name, number, facts, self.attempt.desk.now(), error=fault)
+        return told(fault)
+
+
+def settings_of(attempt: Attempt, agent: str) -> Mapping[str, Any]:
+    spec = attempt.graph.agents.get(agent)
+    return spec.settings if spec else {}
+
+
+def fallback(attempt: Attempt, agent: str) -> list[str]:
+    return [str(other) for other in settings_of(attempt, agent).get("fallback", ()) if other != agent]
+
+
+def offers_of(tools: Mapping[str, Tool]) -> Offers:
+    """Raises WorkFailed (`tool`) where an agent could not tell two of them apart."""
+    try:
+        return Offers(tools)
+    except UsageError as error:
+        raise WorkFailed(Failure("tool", error.message, hint=error.hint)) from error
+
+
+def _read(reply: Reply) -> tuple[Any, list[str]]:
+    if reply.has_data:
+        return reply.data, []
+    try:
+        return json.loads(reply.text), []
+    except ValueError:
+        return None, ["it is not JSON"]

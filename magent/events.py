@@ -33,8 +33,8 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     text             path, text, structured: a chunk of streamed text; never in the journal (seq 0)
 
 A step of a chain is a call of a tool with `chain`, `step` (from 0), `as`, and `attempt` from the second on. What is
-done by delegation has `delegation`: the path of the visit with `>role` for each that it was handed to. An event of a call
-comes before what it tells of goes on; one with `external` is on the disk before it begins, in every durability.
+done by delegation has `delegation`: the path of the visit with `>role` for each that it was handed to. A call with
+`external` is on the disk before it begins, in every durability.
 
 `waited`, in the last event of a life, is how many of its seconds were spent on nothing but waiting for people.
 """

@@ -1,0 +1,217 @@
+"""Roles on tasks, routes, and subtasks that are handed on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from magent.model import Workflow
+from magent.ports import Request
+from magent.spec.build import build
+from magent.spec.loader import Bundle
+from tests.build import Lab
+from tests.engine.crew import FakeTool, Scripted, broken, calls, crew, last, told, types
+from tests.engine.language import assert_replayable, checked
+
+HEAD = """
+agents: {a: {model: test, system: Agent speaks.}, b: {model: test}, c: {model: test}}
+defaults: {agent: b}
+tools: {add: {builtin: calculator}}
+roles:
+  lead: {role_type: manager, agent: a, instructions: "You lead {{ run.name }}.", can_delegate: true, max_subtasks: 2,
+         skills: [planning]}
+  coder: {role_type: coder, agent: b, skills: [python], tools: [add], can_delegate: true}
+  tester: {role_type: tester, agent: c, skills: [testing], expertise: [security]}
+"""
+
+
+async def done(room: Lab) -> Any:
+    run = await room.start()
+    assert run.status == "completed", run.failure
+    assert_replayable(room, run)
+    return run
+
+
+# ---- role and route
+
+
+async def test_a_role_brings_its_agent_its_instructions_and_its_tools() -> None:
+    text = HEAD + "nodes: {t: {prompt: Work, role: coder, next: u}, u: {prompt: More, role: lead}}"
+    coder, lead = Scripted("done"), Scripted("led")
+    room = crew(text, [FakeTool("add")], a=lead, b=coder, c="")
+    await done(room)
+    assert [offer.name for offer in coder.requests[0].tools] == ["add", "delegate"]
+    assert lead.requests[0].system == "You lead test.\n\nAgent speaks."
+    assert [event["role"] for event in told(room, "visit.completed")] == ["coder", "lead"]
+
+
+async def test_a_tasks_own_system_and_tools_replace_the_agents_and_the_roles() -> None:
+    text = HEAD + "nodes: {t: {prompt: Work, role: lead, system: Task speaks., tools: [add]}}"
+    lead = Scripted("done")
+    await done(crew(text, [FakeTool("add")], a=lead))
+    assert lead.requests[0].system == "You lead test.\n\nTask speaks."
+    assert [offer.name for offer in lead.requests[0].tools] == ["add", "delegate"]
+
+
+async def test_a_predefined_role_is_played_by_the_default_agent() -> None:
+    text = "agents: {b: {model: test}}\ndefaults: {agent: b}\nnodes: {t: {prompt: Work, role: critic}}"
+    agent = Scripted("done")
+    await done(crew(text, b=agent))
+    assert agent.requests[0].system
+
+
+async def test_a_role_that_a_template_gives_is_checked_when_it_is_reached() -> None:
+    text = HEAD + 'nodes: {t: {prompt: Work, role: "{{ inputs.who }}"}}\ninputs: {who: {type: string}}'
+    room = crew(text, [FakeTool("add")], a="", b="done", c="")
+    assert (await room.start({"who": "coder"})).status == "completed"
+    run = await crew(text, b="").start({"who": "codr"})
+    assert run.failure is not None
+    assert (run.failure.type, run.failure.hint) == ("agent", "did you mean 'coder'?")
+
+
+async def test_a_route_is_decided_once_a_visit_and_recorded_with_every_candidate() -> None:
+    text = HEAD + ("nodes: {t: {prompt: Work, route: {expertise: [security]}, retry: {max_attempts: 2, delay: 0}}}")
+    room = crew(text, a="", b="", c=[broken("agent"), "tested"])
+    run = await done(room)
+    (routed,) = told(room, "role.routed")
+    assert (routed["role"], routed["agent"], run.outputs["t"]) == ("tester", "c", "tested")
+    assert [each["role"] for each in routed["decision"]["candidates"]] == ["tester", "lead", "coder"]
+    assert routed["decision"]["candidates"][0]["reasons"]
+
+
+async def test_a_resumed_visit_keeps_the_role_that_it_was_routed_to() -> None:
+    text = HEAD + "nodes: {t: {prompt: some python please, route: {prefer: lead}}}"
+    room = crew(text, a="led", b="coded", c="", tools=[FakeTool("add")])
+    await done(room)
+    cut = types(room.journal.events).index("role.routed") + 1
+    again = crew(text, a="led", b="coded", c="", tools=[FakeTool("add")])
+    run = await again.resume(room.journal.events[:cut])
+    assert run.outputs["t"] == json.loads(json.dumps((await room.resume(room.journal.events[:cut])).outputs["t"]))
+    assert types(again.journal.events).count("role.routed") == 1
+
+
+async def test_a_route_by_words_that_nobody_has_fails_with_the_reason() -> None:
+    text = HEAD + "nodes: {t: {prompt: zzz qqq, route: {prefer: critic}}}"
+    run = await crew(text, a="", b="", c="").start()
+    assert run.failure is not None
+    assert run.failure.type == "agent"
+    assert "no word of the task" in run.failure.message
+
+
+def test_the_predefined_roles_are_frozen_with_a_workflow_that_uses_roles() -> None:
+    def rebuilt(workflow: Workflow) -> Workflow:
+        return build(Bundle.from_json(json.loads(json.dumps(workflow.frozen))))
+
+    with_roles = checked(HEAD + "nodes: {t: {prompt: Work, role: critic}}")
+    assert "critic" in with_roles.frozen["predefined"]
+    assert rebuilt(with_roles).graph.predefined == with_roles.frozen["predefined"]
+    without = checked("nodes: {t: {wait: 0}}")
+    assert "predefined" not in without.frozen
+    assert rebuilt(without).graph.predefined == {}
+
+
+# ---- delegate
+
+LED = HEAD + "nodes: {t: {prompt: Lead it, role: lead}}"
+
+
+def handing(task: str, *skills: str) -> Any:
+    return calls(("delegate", {"task": task, "skills": list(skills)}))
+
+
+async def test_a_subtask_goes_to_the_role_that_fits_and_its_answer_comes_back() -> None:
+    lead, coder = Scripted(handing("Write it", "python"), lambda r: f"got: {last(r).text}"), Scripted("the code")
+    room = crew(LED, [FakeTool("add")], a=lead, b=coder, c="")
+    run = await done(room)
+    assert run.outputs["t"] == "got: the code"
+    assert [message.text for message in coder.requests[0].messages] == ["Write it"]
+    assert coder.requests[0].prompt == "Write it"
+    assert "coder (python)" in lead.requests[0].tools[0].description
+    assert run.tokens == [30, 15]
+
+
+async def test_each_delegation_is_a_visible_step() -> None:
+    lead = Scripted(handing("Write it", "python"), "led")
+    coder = Scripted(calls(("add", {})), handing("Test it", "testing"), "coded")
+    room = crew(LED, [FakeTool("add")], a=lead, b=coder, c="tested")
+    await done(room)
+    started = told(room, "delegation.started")
+    assert [(each["delegation"], each["role"], each["agent"], each["depth"], each["by"]) for each in started] == [
+        ("t>coder", "coder", "b", 1, "lead"),
+        ("t>coder>tester", "tester", "c", 2, "coder"),
+    ]
+    assert started[0]["decision"]["candidates"][0]["role"] == "coder"
+    added = next(each for each in told(room, "tool.called") if each["tool"] == "add")
+    assert (added["delegation"], added["agent"], added["path"]) == ("t>coder", "b", "t")
+    assert [each["delegation"] for each in told(room, "delegation.ended")] == ["t>coder>tester", "t>coder"]
+
+
+async def test_nobody_gets_back_work_that_waits_for_him() -> None:
+    lead = Scripted(handing("Write it", "python"), lambda r: last(r).text)
+    coder = Scripted(handing("Plan it", "planning"), lambda r: last(r).text)
+    run = await done(crew(LED, [FakeTool("add")], a=lead, b=coder, c=""))
+    assert "nobody can take this subtask" in run.outputs["t"]
+    assert "no role has the skill 'planning'" in run.outputs["t"]
+    assert [offer.name for offer in coder.requests[0].tools] == ["add", "delegate"]
+
+
+async def test_a_gap_is_named_with_the_nearest() -> None:
+    lead = Scripted(handing("Check it", "testing", "cobol"), lambda r: last(r).text)
+    run = await done(crew(LED, [FakeTool("add")], a=lead, b="", c=""))
+    assert "no role has the skill 'cobol'" in run.outputs["t"]
+    assert "the nearest is 'tester'" in run.outputs["t"]
+
+
+async def test_no_more_subtasks_than_the_role_may_hand_over() -> None:
+    wanted = {"task": "Write it", "skills": ["python"]}
+    lead = Scripted(calls(*[("delegate", wanted)] * 3), lambda r: last(r).text)
+    coder = Scripted("the code")
+    run = await done(crew(LED, [FakeTool("add")], a=lead, b=coder, c=""))
+    assert len(coder.requests) == 2
+    assert "as many as it may" in run.outputs["t"]
+
+
+async def test_delegation_ends_three_deep() -> None:
+    roles = "\n".join(f"  r{n}: {{agent: a, skills: [s{n}], can_delegate: true}}" for n in range(6))
+    text = f"agents: {{a: {{model: test}}}}\nroles:\n{roles}\nnodes: {{t: {{prompt: s0, role: r0}}}}"
+
+    def on(request: Request) -> Any:
+        number = int(request.prompt[1:])
+        if request.messages[-1].role == "tool" or not request.tools:
+            return f"deep {number}"
+        return handing(f"s{number + 1}", f"s{number + 1}")
+
+    room = crew(text, a=Scripted(on))
+    await done(room)
+    assert [each["depth"] for each in told(room, "delegation.started")] == [1, 2, 3]
+
+
+async def test_a_subtask_that_fails_is_told_to_who_handed_it_over() -> None:
+    lead = Scripted(handing("Write it", "python"), lambda r: last(r).text)
+    room = crew(LED, [FakeTool("add")], a=lead, b=Scripted(broken("agent", "no idea")), c="")
+    run = await done(room)
+    assert run.outputs["t"] == "error: 'coder' could not do it: no idea"
+    assert told(room, "delegation.ended")[0]["error"]["message"] == "no idea"
+
+
+async def test_who_may_not_delegate_has_no_such_tool() -> None:
+    text = HEAD + "nodes: {t: {prompt: Test it, role: tester}}"
+    tester = Scripted("tested")
+    await done(crew(text, a="", b="", c=tester))
+    assert tester.requests[0].tools == ()
+
+
+async def test_the_words_of_a_subtask_decide_where_no_skills_are_given() -> None:
+    lead = Scripted(calls(("delegate", {"task": "some testing, please"})), lambda r: last(r).text)
+    run = await done(crew(LED, [FakeTool("add")], a=lead, b="", c="tested"))
+    assert run.outputs["t"] == "tested"
+
+
+async def test_an_external_tool_of_a_subtask_counts_as_the_visits() -> None:
+    lead = Scripted(handing("Write it", "python"), "led")
+    tool = FakeTool("add", external=True)
+    room = crew(LED, [tool], a=lead, b=[calls(("add", {})), "coded"], c="")
+    await done(room)
+    cut = types(room.journal.events).index("tool.returned") + 1
+    again = crew(LED, [tool], a=lead, b="", c="")
+    assert (await again.resume(room.journal.events[:cut])).status == "waiting"

@@ -1,36 +1,149 @@
-"""Tools: what an agent or a task can use. Each class fills `ports.Tool`; a table names the built-in ones, which are
-imported on use.
+"""Tools: what an agent or a task can use. Each fills `ports.Tool`; tables name the kinds and the built-in
+ones, which are imported on use.
 
-Modules, in order: calculator.
+    calculator     arithmetic                           files       the workspace (files_open, files_find)
+    http_request   hosts that are allowed (http_hosts,  web_search  a search service
+                   http_connect)                        json_query  JMESPath (json_bounds)
+    shell          programs that are allowed            program     `run`: a command
+    function       `call`: a Python function (signatures, docstrings)
+
+`wrappers` stand around any of them; `Toolbox` holds those of a graph.
 """
 
 from __future__ import annotations
 
+import asyncio
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from magent.errors import UsageError
 from magent.model import ToolSpec
 from magent.ports import Tool
 from magent.source import did_you_mean
+from magent.tools.base import Fixed, ToolEnvironment, Toolset
+from magent.tools.wrappers import Dressed
 
-BUILTINS = {"calculator": "magent.tools.calculator:Calculator"}
-PLANNED = ("files", "web_search", "http_request")
+__all__ = ["BUILTINS", "Fixed", "ToolEnvironment", "Toolbox", "Toolset", "make"]
+
+Maker = Callable[[ToolSpec, Mapping[str, Any], ToolEnvironment], Toolset]
+
+BUILTINS = {
+    "calculator": "magent.tools.calculator:Calculator",
+    "files": "magent.tools.files:files",
+    "http_request": "magent.tools.http_request:HttpRequest",
+    "json_query": "magent.tools.json_query:JsonQuery",
+    "shell": "magent.tools.shell:Shell",
+    "web_search": "magent.tools.web_search:WebSearch",
+}
+_KINDS = {
+    "call": "magent.tools.function:function",
+    "run": "magent.tools.program:program",
+    "mcp": "magent.tools.mcp:server",
+}
+RAW = ("run", "env", "cwd", "stdin")  # of a `run` tool: rendered at each call, with its arguments
 
 
-def make(spec: ToolSpec, settings: Mapping[str, Any]) -> Tool:
-    """The tool that `spec` describes; `settings` are its own with templates rendered. Raises UsageError."""
-    if spec.kind != "builtin":
-        raise UsageError(f"the tool '{spec.name}' is of kind '{spec.kind}', which is not available yet", _HINT)
+def make(spec: ToolSpec, settings: Mapping[str, Any], environment: ToolEnvironment) -> Toolset:
+    """The tools that `spec` describes; `settings` are its own, templates rendered (but those of `RAW`). Raises
+    UsageError."""
+    if spec.kind == "builtin":
+        return _builtin(spec, settings, environment)
+    return cast("Maker", _load(_KINDS[spec.kind]))(spec, settings, environment)
+
+
+def _builtin(spec: ToolSpec, settings: Mapping[str, Any], environment: ToolEnvironment) -> Toolset:
     name = str(settings.get("builtin", spec.name))
-    if name in PLANNED:
-        raise UsageError(f"the tool '{spec.name}' is the built-in '{name}', which is not available yet", _HINT)
     if name not in BUILTINS:
-        near = did_you_mean(name, BUILTINS)
-        raise UsageError(f"the tool '{spec.name}' names no built-in tool: '{name}'", near or _HINT)
-    module, _, made = BUILTINS[name].partition(":")
-    return cast("Tool", getattr(importlib.import_module(module), made)())
+        hint = did_you_mean(name, BUILTINS) or f"there are: {', '.join(BUILTINS)}"
+        raise UsageError(f"the tool '{spec.name}' names no built-in tool: '{name}'", hint)
+    made = _load(BUILTINS[name])
+    try:
+        if name == "files":
+            return cast("Toolset", made())
+        if name == "calculator" or name == "json_query":
+            return Fixed({"": made()})
+        return Fixed({"": made(settings, environment) if name == "shell" else made(settings)})
+    except UsageError as error:
+        raise UsageError(f"tool '{spec.name}': {error.message}", error.hint) from error
 
 
-_HINT = f"available now: {', '.join(BUILTINS)}"
+def _load(target: str) -> Any:
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+class Toolbox:
+    """The tools of one file, by the names that a workflow gives them: `calculator`, `files.read`, `docs.search`; opened
+    when first asked for, and then kept."""
+
+    def __init__(self, specs: Mapping[str, ToolSpec], make_set: Callable[[ToolSpec], Toolset]) -> None:
+        self._specs = specs
+        self._make = make_set
+        self._sets: dict[str, Toolset] = {}
+        self._open: dict[str, dict[str, Tool]] = {}
+        self._opening = asyncio.Lock()
+
+    def check(self, name: str) -> None:
+        """Raises UsageError for a name that can never be a tool or several, as far as that is known without asking a
+        server."""
+        entry, _, inner = name.partition(".")
+        made = self._set(entry)
+        if isinstance(made, Fixed) and inner not in made.tools and (inner or not made.tools):
+            raise self._unknown(name, [_dotted(entry, each) for each in made.tools])
+
+    async def tool(self, name: str) -> Tool:
+        """One tool. Raises UsageError, WorkFailed (`tool`)."""
+        entry = name.partition(".")[0]
+        tools = self._open.get(entry)
+        if tools is None:
+            tools = await self._opened(entry)
+        if name not in tools:
+            if name == entry:
+                raise UsageError(f"'{name}' is several tools: name one of them", f"there are: {', '.join(tools)}")
+            raise self._unknown(name, tools)
+        return tools[name]
+
+    async def tools(self, names: Iterable[str]) -> dict[str, Tool]:
+        """All that the names mean, by their own names, in order: a group's or a server's name means all of its tools.
+        Raises UsageError, WorkFailed (`tool`)."""
+        found: dict[str, Tool] = {}
+        for name in names:
+            if "." in name:
+                found[name] = await self.tool(name)
+            else:
+                found.update(await self._opened(name))
+        return found
+
+    async def _opened(self, entry: str) -> dict[str, Tool]:
+        if entry not in self._open:
+            made = self._set(entry)
+            async with self._opening:
+                if entry not in self._open:
+                    settings = self._specs[entry].settings
+                    inner = await made.open()
+                    names = {_dotted(entry, name): tool for name, tool in inner.items()}
+                    self._open[entry] = {name: Dressed(tool, name, settings) for name, tool in names.items()}
+        return self._open[entry]
+
+    def _set(self, entry: str) -> Toolset:
+        if entry not in self._sets:
+            if entry not in self._specs:
+                raise self._unknown(entry, self._specs)
+            self._sets[entry] = self._make(self._specs[entry])
+        return self._sets[entry]
+
+    def _unknown(self, name: str, known: Iterable[str]) -> UsageError:
+        there = list(known)
+        hint = did_you_mean(name, there) or f"there are: {', '.join(there[:20]) or 'none'}"
+        return UsageError(f"no tool is named '{name}'", hint)
+
+    async def close(self) -> None:
+        for made in self._sets.values():
+            await made.close()
+        self._sets.clear()
+        self._open.clear()
+
+
+def _dotted(entry: str, inner: str) -> str:
+    return f"{entry}.{inner}" if inner else entry

@@ -98,30 +98,34 @@ class _Reader:
     def __init__(self, text: str) -> None:
         if len(text) > MAX_LENGTH:
             raise Unreadable(f"it is longer than {MAX_LENGTH} characters")
-        self.tokens = [(str(match.lastgroup), match[match.lastgroup or 0]) for match in _TOKEN.finditer(text)]
-        self.tokens.append(("end", "the end"))
-        self.at = 0
+        self.matches = _TOKEN.finditer(text)  # read no further than there is sense in it
         self.depth = 0
+        self.step()
+
+    def step(self) -> None:
+        """On to the next token: its kind and its text."""
+        match = next(self.matches, None)
+        self.kind, self.text = ("end", "") if match is None else (str(match.lastgroup), match[match.lastgroup or 0])
 
     def whole(self) -> Number:
-        if len(self.tokens) == 1:
+        if self.kind == "end":
             raise Unreadable("there is nothing in it")
         value = self.expression(0)
-        if self.tokens[self.at][0] != "end":
+        if self.kind != "end":
             raise self.unexpected()
         return value
 
     def take(self, *wanted: str) -> str | None:
         """The sign that stands here, if it is one of those wanted."""
-        kind, text = self.tokens[self.at]
-        if kind == "sign" and text in wanted:
-            self.at += 1
+        text = self.text
+        if self.kind == "sign" and text in wanted:
+            self.step()
             return text
         return None
 
     def unexpected(self) -> Unreadable:
-        kind, text = self.tokens[self.at]
-        if kind == "end":
+        text = self.text
+        if self.kind == "end":
             return Unreadable("something is missing at the end")
         shown = text if text.isprintable() else "�"
         return Unreadable(f"'{shown}' is not expected there{'; a power is written **' if text == '^' else ''}")
@@ -133,11 +137,11 @@ class _Reader:
             raise Unreadable(f"it is nested deeper than {MAX_DEPTH} levels")
         left = self.operand()
         while True:
-            kind, sign = self.tokens[self.at]
-            strength = _STRENGTH.get(sign, -1) if kind == "sign" else -1
+            sign = self.text
+            strength = _STRENGTH.get(sign, -1) if self.kind == "sign" else -1
             if strength < floor or strength < 0:
                 break
-            self.at += 1
+            self.step()
             right = self.expression(strength if sign == "**" else strength + 1)
             left = _bounded(_OPERATIONS[sign](left, right))
         self.depth -= 1
@@ -153,10 +157,10 @@ class _Reader:
         if self.take("("):
             value = self.expression(0)
             return self.closed(value)
-        kind, text = self.tokens[self.at]
+        kind, text = self.kind, self.text
         if kind not in ("number", "name"):
             raise self.unexpected()
-        self.at += 1
+        self.step()
         return _number(text) if kind == "number" else self.named(text)
 
     def named(self, name: str) -> Number:

@@ -32,20 +32,34 @@ async def test_what_is_printed_is_read_as_it_says() -> None:
     assert "not JSON" in (await refused(wrong, {})).message
 
 
-HOSTILE = ["; touch pwned", "$(touch pwned)", "`touch pwned`", "' ; touch pwned '", '"; touch pwned', "-rf", "&& touch pwned", "\n touch pwned", "*", "$HOME", "a\\"]
+HOSTILE = [
+    "; touch pwned",
+    "$(touch pwned)",
+    "`touch pwned`",
+    "' ; touch pwned '",
+    '"; touch pwned',
+    "-rf",
+    "&& touch pwned",
+    "\n touch pwned",
+    "*",
+    "$HOME",
+    "a\\",
+]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 async def test_a_parameter_never_becomes_a_command(tmp_path: Path, text: str) -> None:
     parameters = {"text": {"type": "string"}}
-    for run in (["printf", "%s", "{{ text }}"], "printf %s {{ text }}", "x={{ text }}; printf %s \"$x\""):
+    for run in (["printf", "%s", "{{ text }}"], "printf %s {{ text }}", 'x={{ text }}; printf %s "$x"'):
         tool = await one({"run": run, "parameters": parameters})
         assert await used(tool, {"text": text}, context(tmp_path)) == text
     assert list(tmp_path.iterdir()) == []
 
 
 async def test_an_exit_code_outside_those_that_are_well_is_a_failure() -> None:
-    tool = await one({"run": "echo wrong >&2; exit {{ code }}", "parameters": {"code": {"type": "integer"}}, "ok_exit_codes": [0, 1]})
+    tool = await one(
+        {"run": "echo wrong >&2; exit {{ code }}", "parameters": {"code": {"type": "integer"}}, "ok_exit_codes": [0, 1]}
+    )
     assert await used(tool, {"code": 1}) == ""
     failure = await refused(tool, {"code": 2})
     assert failure.message == "the command ended with exit code 2: wrong"
@@ -92,7 +106,21 @@ async def test_a_program_that_is_allowed_runs_in_the_workspace(tmp_path: Path) -
     assert '"pwd"' in json.dumps(dict(tool.parameters)) or "pwd" in tool.description
 
 
-@pytest.mark.parametrize("words", [["cat", "x"], ["./echo"], ["/bin/echo"], ["echo;ls"], ["ECHO"], [" echo"], ["../echo"], ["bin/echo"], [""], ["sh", "-c", "echo"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["cat", "x"],
+        ["./echo"],
+        ["/bin/echo"],
+        ["echo;ls"],
+        ["ECHO"],
+        [" echo"],
+        ["../echo"],
+        ["bin/echo"],
+        [""],
+        ["sh", "-c", "echo"],
+    ],
+)
 async def test_no_other_program_runs(tmp_path: Path, words: list[str]) -> None:
     (tmp_path / "echo").write_text("#!/bin/sh\ntouch pwned\n")
     (tmp_path / "echo").chmod(0o755)
@@ -128,11 +156,13 @@ async def test_a_shell_without_programs_is_off() -> None:
 async def test_what_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
     tool = await one({"builtin": "shell", "allow": ["sh"], "timeout": "300ms"})
     began = time.monotonic()
-    failure = await refused(tool, {"command": ["sh", "-c", "trap '' TERM; sleep 30 & echo $! > pid; wait"]}, context(tmp_path))
-    assert failure.message == "'sh' was ended: it took longer than 300ms"
+    failure = await refused(
+        tool, {"command": ["sh", "-c", "trap '' TERM; sleep 30 & echo $! > pid; wait"]}, context(tmp_path)
+    )
+    assert failure.message == "'sh' was ended: it took longer than 0.30s"
     assert time.monotonic() - began < 10
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
+    status = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
+    assert not status.exists() or ") Z " in status.read_text()  # the dead that nobody collects, as in containers
 
 
 async def test_what_prints_too_much_is_cut(tmp_path: Path) -> None:
@@ -145,6 +175,8 @@ async def test_what_prints_too_much_is_cut(tmp_path: Path) -> None:
 # ---- call
 
 MODULE = '''
+from __future__ import annotations
+
 import asyncio
 import dataclasses
 import enum
@@ -229,7 +261,9 @@ def only_here(x, /):
     return x
 
 
-def odd(value: "Unknown", when: Annotated[int, "The year"], hit: Hit, both: int | str = 3, pair: tuple[int, str] = (1, "a")):
+def odd(
+    value: "Unknown", when: Annotated[int, "The year"], hit: Hit, both: int | str = 3, pair: tuple[int, str] = (1, "a")
+):
     return [value, when, hit, both, list(pair)]
 
 
@@ -283,7 +317,9 @@ async def test_a_coroutine_gets_values_of_its_types(home: str) -> None:
     assert properties["mode"] == {"type": "string", "enum": ["a", "b"], "description": "Which way.", "default": "a"}
     result = await used(tool, {"level": "high", "place": {"name": "here", "size": 3}, "tags": ["x"]})
     assert result == {"level": "HIGH", "place": "here", "half": 1.5, "mode": "a", "tags": ["x"]}
-    assert (await refused(tool, {"level": "top", "place": {"name": "x"}})).message.startswith("the arguments of 't' do not fit")
+    assert (await refused(tool, {"level": "top", "place": {"name": "x"}})).message.startswith(
+        "the arguments of 't' do not fit"
+    )
 
 
 async def test_other_styles_and_other_types_are_understood(home: str) -> None:
@@ -296,11 +332,24 @@ async def test_other_styles_and_other_types_are_understood(home: str) -> None:
     odd = await one({"call": "own_tools:odd"}, home=home)
     assert odd.parameters["properties"] == {
         "value": {},
-        "when": {},
-        "hit": {},
-        "both": {"default": 3},
-        "pair": {"default": [1, "a"]},
+        "when": {"type": "integer", "description": "The year"},
+        "hit": {
+            "type": "object",
+            "properties": {"url": {"type": "string"}},
+            "required": [],
+            "additionalProperties": False,
+        },
+        "both": {"type": ["integer", "string"], "default": 3},
+        "pair": {
+            "type": "array",
+            "items": [{"type": "integer"}, {"type": "string"}],
+            "minItems": 2,
+            "maxItems": 2,
+            "default": [1, "a"],
+        },
     }
+    result = await used(odd, {"value": 1, "when": 1999, "hit": {"url": "u"}, "both": "x", "pair": [2, "b"]})
+    assert result == [1, 1999, {"url": "u"}, "x", [2, "b"]]
 
 
 async def test_a_function_without_types_takes_anything(home: str) -> None:
@@ -318,7 +367,10 @@ async def test_an_object_that_can_be_called_is_a_tool(home: str) -> None:
 async def test_what_a_function_raises_is_a_failure_with_its_type(home: str) -> None:
     tool = await one({"call": "own_tools:raises"}, home=home)
     failure = await refused(tool, {"kind": "x"})
-    assert (failure.message, failure.data) == ("own_tools:raises raised ValueError: no such kind", {"exception": "ValueError"})
+    assert (failure.message, failure.data) == (
+        "own_tools:raises raised ValueError: no such kind",
+        {"exception": "ValueError"},
+    )
     assert "SystemExit" in (await refused(tool, {"kind": "exit"})).message
 
 
@@ -350,9 +402,13 @@ async def test_parameters_may_have_openais_form(home: str) -> None:
 
 
 async def test_a_function_that_blocks_does_not_hold_up_others(tmp_path: Path) -> None:
-    (tmp_path / "slow_tools.py").write_text(
-        "import threading\n\ngate = threading.Event()\n\ndef wait():\n    return gate.wait(20)\n\ndef open():\n    gate.set()\n"
-    )
+    lines = [
+        "import threading",
+        "gate = threading.Event()",
+        "def wait(): return gate.wait(20)",
+        "def open(): gate.set()",
+    ]
+    (tmp_path / "slow_tools.py").write_text("\n".join(lines))
     box = toolbox({"wait": {"call": "slow_tools:wait"}, "open": {"call": "slow_tools:open"}}, home=str(tmp_path))
     waiting, opening = await box.tool("wait"), await box.tool("open")
     results: list[Any] = await asyncio.gather(used(waiting, {}), used(opening, {}))

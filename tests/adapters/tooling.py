@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from magent.events import Failure, WorkFailed
 from magent.model import ToolSpec
@@ -16,7 +19,9 @@ from magent.tools import Toolbox, ToolEnvironment, make
 KINDS = ("builtin", "mcp", "call", "run")
 
 
-def context(workspace: Path | str = ".", *, write: bool = True, on_text: Callable[[str], None] | None = None) -> ToolContext:
+def context(
+    workspace: Path | str = ".", *, write: bool = True, on_text: Callable[[str], None] | None = None
+) -> ToolContext:
     place = Path(workspace)
     return ToolContext("draft", "key-1", str(place), place, write, on_text or (lambda _text: None))
 
@@ -28,8 +33,6 @@ def toolbox(
     secrets: Mapping[str, str] | None = None,
     seen: Mapping[str, Any] | None = None,
 ) -> Toolbox:
-    import os
-
     child = clean_environment(os.environ, secrets or {}, {}) if environ is None else environ
     environment = ToolEnvironment(ProcessExecutor(), child, secrets or {}, seen or {})
     specs = {
@@ -53,9 +56,7 @@ async def used(tool: Tool, arguments: Mapping[str, Any], place: ToolContext | No
 
 
 async def refused(tool: Tool, arguments: Mapping[str, Any], place: ToolContext | None = None) -> Failure:
-    try:
-        result = await used(tool, arguments, place)
-    except WorkFailed as error:
-        assert error.failure.type == "tool"
-        return error.failure
-    raise AssertionError(f"not refused: {result!r}")
+    with pytest.raises(WorkFailed) as told:
+        await used(tool, arguments, place)
+    assert told.value.failure.type == "tool"
+    return told.value.failure

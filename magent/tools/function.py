@@ -1,0 +1,81 @@
+"""A tool that is a Python function: its parameters come from its signature, what it says of itself from its docstring.
+It is imported when it is first asked what it takes, or called."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+from magent.events import WorkFailed
+from magent.functions import FunctionNotFound, load_function
+from magent.model import ToolSpec
+from magent.offers import parameters_of
+from magent.ports import ToolContext
+from magent.spec.schema import field_schema, fill
+from magent.tools.base import Fixed, ToolEnvironment, failed
+from magent.tools.signatures import Signature, Unsuitable, signature_of
+
+
+class FunctionTool:
+    """Gives what the function returns; what it raises is a failure with the exception's type and message."""
+
+    external = False
+    confirm = False
+
+    def __init__(self, spec: ToolSpec, settings: Mapping[str, Any]) -> None:
+        self.name = spec.name
+        self.target = str(settings["call"])
+        self._home = spec.home
+        self._given: Mapping[str, Any] | None = settings.get("parameters")
+
+    @cached_property
+    def function(self) -> Callable[..., Any]:
+        try:
+            return load_function(self.target, self._home)
+        except FunctionNotFound as error:
+            raise failed(error.message, error.hint) from error
+
+    @cached_property
+    def _signature(self) -> Signature:
+        try:
+            return signature_of(self.function)
+        except Unsuitable as error:
+            raise failed(f"{self.target} cannot be a tool: {error}", "write its `parameters`") from error
+
+    @property
+    def description(self) -> str:
+        return self._signature.description
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Any]:
+        if self._given is None:
+            return self._signature.parameters
+        return parameters_of(self._given) or field_schema(self._given)
+
+    async def call(self, arguments: Mapping[str, Any], _context: ToolContext, /) -> Any:
+        given = dict(arguments)
+        if self._given is not None and parameters_of(self._given) is None:
+            given = fill(self._given, given)
+        function = self.function
+        try:
+            made = self._signature.arguments(given)
+        except (ValueError, TypeError) as error:
+            raise failed(f"the arguments of '{self.name}' do not fit: {error}") from error
+        try:
+            if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+                return await function(**made)
+            value = await asyncio.to_thread(function, **made)
+            return await value if inspect.isawaitable(value) else value
+        except WorkFailed as error:
+            raise WorkFailed(error.failure._replace(type="tool")) from error
+        except (Exception, SystemExit) as error:
+            kind = type(error).__name__
+            message = f"{self.target} raised {kind}" + (f": {error}" if str(error) else "")
+            raise failed(message, data={"exception": kind}) from error
+
+
+def function(spec: ToolSpec, settings: Mapping[str, Any], _environment: ToolEnvironment) -> Fixed:
+    return Fixed({"": FunctionTool(spec, settings)})

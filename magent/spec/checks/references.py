@@ -164,6 +164,8 @@ def check_tools(context: Context) -> Iterator[Problem]:
         known = context.definitions(key, "tools")
         server, dot, inner = name.partition(".")
         if server not in known:
+            if not called and name in context.definitions(key, "chains"):
+                continue  # an agent may be offered a chain
             yield _unknown_tool(context, place, name, server, known)
             continue
         tool = mapping(known[server][0])

@@ -80,6 +80,7 @@ def _note(names: dict[str, Any], node: Mapping[str, Any]) -> None:
     tools = node.get("tools")
     for tool in tools if isinstance(tools, list) else [tools]:
         _add(names, "tools", tool)
+        _add(names, "chains", tool)
 
 
 def _add(names: dict[str, Any], section: str, name: Any) -> None:

@@ -9,11 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal import Golden
+from tests.terminal import ROOT, Golden
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-screens", action="store_true", help="write the golden screens anew")
+
+
+def pytest_configure() -> None:
+    """The processes that tests start run the magent of this checkout, which is compiled once for all of them."""
+    os.environ["PYTHONPATH"] = str(ROOT)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture

@@ -69,6 +69,7 @@ class Terminal:
             dimensions=(rows, columns),
         )
         self.child.delaybeforesend = None
+        self.child.ptyproc.delayafterclose = 0.0  # what has not ended by itself is told to
 
     @classmethod
     def magent(cls, *words: str, **options: Any) -> Terminal:
@@ -79,7 +80,10 @@ class Terminal:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        self.child.close(force=True)
+        try:
+            self.child.close(force=True)
+        except pexpect.ExceptionPexpect:  # killed, but this busy machine has not yet taken it away
+            self.child.wait()
 
     # What is seen
 

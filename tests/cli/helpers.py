@@ -44,7 +44,7 @@ SEVERAL = """\
 import shlex, sys
 from magent.cli.main import main
 for line in sys.argv[1:]:
-    print("$ magent", line, flush=True)
+    print("$ magent", line if line.isprintable() else ascii(line), flush=True)
     print(f"[{main(shlex.split(line))}]", flush=True)
 """
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.helpers import magent
+from tests.cli.helpers import magent, several
 from tests.terminal import Golden, Terminal
 
 TEAM = """
@@ -165,27 +165,27 @@ def test_texts_of_a_file_steer_nothing_and_fit_the_window(here: Path) -> None:
         f'magent: 1\nroles: {{r: {{description: "{HOSTILE}", skills: ["{HOSTILE}"], instructions: "{HOSTILE}"}}}}\n',
         "utf-8",
     )
-    for words in (("list",), ("show", "r"), ("route", "x", "--skills", "a\x1b]0;t\x07b"), ("route", "bold")):
-        with Terminal.magent("roles", *words, "-f", "bad.yaml", columns=60, cwd=here) as terminal:
-            terminal.end()
-            assert "\x1b]" not in terminal.raw
-            assert "\x1b[31mred" not in terminal.raw
-            assert "\u202e" not in terminal.raw
-            assert "[bold]x[/bold]" in terminal.text or words[0] == "route"
-            assert len(terminal.history) < 40
+    verbs = ("list", "show r", "route x --skills 'a\x1b]0;t\x07b'", "route bold")
+    with Terminal(several(*(f"roles {verb} -f bad.yaml" for verb in verbs)), columns=60, cwd=here) as terminal:
+        assert terminal.end() == 0
+        assert "\x1b]" not in terminal.raw
+        assert "\x1b[31mred" not in terminal.raw
+        assert "\u202e" not in terminal.raw
+        listed, shown, *routed = terminal.text.split("$ magent roles ")[1:]
+        assert "[bold]x[/bold]" in listed
+        assert "[bold]x[/bold]" in shown
+        assert all(text.count("\n") < 40 for text in (listed, shown, *routed))
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120])
 def test_roles_in_a_terminal(crew: Path, golden: Golden, columns: int) -> None:
-    screens: list[str] = []
-    for words in (
-        ("list", "-f", "team.yaml"),
-        ("show", "login_expert", "-f", "team.yaml"),
-        ("route", "review this login code", "--skills", "python,security", "-f", "team.yaml"),
-        ("route", "review this login code"),
-        ("route", "--skills", "cobol,git", "--role-type", "coder"),
-    ):
-        with Terminal.magent("roles", *words, columns=columns, rows=60, cwd=crew) as terminal:
-            terminal.end()
-            screens += [f"$ magent roles {' '.join(words)}", *terminal.history, ""]
-    golden(f"roles-{columns}", screens)
+    lines = (
+        "list -f team.yaml",
+        "show login_expert -f team.yaml",
+        "route 'review this login code' --skills python,security -f team.yaml",
+        "route 'review this login code'",
+        "route --skills cobol,git --role-type coder",
+    )
+    with Terminal(several(*(f"roles {line}" for line in lines)), columns=columns, rows=60, cwd=crew) as terminal:
+        assert terminal.end() == 0
+        golden(f"roles-{columns}", terminal.history)

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -177,12 +179,51 @@ def test_damage_is_refused_unchanged_and_the_way_on_is_one_that_works(bench: Ben
     assert bench.go_on() == EVENTS[:3]
 
 
-WRITER = """
-import asyncio, sys
+LIVES = """
+import asyncio, itertools, os, sys
 from magent.events import Event
 from magent.stores.file import FileStore
-async def main():
-    journal, record = await FileStore(sys.argv[1]).open("a")
+{main}
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        print(os.getpid(), flush=True)
+        asyncio.run(main(FileStore(sys.argv[1]), line.strip()))
+    os.waitpid(child, 0)
+    print("ended", flush=True)
+"""
+
+
+class Lives:
+    """Processes that do the same with a store, one after the other, each killed while it does it.
+
+    They are forks of one process that has imported what they need.
+    """
+
+    def __init__(self, main: str, url: str) -> None:
+        command = [sys.executable, "-c", LIVES.format(main=main), url]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self) -> Lives:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def kill_after(self, lines: int, name: str) -> list[str]:
+        """Starts the next one and kills it as soon as it has told so many lines; gives all the lines it told."""
+        assert self._process.stdin
+        assert self._process.stdout
+        print(name, file=self._process.stdin, flush=True)
+        child = int(self._process.stdout.readline())
+        told = [self._process.stdout.readline() for _ in range(lines)]
+        os.kill(child, signal.SIGKILL)
+        return [*told, *iter(self._process.stdout.readline, "ended\n")]
+
+
+WRITER = """
+async def main(store, _):
+    journal, record = await store.open("a")
     seq = record.checkpoint[0] if record.checkpoint else 0
     seq += len(record.events)
     while True:
@@ -192,7 +233,6 @@ async def main():
         seq += 7
         print(seq, flush=True)
         if seq % 35 == 0: await journal.checkpoint(seq, {"sum": seq})
-asyncio.run(main())
 """
 
 
@@ -202,58 +242,39 @@ async def test_a_writer_that_is_killed_loses_nothing_it_had_been_promised(tmp_pa
     journal = await store.create("a", HEADER, {})
     await journal.close()
     chance = random.Random(7)
-    for _ in range(20):
-        promised = kill_after(chance.randrange(1, 30), store.url)
-        record = await store.read("a", checkpoint=False)
-        assert len(record.events) >= promised
-        assert [event.data["n"] for event in record.events] == list(range(1, len(record.events) + 1))
-        journal, cached = await store.open("a")
-        await journal.close()
-        if cached.checkpoint:
-            assert cached.checkpoint[1] == {"sum": cached.checkpoint[0]}
-        assert (cached.checkpoint[0] if cached.checkpoint else 0) + len(cached.events) == len(record.events)
-
-
-def kill_after(batches: int, url: str) -> int:
-    """Runs the writer until it has told of so many batches; gives the last event it told of."""
-    with subprocess.Popen([sys.executable, "-c", WRITER, url], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        told = [process.stdout.readline() for _ in range(batches)]
-        process.kill()
-        told += process.stdout
-    return max(int(line) for line in told if line.endswith("\n"))
+    with Lives(WRITER, store.url) as lives:
+        for life in range(20):
+            promised = int(lives.kill_after(chance.randrange(1, 30), str(life))[-1])
+            record = await store.read("a", checkpoint=False)
+            assert len(record.events) >= promised
+            assert [event.data["n"] for event in record.events] == list(range(1, len(record.events) + 1))
+            journal, cached = await store.open("a")
+            await journal.close()
+            if cached.checkpoint:
+                assert cached.checkpoint[1] == {"sum": cached.checkpoint[0]}
+            assert (cached.checkpoint[0] if cached.checkpoint else 0) + len(cached.events) == len(record.events)
 
 
 MAKER = """
-import asyncio, itertools, sys
-from magent.events import Event
-from magent.stores.file import FileStore
-async def main():
-    store = FileStore(sys.argv[1])
+async def main(store, life):
     for n in itertools.count():
-        name = sys.argv[2] + "-" + str(n)
+        name = life + "-" + str(n)
         header = {"run_id": name, "workflow": "tides", "created": float(n)}
         journal = await store.create(name, header, {"name": "tides"})
         print(name, flush=True)
         await journal.append([Event(1, 1.0, "run.started", {})], sync=True)
         await journal.close()
         if n % 3 == 1: await store.remove(name)
-asyncio.run(main())
 """
 
 
 async def test_killed_while_runs_are_made_and_removed_it_leaves_only_sound_ones(tmp_path: Path) -> None:
     store = FileStore(f"file:{tmp_path}/.magent")
     chance = random.Random(7)
-    for life in range(8):
-        command = [sys.executable, "-c", MAKER, store.url, str(life)]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout
-            for _ in range(chance.randrange(1, 20)):
-                process.stdout.readline()
-            process.kill()
-            process.stdout.read()
-        assert {info.status for info in await store.list()} <= {"interrupted"}
+    with Lives(MAKER, store.url) as lives:
+        for life in range(8):
+            lives.kill_after(chance.randrange(1, 20), str(life))
+            assert {info.status for info in await store.list()} <= {"interrupted"}
     for info in await store.list():
         journal, record = await store.open(info.id)
         await journal.close()

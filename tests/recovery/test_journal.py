@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,9 +46,10 @@ async def fill(store: FileStore) -> None:
 class Bench:
     """A run whose journal is replaced by others."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, runner: asyncio.Runner) -> None:
         self.store = FileStore(f"file:{home}")
-        asyncio.run(fill(self.store))
+        self._runner = runner
+        runner.run(fill(self.store))
         self.journal = self.store.runs / "a" / "journal.jsonl"
         self.sound = self.journal.read_bytes()
         self.lines = self.sound.splitlines(keepends=True)
@@ -56,11 +58,11 @@ class Bench:
         self.journal.write_bytes(content)
 
     def read(self, *, checkpoint: bool = False) -> Record:
-        return asyncio.run(self.store.read("a", checkpoint=checkpoint))
+        return self._runner.run(self.store.read("a", checkpoint=checkpoint))
 
     def go_on(self) -> list[Event]:
         """What is there after the run was opened and one more event appended."""
-        return asyncio.run(self._go_on())
+        return self._runner.run(self._go_on())
 
     async def _go_on(self) -> list[Event]:
         journal, record = await self.store.open("a")
@@ -73,14 +75,16 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """For the tests that only read."""
-    return Bench(tmp_path_factory.mktemp("spoiled"))
+    with asyncio.Runner() as runner:
+        yield Bench(tmp_path_factory.mktemp("spoiled"), runner)
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with asyncio.Runner() as runner:
+        yield Bench(tmp_path, runner)
 
 
 def test_what_was_written_is_there(bench: Bench) -> None:

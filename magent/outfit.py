@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from magent import agents, tools
+from magent import agents
 from magent.agents import AgentEnvironment
 from magent.agents.base import Unusable
 from magent.clock import SystemClock
 from magent.engine.budget import Price, RunBudget
+from magent.engine.company import Companies
 from magent.engine.fold import Run
 from magent.engine.work import Services
 from magent.errors import UsageError
 from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError, Value
 from magent.masks import masker, secrets_of
-from magent.model import AgentSpec, Chain, Graph, Prompt, Task, Tool, Workflow
+from magent.model import AgentSpec, Call, Graph, Prompt, SetOnly, Task, ToolSpec, Wait, Workflow
+from magent.model import Run as RunTask
 from magent.ports import Agent, Remembers
 from magent.ports import Tool as ToolPort
 from magent.process import ProcessExecutor, clean_environment
+from magent.reach import reach
 from magent.source import did_you_mean
+from magent.tools import RAW, Toolbox, ToolEnvironment, Toolset
+from magent.tools import make as make_toolset
 
-KEPT_RAW = ("command", "replies", "system")  # rendered later, with what the task sees
+KEPT_RAW = ("command", "replies", "system")  # of agents: rendered later, with what the task sees
+TOOL_TEXTS = ("description", "parameters", "call", "builtin")  # of tools: no templates
 
 
 class Outfit:
@@ -53,7 +59,8 @@ class Outfit:
         self.on_progress: Callable[[str, int, int], None] = on_progress or (lambda _what, _done, _total: None)
         self.mask = masker(self.secrets.values())
         self._agents: dict[tuple[str, str], Agent] = {}
-        self._tools: dict[tuple[str, str], ToolPort] = {}
+        self._toolboxes: dict[str, Toolbox] = {}
+        self._companies = Companies()
         self._prices: dict[str, Price | None] = {}
         self._run: Run | None = None
 
@@ -69,33 +76,32 @@ class Outfit:
                 raise UsageError(f"--agent {name}=…: no agent is named '{name}'", hint)
         for graph in self.workflow.graphs.values():
             for node in graph.nodes.values():
-                if isinstance(node, Task):
-                    self._check_task(graph, node)
-                if usd is not None and isinstance(node, Task) and isinstance(node.work, Prompt):
-                    self._check_prices(graph, node.work)
+                if isinstance(node, Task) and not isinstance(node.work, (Call, RunTask, SetOnly, Wait)):
+                    self._check_task(graph, node, usd)
 
-    def _check_task(self, graph: Graph, node: Task) -> None:
-        work = node.work
-        if isinstance(work, Chain):
-            raise _not_yet(node, "chain")
-        if isinstance(work, Tool) and work.tool.literal:
-            self._tool(graph, str(work.tool.data))
-        if not isinstance(work, Prompt):
-            return
-        for key in ("role", "route", "session"):
-            if getattr(work, key) is not None:
-                raise _not_yet(node, key)
-        if work.tools:
-            raise _not_yet(node, "tools")
-        name = work.agent or graph.default_agent
-        if name is not None and name.literal and node.on_error.action == "fail":
-            self._check_agent(graph, str(name.data))
+    def _check_task(self, graph: Graph, node: Task, usd: float | None) -> None:
+        found = reach(graph, node, self._companies.of(graph))
+        for tool in found.tools:
+            self._check_tool(graph, tool)
+        if found.first is not None and node.on_error.action == "fail":
+            self._check_agent(graph, found.first)
+        if usd is not None and isinstance(node.work, Prompt):
+            self._check_prices(graph, list(graph.agents) if found.agents is None else found.agents)
 
-    def _check_prices(self, graph: Graph, work: Prompt) -> None:
-        """Of every agent that the prompt may come to, and of those that stand in for it."""
-        name = work.agent or graph.default_agent
-        first = [str(name.data)] if name is not None and name.literal else list(graph.agents)
-        for each in dict.fromkeys(first):
+    def _check_tool(self, graph: Graph, name: str) -> None:
+        spec = graph.tools.get(name.partition(".")[0])
+        if spec is not None and "run" not in self.seen and spec.kind != "run":
+            raw = _rendering(spec.settings, TOOL_TEXTS)
+            if any(access.path[:1] == ("run",) for access in raw.accesses):
+                return  # that is known when the run has begun
+        try:
+            self._toolbox(graph).check(name)
+        except WorkFailed as error:
+            raise UsageError(f"tool '{name}': {error.failure.message}", error.failure.hint) from error
+
+    def _check_prices(self, graph: Graph, names: Sequence[str]) -> None:
+        """Of every agent that a prompt may come to, and of those that stand in for it."""
+        for each in dict.fromkeys(names):
             spec = graph.agents.get(each)
             for other in (each, *(spec.settings.get("fallback", ()) if spec else ())):
                 if other in graph.agents and self._price_in(graph, other) is None:
@@ -139,6 +145,7 @@ class Outfit:
 
     def services(self, run: Run) -> Services:
         self._run = run
+        self._toolboxes.clear()  # those that were made for `check` did not know the run
         for place, marks in run.marks.items():
             key, _, name = place.rpartition("|")
             agent = self._agent(run.workflow.graphs[key], name)
@@ -148,7 +155,8 @@ class Outfit:
         return Services(
             executor=self.executor,
             agent=self._agent,
-            tool=self._tool_of_task,
+            tool=self.tool,
+            tools=self.tools,
             budget=RunBudget(run, self._price),
             child_env=self.child_env,
             secrets=self.secrets,
@@ -195,9 +203,12 @@ class Outfit:
             agent = self._agents[key] = agents.make(spec, self._rendered(spec.settings), environment)
         return agent
 
-    def _rendered(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        raw = {key: value for key, value in settings.items() if key in KEPT_RAW}
-        template = _rendering(settings)
+    def _rendered(
+        self, settings: Mapping[str, Any], raw_keys: Sequence[str] = KEPT_RAW, kind: str = "agent"
+    ) -> dict[str, Any]:
+        """The settings with their templates filled in, but those of `raw_keys`. Raises WorkFailed of type `kind`."""
+        raw = {key: value for key, value in settings.items() if key in raw_keys}
+        template = _rendering(settings, raw_keys)
         begun = {"run": self._run.facts} if self._run is not None and self._run.facts else {}
         try:
             rest = template.evaluate({**self.seen, **begun, "secrets": self.secrets})
@@ -205,24 +216,39 @@ class Outfit:
             read = {access.path[1] for access in template.accesses if access.path[0] == "secrets" and access.path[1:]}
             for name in sorted(read & set(self.workflow.secrets) - set(self.secrets)):
                 message = f"the secret {name} is not set in the environment"
-                raise WorkFailed(Failure("agent", message, hint=f"export {name}=…")) from error
-            raise WorkFailed(Failure("agent", error.message, hint=error.hint)) from error
+                raise WorkFailed(Failure(kind, message, hint=f"export {name}=…")) from error
+            raise WorkFailed(Failure(kind, error.message, hint=error.hint)) from error
         return {**raw, **rest}
 
-    def _tool(self, graph: Graph, name: str) -> ToolPort:
-        key = (graph.key, name)
-        if key not in self._tools:
-            spec = graph.tools.get(name)
-            if spec is None:
-                raise UsageError(f"no tool is named '{name}'", did_you_mean(name, graph.tools))
-            self._tools[key] = tools.make(spec, spec.settings)
-        return self._tools[key]
+    # ---- tools
 
-    def _tool_of_task(self, graph: Graph, name: str) -> ToolPort:
+    async def tool(self, graph: Graph, name: str) -> ToolPort:
+        """One tool, by its name. Raises WorkFailed (`tool`)."""
         try:
-            return self._tool(graph, name)
+            return await self._toolbox(graph).tool(name)
         except UsageError as error:
             raise WorkFailed(Failure("tool", error.message, hint=error.hint)) from error
+
+    async def tools(self, graph: Graph, names: Sequence[str]) -> Mapping[str, ToolPort]:
+        """Those that the names mean: of a group or a server, all. Raises WorkFailed (`tool`)."""
+        try:
+            return await self._toolbox(graph).tools(names)
+        except UsageError as error:
+            raise WorkFailed(Failure("tool", error.message, hint=error.hint)) from error
+
+    def _toolbox(self, graph: Graph) -> Toolbox:
+        """Each file has its own tools; its subgraphs share them."""
+        key = graph.key.partition("#")[0]
+        if key not in self._toolboxes:
+            self._toolboxes[key] = Toolbox(graph.tools, self._made_tool)
+        return self._toolboxes[key]
+
+    def _made_tool(self, spec: ToolSpec) -> Toolset:
+        raw = (*TOOL_TEXTS, *(RAW if spec.kind == "run" else ()))
+        settings = self._rendered(spec.settings, raw, "tool")
+        run = self._run.facts if self._run is not None else {}
+        environment = ToolEnvironment(self.executor, self.child_env, self.secrets, {**self.seen, "run": run}, self.cwd)
+        return make_toolset(spec, settings, environment)
 
     def _price(self, name: str) -> Price | None:
         """What a budget reckons with: of the agents that several files call so, the dearest."""
@@ -242,11 +268,10 @@ class Outfit:
         for agent in self._agents.values():
             await agent.close()
         self._agents.clear()
+        for toolbox in self._toolboxes.values():
+            await toolbox.close()
+        self._toolboxes.clear()
 
 
-def _rendering(settings: Mapping[str, Any]) -> Value:
-    return Value({key: value for key, value in settings.items() if key not in KEPT_RAW})
-
-
-def _not_yet(node: Task, key: str) -> UsageError:
-    return UsageError(f"'{node.name}' uses `{key}`, which this version of magent does not run yet")
+def _rendering(settings: Mapping[str, Any], raw_keys: Sequence[str] = KEPT_RAW) -> Value:
+    return Value({key: value for key, value in settings.items() if key not in raw_keys})

@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("process",),
     ("stores", "human", "agents", "tools", "tracing"),
-    ("settings", "masks", "outfit", "forecast", "loading", "outcome", "history", "records", "life", "app", "api"),
+    ("settings", "masks", "reach", "outfit", "forecast", "loading", "outcome", "history", "records", "life", "app", "api"),
     ("__init__",),
     ("cli",),
     ("__main__",),

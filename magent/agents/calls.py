@@ -11,7 +11,7 @@ from typing import Any
 from magent.ports import Message, ToolCall, ToolOffer
 
 _OTHER = re.compile(r"[^A-Za-z0-9_-]")
-_PREFIXES = ("functions.", "default_api.", "tools.", "default_api:")  # models put them before a name that they were told
+_PREFIXES = ("functions.", "default_api.", "tools.", "default_api:")  # that models put before a name
 
 
 def named(name: str, offers: Sequence[ToolOffer]) -> str:
@@ -78,7 +78,7 @@ def results(messages: Sequence[Message]) -> list[str]:
 
 def _written(entry: Any) -> tuple[str, Any]:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("call"), str):
-        raise ValueError("a call names its tool: {call: calculator, with: {…}}")
+        raise ValueError("a call names its tool: {call: calculator, with: {…}}")  # noqa: TRY004 — a value that somebody wrote
     return entry["call"], entry.get("with") or {}
 
 

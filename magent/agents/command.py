@@ -1,42 +1,137 @@
-"""An agent that is a program: any agent CLI. The prompt is one of its arguments, or its standard input."""
+"""An agent that is a program: any agent CLI. The prompt is one of its arguments, or its standard input. What it prints
+is the answer, or an envelope with the answer in it; one that prints more than `ANSWER` bytes is ended."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from magent.agents.base import BaseAgent, OnText, failed, find_json
-from magent.events import WorkFailed
+from magent.agents.base import AgentEnvironment, BaseAgent, OnText, failed, find_json
+from magent.agents.envelope import Envelope, Opened, envelope_of
+from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError, Value
-from magent.ports import ProcessResult, Reply, Request, Usage
+from magent.model import AgentSpec
+from magent.ports import Message, ProcessResult, Reply, Request, Usage
 
-_SPENT = Usage(requests=1)  # what a program spends is not known
+ANSWER = 8_000_000  # bytes that a program may print
+_SPENT = Usage(requests=1)  # what a program spends is not known, unless it says so
 _TAIL = 2000  # characters of stderr that a failure shows
+_PASSES = frozenset((408, 409, 425, 429))
 
 
 class CommandAgent(BaseAgent):
+    def __init__(self, spec: AgentSpec, settings: Mapping[str, Any], environment: AgentEnvironment) -> None:
+        super().__init__(spec, settings, environment)
+        self.envelope = envelope_of(settings)
+
     async def answer(self, request: Request, on_text: OnText) -> Reply:
         command = Value(list(self.settings["command"]))
         mentioned = {access.path[0] for access in command.accesses if access.path}
         prompt = conversation(request, with_system="system" not in mentioned)
         arguments = self._arguments(command, {"prompt": prompt, "system": request.system or ""})
-        parse = self.settings.get("parse", "text")
-        shown = on_text if parse == "text" else _keep_quiet
         try:
-            result = await self.environment.executor.run(
+            result = await self._run(arguments, request, None if "prompt" in mentioned else prompt, on_text)
+        except WorkFailed as error:
+            raise WorkFailed(error.failure._replace(type="agent", final=True)) from error
+        opened = self._opened(result)
+        if opened is not None and opened.error is not None:
+            raise WorkFailed(self._refused(arguments[0], opened, result), self._usage(opened))
+        if result.exit_code != 0:
+            raise _bad_exit(arguments[0], result)
+        if self.envelope is None:
+            return self._reply(result.stdout, request, _SPENT, self.name)
+        if opened is None or (opened.text is None and opened.data is None):
+            raise self._unopened(arguments[0], result)
+        usage, model = self._usage(opened), opened.model or self.name
+        if opened.data is not None and request.schema is not None:
+            return Reply(opened.text or "", opened.data, True, usage, model)
+        return self._reply(opened.text or "", request, usage, model)
+
+    async def _run(self, arguments: list[str], request: Request, stdin: str | None, on_text: OnText) -> ProcessResult:
+        """Runs it to its end, or to the bound of what it may print."""
+        shown = self._shown(on_text)
+        printed = 0
+
+        def take(stream: str, text: str) -> None:
+            nonlocal printed
+            if stream == "stdout":
+                printed += len(text.encode("utf-8", "replace"))
+                shown(text) if printed <= ANSWER else run.cancel()
+
+        run = asyncio.ensure_future(
+            self.environment.executor.run(
                 arguments,
                 env=self._env(request),
                 cwd=os.path.join(request.cwd, self.settings.get("cwd") or ""),
-                stdin=None if "prompt" in mentioned else prompt,
-                on_output=lambda stream, text: shown(text) if stream == "stdout" else None,
+                stdin=stdin,
+                on_output=take,
             )
-        except WorkFailed as error:
-            raise WorkFailed(error.failure._replace(type="agent")) from error
-        if result.exit_code != 0:
-            raise _bad_exit(arguments[0], result)
-        return self._reply(parse, result.stdout, request)
+        )
+        try:
+            result = await run
+        except asyncio.CancelledError:
+            run.cancel()
+            if printed <= ANSWER:
+                raise
+            raise self._too_long(arguments[0]) from None
+        if printed > ANSWER:
+            raise self._too_long(arguments[0])
+        return result
+
+    def _too_long(self, program: str) -> WorkFailed:
+        most = f"{ANSWER // 1_000_000} MB"
+        return failed(
+            f"{program} printed more than {most}, the most that an answer may be (agent '{self.name}')",
+            "let it write large results to a file, and print where that is",
+        )
+
+    def _shown(self, on_text: OnText) -> Callable[[str], None]:
+        """Who sees the output as it comes: not where it is still to be parsed."""
+        if self.settings.get("parse", "text") != "text":
+            return _keep_quiet
+        if self.envelope is None:
+            return on_text
+        return self.envelope.stream(on_text) or _keep_quiet
+
+    # ---- envelopes
+
+    def _opened(self, result: ProcessResult) -> Opened | None:
+        """What it printed, unwrapped; after a bad end also what stands on stderr, where some put their errors."""
+        if self.envelope is None:
+            return None
+        opened = self.envelope.open(result.stdout)
+        if opened is None and result.exit_code != 0:
+            opened = self.envelope.open(result.stderr)
+        return opened
+
+    def _usage(self, opened: Opened) -> Usage:
+        tokens, price = (opened.input or 0, opened.output or 0), self.settings.get("price")
+        cost = opened.cost
+        if cost is None and isinstance(price, Mapping) and opened.output is not None:
+            cost = (tokens[0] * float(price.get("input", 0)) + tokens[1] * float(price.get("output", 0))) / 1e6
+        return Usage(*tokens, cost, 1)
+
+    def _refused(self, program: str, opened: Opened, result: ProcessResult) -> Failure:
+        status = opened.status
+        ended = f" (exit code {result.exit_code})" if result.exit_code else ""
+        message = f"{program} failed{ended}: {(opened.error or '')[:_TAIL]}"
+        data = {"exit_code": result.exit_code, "stdout": result.stdout[-_TAIL:], "stderr": result.stderr[-_TAIL:]}
+        kind = "rate_limit" if status == 429 else "timeout" if status in (408, 504) else "agent"
+        final = status is not None and 400 <= status < 500 and status not in _PASSES
+        return Failure(kind, message, data=data, retry_after=opened.retry_after, final=final)
+
+    def _unopened(self, program: str, result: ProcessResult) -> WorkFailed:
+        assert isinstance(self.envelope, Envelope)
+        what = f"{program} printed no answer in the form of envelope '{self.envelope.name}'"
+        return failed(
+            f"{what}: {result.stdout[:200]!r}",
+            "see the options of the command and `envelope` of the agent; `envelope: none` takes the output as it is",
+        )
+
+    # ---- the call
 
     def _arguments(self, command: Value, names: Mapping[str, Any]) -> list[str]:
         try:
@@ -54,10 +149,11 @@ class CommandAgent(BaseAgent):
         own = {name: _word(value) for name, value in (self.settings.get("env") or {}).items()}
         return {**self.environment.child_environ, "MAGENT_IDEMPOTENCY_KEY": request.key, **own}
 
-    def _reply(self, parse: str, printed: str, request: Request) -> Reply:
+    def _reply(self, printed: str, request: Request, usage: Usage, model: str) -> Reply:
+        parse = self.settings.get("parse", "text")
         text = printed.removesuffix("\n").removesuffix("\r")
         if parse == "lines":
-            return Reply("", text.splitlines(), True, _SPENT, self.name)
+            return Reply("", text.splitlines(), True, usage, model)
         data, found = find_json(text) if parse == "json" or request.schema is not None else (None, False)
         if parse == "json" and not found and request.schema is None:
             raise failed(
@@ -66,18 +162,30 @@ class CommandAgent(BaseAgent):
                 kind="output",
             )
         shown = "" if found and request.schema is None else text
-        return Reply(shown, data, found, _SPENT, self.name)
+        return Reply(shown, data, found, usage, model)
 
 
 def conversation(request: Request, *, with_system: bool) -> str:
     """All in one text, for a program that remembers nothing: instructions, prompt, form, earlier answers."""
     parts = [request.system] if with_system and request.system else []
     for number, message in enumerate(request.messages):
-        parts.append(message.text if message.role == "user" else f"Your answer to that was:\n\n{message.text}")
+        parts.append(_told(message))
         if number == 0 and request.schema is not None:
             schema = json.dumps(request.schema, ensure_ascii=False)
             parts.append(f"Answer with nothing but a JSON object that fits this JSON Schema:\n\n{schema}")
     return "\n\n".join(parts)
+
+
+def _told(message: Message) -> str:
+    """A piece of talk; of an earlier agent's, what it called and what that gave, too."""
+    if message.role == "user":
+        return message.text
+    if message.role == "tool":
+        return f"The tool {message.name} gave:\n\n{message.text}"
+    called = [f"{call.name} with {json.dumps(call.arguments, ensure_ascii=False)}" for call in message.calls]
+    wanted = f"You called {', '.join(called)}." if called else ""
+    said = f"Your answer to that was:\n\n{message.text}" if message.text or not called else ""
+    return "\n\n".join(part for part in (said, wanted) if part)
 
 
 def _word(value: Any) -> str:

@@ -1,8 +1,8 @@
 """An agent that is a Python function: `(prompt, context)` → text or a mapping, sync (in a thread) or async.
 
 `context` holds the `tools` that it may call (name, description, parameters), `results`, the texts that its calls gave,
-and all `messages`. It calls tools by giving `{"call": "calculator", "with": {"expression": "6*7"}}`, or several in a list
-under `calls`, with a `text` beside them if it likes; it is then asked again, with the results.
+and all `messages`. It calls tools by giving `{"call": "calculator", "with": {"expression": "6*7"}}`, or several in a
+list under `calls`, with a `text` beside them if it likes; it is then asked again, with the results.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _calling(target: str, value: Any, request: Request) -> Reply | None:
     """The reply that calls tools. None where the value is an answer: without tools every mapping is one."""
     if not request.tools or not isinstance(value, dict):
         return None
-    if not ("calls" in value and value.keys() <= {"calls", "text"} or "call" in value and value.keys() <= _CALL):
+    if not (("calls" in value and value.keys() <= {"calls", "text"}) or ("call" in value and value.keys() <= _CALL)):
         return None
     try:
         written = written_calls(value)

@@ -158,7 +158,7 @@ class ModelAgent(BaseAgent):
         name = f"{self.model_id.partition(':')[0]}:{response.model_name or self.model_id.partition(':')[2]}"
         calls, answer = calls_of(response, request)
         if calls and response.finish_reason != "length":
-            kept = opaque(response, request, self.model_id, calls)
+            kept = opaque(response, self.model_id, calls)
             return Reply(text_of(response), usage=usage, model=name, calls=calls, opaque=kept)
         reply = reply_from_text(text_of(response) if answer is None else answer, request.schema, usage, name)
         if response.finish_reason == "length" and (calls or (request.schema is not None and not reply.has_data)):
@@ -211,7 +211,9 @@ class ModelAgent(BaseAgent):
             name = f"{self._provider.kind}:{self.model_id.partition(':')[2]}"
             model = infer_model(name, provider_factory=lambda _: provider)
         except ImportError as error:
-            raise failed(f"{self.model_id} needs a library that is not installed: {error}", _INSTALL, final=True) from error
+            raise failed(
+                f"{self.model_id} needs a library that is not installed: {error}", _INSTALL, final=True
+            ) from error
         except (UserError, ValueError, TypeError) as error:
             raise failed(f"{self.model_id} cannot be used: {_hidden(str(error), self._key)}", final=True) from error
         if hasattr(provider.client, "max_retries"):

@@ -111,13 +111,11 @@ def calls_of(response: Any, request: Request) -> tuple[tuple[ToolCall, ...], str
         if part.tool_name == mine:
             answer = part.args_as_json_str() if answer is None else answer
         else:
-            calls.append(
-                ToolCall(part.tool_call_id, named(part.tool_name, request.tools), arguments_of(part.args))
-            )
+            calls.append(ToolCall(part.tool_call_id, named(part.tool_name, request.tools), arguments_of(part.args)))
     return tuple(calls), answer
 
 
-def opaque(response: Any, request: Request, model_id: str, calls: Sequence[ToolCall]) -> Any:
+def opaque(response: Any, model_id: str, calls: Sequence[ToolCall]) -> Any:
     """The response as JSON, for a model that wants back what only it can read: signed thoughts, ids of its items. None
     where text and calls say all. A call of the answer beside calls of tools is left out: nothing answers it."""
     from dataclasses import replace

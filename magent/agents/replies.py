@@ -1,7 +1,8 @@
 """Scripted answers, for tests and demonstrations.
 
-An entry answers, or calls tools: `{call: calculator, with: {expression: "6*7"}}`, or several under `calls`. When they have
-given their results, the next entry that fits the task's prompt goes on; it sees them as `results`, the last as `result`.
+An entry answers, or calls tools: `{call: calculator, with: {expression: "6*7"}}`, or several under `calls`. When they
+have given their results, the next entry that fits the task's prompt goes on; it sees them as `results`, the last as
+`result`.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ class RepliesAgent(BaseAgent):
 
     def _calling(self, entry: Mapping[str, Any], request: Request) -> Reply | None:
         try:
-            written = written_calls(_rendered({key: entry[key] for key in ("call", "calls", "with") if key in entry}, request))
+            written = written_calls(
+                _rendered({key: entry[key] for key in ("call", "calls", "with") if key in entry}, request)
+            )
         except ValueError as error:
             raise failed(f"a scripted reply of agent '{self.name}' is no call: {error}", final=True) from error
         if written is None:

@@ -1,4 +1,5 @@
-"""The predefined roles: `magent/catalogue/roles.yaml`, a library like any other, read when a role is asked for."""
+"""What the package brings along as YAML, read when it is asked for: the predefined roles (`magent/catalogue/roles.yaml`, a
+library like any other) and the envelopes of agent CLIs (`envelopes.yaml`)."""
 
 from __future__ import annotations
 
@@ -10,16 +11,28 @@ from typing import Any
 from magent.roles import Team, team
 from magent.spec.loader import Bundle, load_yaml
 
-FILE = Path(__file__).resolve().parent.parent / "catalogue" / "roles.yaml"
+CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue"
+FILE = CATALOGUE / "roles.yaml"
 
 
 @cache
 def predefined_roles() -> Mapping[str, Mapping[str, Any]]:
     """The predefined roles by name, as the catalogue says them."""
-    data, problems, _ = load_yaml(FILE.read_bytes(), FILE.name)
+    return _section("roles")
+
+
+@cache
+def predefined_envelopes() -> Mapping[str, Mapping[str, Any]]:
+    """What agent CLIs print, by name: where in it the answer stands."""
+    return _section("envelopes")
+
+
+def _section(name: str) -> Mapping[str, Mapping[str, Any]]:
+    file = CATALOGUE / f"{name}.yaml"
+    data, problems, _ = load_yaml(file.read_bytes(), file.name)
     assert not problems, problems
-    roles: Mapping[str, Mapping[str, Any]] = data["roles"]
-    return roles
+    found: Mapping[str, Mapping[str, Any]] = data[name]
+    return found
 
 
 def team_of(roles: Mapping[str, Mapping[str, Any]]) -> Team:

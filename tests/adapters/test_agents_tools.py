@@ -42,8 +42,7 @@ def after(question: Request, reply: Reply, *results: str) -> Request:
     """The question once more, with what was called and what came of it, as a tool loop puts it."""
     said = Message("assistant", reply.text, reply.calls, opaque=reply.opaque)
     given = [
-        Message("tool", text, call_id=call.id, name=call.name)
-        for call, text in zip(reply.calls, results, strict=True)
+        Message("tool", text, call_id=call.id, name=call.name) for call, text in zip(reply.calls, results, strict=True)
     ]
     return replace(question, messages=(*question.messages, said, *given))
 
@@ -145,7 +144,11 @@ async def test_what_an_openai_server_gets(server: FakeProvider) -> None:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    called = {"id": "call_a", "type": "function", "function": {"name": "calculator", "arguments": '{"expression":"6*7"}'}}
+    called = {
+        "id": "call_a",
+        "type": "function",
+        "function": {"name": "calculator", "arguments": '{"expression":"6*7"}'},
+    }
     assert [dict(message) for message in second["messages"][2:]] == [
         {"role": "assistant", "content": "Let me see", "tool_calls": [called]},
         {"role": "tool", "tool_call_id": "call_a", "content": "42"},
@@ -216,7 +219,10 @@ async def test_talk_of_another_agent_can_be_gone_on_with(server: FakeProvider, p
 # ---- thoughts that are wanted back
 
 
-@pytest.mark.parametrize(("provider", "model", "name"), [("anthropic", "claude-ok", "signature"), ("google", "gemini-ok", "thoughtSignature")])
+@pytest.mark.parametrize(
+    ("provider", "model", "name"),
+    [("anthropic", "claude-ok", "signature"), ("google", "gemini-ok", "thoughtSignature")],
+)
 async def test_signed_thoughts_go_back_as_they_came(server: FakeProvider, provider: str, model: str, name: str) -> None:
     server.script = [Turn((), (SUM,), thought="six by seven"), Turn(("42",))]
     question = request("6*7?", tools=(ADD,))
@@ -224,7 +230,9 @@ async def test_signed_thoughts_go_back_as_they_came(server: FakeProvider, provid
         reply = await made.ask(question, lambda _: None)
         kept = json.loads(json.dumps(reply.opaque))  # it survives the record of a run
         await made.ask(after(question, replace(reply, opaque=kept), "42"), lambda _: None)
-    assert f'"{name}": "{SIGNATURE}"' in json.dumps(server.bodies[1]["messages" if provider == "anthropic" else "contents"])
+    assert f'"{name}": "{SIGNATURE}"' in json.dumps(
+        server.bodies[1]["messages" if provider == "anthropic" else "contents"]
+    )
 
 
 async def test_where_text_and_calls_say_all_nothing_is_kept_beside_them(server: FakeProvider) -> None:

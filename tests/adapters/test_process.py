@@ -16,7 +16,7 @@ import pytest
 
 from magent.events import Failure, WorkFailed
 from magent.ports import Executor, ProcessResult
-from magent.process import KEPT, ProcessExecutor, clean_environment
+from magent.process import KEPT, ProcessExecutor
 
 ENV = {"PATH": os.environ["PATH"]}
 executor: Executor = ProcessExecutor()

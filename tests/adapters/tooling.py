@@ -13,7 +13,7 @@ from magent.events import Failure, WorkFailed
 from magent.model import ToolSpec
 from magent.offers import misfit
 from magent.ports import Tool, ToolContext
-from magent.process import ProcessExecutor, clean_environment
+from magent.process import ProcessExecutor
 from magent.tools import Toolbox, ToolEnvironment, make
 
 KINDS = ("builtin", "mcp", "call", "run")

@@ -1,0 +1,242 @@
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from magent.errors import UsageError
+from magent.events import WorkFailed
+from magent.model import ToolSpec
+from magent.offers import Offers, definition, misfit, offered_name, parameters_of
+from magent.ports import Question, Tool, ToolContext
+from magent.tools import Fixed, Toolbox
+from magent.tools.wrappers import CallRecord, Confirmed, Dressed, Prefixed, Recorded, only
+from tests.adapters.tooling import context, one, refused, toolbox, used
+
+TOOLS = {"calculator": {"builtin": "calculator"}, "files": {"builtin": "files"}, "sums": {"builtin": "calculator"}}
+
+
+class Plain:
+    """A tool that gives back what it is given."""
+
+    description = "Gives back."
+    parameters: Mapping[str, Any] = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
+    external = False
+    confirm = False
+
+    def __init__(self, name: str = "plain") -> None:
+        self.name = name
+        self.calls: list[Mapping[str, Any]] = []
+
+    async def call(self, arguments: Mapping[str, Any], _context: ToolContext, /) -> Any:
+        self.calls.append(arguments)
+        if arguments["x"] < 0:
+            raise ValueError("too small")
+        return arguments["x"]
+
+
+class Person:
+    def __init__(self, *answers: Mapping[str, Any] | None) -> None:
+        self.answers = list(answers)
+        self.asked: list[Question] = []
+
+    async def ask(self, question: Question) -> Mapping[str, Any] | None:
+        self.asked.append(question)
+        return self.answers.pop(0)
+
+
+# ---- names
+
+
+async def test_names_lead_to_tools_and_a_group_to_all_of_its_own() -> None:
+    box = toolbox(TOOLS)
+    assert (await box.tool("sums")).name == "sums"
+    assert (await box.tool("files.read")).name == "files.read"
+    assert list(await box.tools(["sums", "files"])) == [
+        "sums",
+        *(f"files.{name}" for name in ("read", "write", "append", "list", "search", "stat")),
+    ]
+    assert list(await box.tools(["files.stat", "files.stat"])) == ["files.stat"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "hint"),
+    [
+        ("calculater", "no tool is named 'calculater'", "did you mean 'calculator'?"),
+        ("files.raed", "no tool is named 'files.raed'", "did you mean 'files.read'?"),
+        (
+            "files",
+            "'files' is several tools: name one of them",
+            "there are: files.read, files.write, files.append, files.list, files.search, files.stat",
+        ),
+        ("calculator.x", "no tool is named 'calculator.x'", "did you mean 'calculator'?"),
+        ("", "no tool is named ''", "there are: calculator, files, sums"),
+    ],
+)
+async def test_a_name_that_is_none_is_told_with_the_nearest(name: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as told:
+        await toolbox(TOOLS).tool(name)
+    assert (told.value.message, told.value.hint) == (message, hint)
+
+
+async def test_what_can_never_be_is_found_before_anything_is_opened() -> None:
+    box = toolbox({**TOOLS, "off": {"builtin": "shell"}})
+    for name in ("calculator", "files", "files.read"):
+        box.check(name)
+    for name in ("files.raed", "nothing", "off", "sums.x"):
+        with pytest.raises(UsageError):
+            box.check(name)
+
+
+async def test_a_set_is_opened_once_however_many_ask() -> None:
+    opened: list[str] = []
+
+    class Slow(Fixed):
+        async def open(self) -> Mapping[str, Tool]:
+            opened.append("now")
+            await asyncio.sleep(0)
+            return self.tools
+
+    box = Toolbox({"s": ToolSpec("s", "mcp", {"mcp": {}}, ".")}, lambda _spec: Slow({"a": Plain(), "b": Plain()}))
+    found = await asyncio.gather(*(box.tools(["s"]) for _ in range(5)), box.tool("s.a"))
+    assert opened == ["now"]
+    assert list(found[0]) == ["s.a", "s.b"]
+
+
+# ---- offers
+
+
+@pytest.mark.parametrize(
+    ("name", "offered"),
+    [
+        ("calculator", "calculator"),
+        ("files.read", "files_read"),
+        ("docs.find-all", "docs_find-all"),
+        ("a.b.c/d ä", "a_b_c_d__"),
+    ],
+)
+def test_a_name_is_offered_in_openais_form(name: str, offered: str) -> None:
+    assert offered_name(name) == offered
+
+
+def test_a_long_name_stays_one_of_its_own() -> None:
+    names = {offered_name("server." + "x" * 80 + str(number)) for number in range(50)}
+    assert len(names) == 50
+    assert {len(name) for name in names} == {64}
+
+
+async def test_tools_are_offered_and_found_again() -> None:
+    offers = Offers(await toolbox(TOOLS).tools(["sums", "files.read"]))
+    assert [offer.name for offer in offers.offers] == ["sums", "files_read"]
+    assert offers.find("files_read").name == offers.find("files.read").name == "files.read"
+    with pytest.raises(WorkFailed, match="there is no tool 'file_read'") as told:
+        offers.find("file_read")
+    assert told.value.failure.hint == "did you mean 'files_read'?"
+
+
+def test_two_tools_of_one_offered_name_are_an_error() -> None:
+    with pytest.raises(UsageError, match="'files.read' and 'files_read' apart"):
+        Offers({"files.read": Plain("files.read"), "files_read": Plain("files_read")})
+
+
+async def test_a_tool_is_written_as_openai_takes_it() -> None:
+    tool = (await toolbox(TOOLS).tools(["files.stat"]))["files.stat"]
+    written = definition(tool)
+    assert written["type"] == "function"
+    assert written["function"]["name"] == "files_stat"
+    assert json.loads(json.dumps(written))["function"]["parameters"]["required"] == ["path"]
+    assert parameters_of(written) == tool.parameters
+    assert parameters_of({"path": {"type": "string"}}) is None
+    assert parameters_of({"type": {"type": "string"}, "properties": {"type": "object"}}) is None
+
+
+# ---- arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"expression": 3}, "the arguments of 't' do not fit: expression: must be a text, found the number 3"),
+        ({}, "the arguments of 't' do not fit: expression: is missing"),
+        (
+            {"expresion": "1"},
+            "the arguments of 't' do not fit: expresion: is not a known field (did you mean 'expression'?); expression: is missing",
+        ),
+        ("{bad", "the arguments of 't' must be a JSON object, found text that is no JSON"),
+        (None, "the arguments of 't' must be a JSON object, found no mapping"),
+        ([1], "the arguments of 't' must be a JSON object, found no mapping"),
+    ],
+)
+async def test_wrong_arguments_are_told_so_that_they_can_be_mended(arguments: Any, message: str) -> None:
+    fault = misfit(await one({"builtin": "calculator"}), arguments)
+    assert fault is not None
+    assert sorted(fault.message.split("; ")) == sorted(message.split("; "))
+    assert fault.hint == "'t' takes expression"
+
+
+async def test_what_may_be_left_out_is_said() -> None:
+    tool = await one(
+        {"run": ["echo"], "parameters": {"a": {"type": "string"}, "b": {"type": "string", "default": "x"}}}
+    )
+    fault = misfit(tool, {})
+    assert fault is not None
+    assert fault.hint == "'t' takes a, b (may be left out)"
+    assert misfit(tool, {"a": "x"}) is None
+
+
+# ---- wrappers
+
+
+async def test_a_declaration_says_what_the_tool_is() -> None:
+    tool = Dressed(Plain(), "t", {"description": "Mine.", "effects": "external", "confirm": True})
+    assert (tool.name, tool.description, tool.external, tool.confirm) == ("t", "Mine.", True, True)
+    assert await used(tool, {"x": 1}) == 1
+    assert Dressed(Plain(), "t", {}).description == "Gives back."
+
+
+async def test_tools_are_filtered_and_prefixed() -> None:
+    tools: dict[str, Tool] = {"a": Plain("a"), "b": Plain("b")}
+    assert list(only(tools, ["b"])) == ["b"]
+    assert Prefixed(tools["a"], "s").name == "s.a"
+    with pytest.raises(UsageError, match="there is no tool 'c'"):
+        only(tools, ["c"])
+
+
+async def test_a_person_is_asked_before_each_call() -> None:
+    person = Person({"approved": True}, {"approved": False, "comment": "too dear"}, None, {"approved": "yes"})
+    plain = Plain()
+    tool = Confirmed(Dressed(plain, "t", {}), person)
+    assert await used(tool, {"x": 1}, context()) == 1
+    assert "a person said no: too dear" in (await refused(tool, {"x": 2})).message
+    assert "there is nobody to ask" in (await refused(tool, {"x": 3})).message
+    assert "a person said no" in (await refused(tool, {"x": 4})).message
+    assert plain.calls == [{"x": 1}]
+    first = person.asked[0]
+    assert (first.node, first.input, first.context, first.prompt) == (
+        "t",
+        "approval",
+        {"x": 1},
+        "May draft call the tool t?",
+    )
+    assert [question.ordinal for question in person.asked] == [0, 1, 2, 3]
+
+
+async def test_every_call_is_told_with_what_it_came_to() -> None:
+    told: list[CallRecord] = []
+    tool = Recorded(Plain(), told.append)
+    assert await used(tool, {"x": 1}, context()) == 1
+    with pytest.raises(ValueError, match="too small"):
+        await used(tool, {"x": -1}, context())
+    assert [(each.tool, each.path, each.output) for each in told] == [("plain", "draft", 1), ("plain", "draft", None)]
+    assert told[0].failure is None
+    assert told[1].failure is not None
+    assert told[1].failure.message == "ValueError: too small"
+    assert told[0].duration >= 0
+
+
+async def test_wrappers_stand_around_one_another() -> None:
+    told: list[CallRecord] = []
+    tool = Recorded(Confirmed(Prefixed(Plain(), "s"), Person(None)), told.append)
+    assert "'s.plain' was not called" in (await refused(tool, {"x": 1})).message
+    assert told[0].failure is not None

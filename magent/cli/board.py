@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from magent.cli.progress import agent_of, total
+from magent.cli.console import one_line
+from magent.cli.progress import STEPS, agent_of, step_of, total
 from magent.engine.fold import Run
 from magent.engine.scopes import Visit
 from magent.events import Event
@@ -224,6 +225,15 @@ class Board:
             self._close(spot)
         return spot
 
+    def _step(self, event: Event, path: str) -> Spot | None:
+        """A line of its own among the text that streams."""
+        spot, told = self._spots.get(path), step_of(event)
+        if spot is not None and told is not None:
+            start = "" if not spot.tail or spot.tail.endswith("\n") else "\n"
+            spot.tail = f"{spot.tail}{start}{told[0]} {one_line(told[1], TAIL)}\n"[-3 * TAIL :]
+        self._spend(spot, event.data)
+        return spot
+
     def _text(self, event: Event) -> Spot | None:
         spot = self._spots.get(event.data.get("path", ""))
         if spot is not None and not event.data.get("structured"):  # pieces of JSON tell a reader nothing
@@ -293,4 +303,7 @@ _HANDLERS: dict[str, Callable[[Board, Event, str], Spot | None]] = {
     "visit.failed": Board._ends,
     "visit.cancelled": Board._cancelled,
     "round.started": Board._round,
+    "agent.replied": Board._spent,
+    "delegation.ended": Board._spent,
+    **dict.fromkeys(STEPS, Board._step),
 }

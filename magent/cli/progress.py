@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from magent.events import Event
 from magent.model import Prompt, Subgraph, Task, Workflow
 
 TEXT_WIDTH = 100
+STEPS = ("role.routed", "tool.called", "tool.returned", "tool.passed", "delegation.started")
 
 
 class Chunks:
@@ -129,6 +131,12 @@ class Progress:
     def _round(self, event: Event, path: str) -> None:
         self._line(event, "·", f"{path} round {int(event.data.get('index', 0)) + 1}", "dim")
 
+    def _step(self, event: Event, path: str) -> None:
+        told = step_of(event)
+        if told is not None:
+            self._flush(path)
+            self._line(event, told[0], f"{path} {told[1]}", "dim")
+
     def _text(self, event: Event, path: str) -> None:
         if self._stream and not event.data.get("structured"):  # pieces of JSON tell a reader nothing
             for line in self._chunks.feed(path, str(event.data.get("text", ""))):
@@ -165,6 +173,39 @@ def answer_of(event: Event) -> str:
     return f": {said} ({output['via']})"
 
 
+def step_of(event: Event) -> tuple[str, str] | None:
+    """A sign and a few words for what an agent or a chain does within its visit: `→`, `calculator(expression="6*7")`.
+    None for what need not be told."""
+    data = event.data
+    who = f"{str(data['delegation']).rpartition('>')[2]}: " if "delegation" in data else ""
+    if event.type == "tool.called" and data.get("tool") != "delegate":
+        sign, words = step_words(data)
+        return sign, who + words
+    if event.type == "delegation.started":
+        sign, words = step_words(data)
+        return sign, f"{data.get('by')} hands to {words}"
+    if event.type == "role.routed":
+        return "⇒", f"role {data.get('role')} (agent {data.get('agent')})"
+    if event.type in ("tool.returned", "tool.passed") and "error" in data:
+        goes_on = " (the chain goes on)" if event.type == "tool.passed" else ""
+        return "←", f"{who}{data.get('tool')} failed: {data['error'].get('message', '')}{goes_on}"
+    return None
+
+
+def step_words(data: Mapping[str, Any]) -> tuple[str, str]:
+    """A call of a tool, or a subtask (which has no `tool`), in a sign and words."""
+    if "tool" not in data:
+        return "⇢", f"{data.get('role')}: {data.get('task')}"
+    return "→", f"{data['tool']}({_arguments(data.get('arguments', {}))})"
+
+
+def _arguments(given: Any) -> str:
+    if not isinstance(given, Mapping):
+        return one_line(str(given), TEXT_WIDTH)
+    told = (f"{name}={json.dumps(value, ensure_ascii=False)[:TEXT_WIDTH]}" for name, value in given.items())
+    return one_line(", ".join(told), TEXT_WIDTH)
+
+
 _TELLERS: dict[str, Callable[[Progress, Event, str], None]] = {
     "run.started": Progress._run,
     "run.resumed": Progress._run,
@@ -178,6 +219,7 @@ _TELLERS: dict[str, Callable[[Progress, Event, str], None]] = {
     "visit.cancelled": Progress._cancels,
     "round.started": Progress._round,
     "text": Progress._text,
+    **dict.fromkeys(STEPS, Progress._step),
 }
 
 

@@ -14,7 +14,7 @@ from magent import durations
 from magent.cli.board import Spot
 from magent.cli.console import one_line
 from magent.cli.paint import Line
-from magent.cli.progress import answer_of, describe_error, dollars
+from magent.cli.progress import STEPS, answer_of, describe_error, dollars, step_of
 from magent.events import Event
 from magent.model import Choice, End, HumanInput, Loop, Parallel, SetOnly, Start, Task
 
@@ -107,6 +107,11 @@ class Story:
         skipped = event.type == "visit.skipped"
         return [(f"{'○' if skipped else '⊘'} {_address(event)} {'skipped' if skipped else 'cancelled'}", "dim")]
 
+    def _step(self, event: Event, _: Spot | None) -> Line | None:
+        """What is done within a visit stands in the live region; it is told for good only where everything is."""
+        told = step_of(event) if self._everything else None
+        return None if told is None else [(f"  {told[0]} {one_line(f'{_address(event)} {told[1]}', _MOST)}", "dim")]
+
     def _round(self, _: Event, spot: Spot | None) -> Line | None:
         if not self._everything or spot is None:
             return None
@@ -157,4 +162,5 @@ _TELLERS: dict[str, Any] = {
     "visit.failed": Story._fails,
     "visit.cancelled": Story._aside,
     "round.started": Story._round,
+    **dict.fromkeys(STEPS, Story._step),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from magent.engine.drive import Driver
@@ -109,11 +109,15 @@ def scope_of(run: Run, path: str) -> Scope:
 
 
 def visits(events: Iterable[Event]) -> list[dict[str, Any]]:
-    """Every visit as the events tell it: `{path, node, status, attempts, started, ended, tokens, cost, error}`."""
+    """Every visit as the events tell it: `{path, node, status, attempts, started, ended, tokens, cost, error}`; where
+    there are such also `agent`, `role`, `decision`, and `steps`: calls of tools and subtasks, in order, each
+    `{status, attempt, tool, arguments, output, error, duration …}`."""
     found: dict[str, dict[str, Any]] = {}
     done: list[dict[str, Any]] = []
     for event in events:
         kind, _, what = event.type.partition(".")
+        if kind in ("tool", "role", "agent", "delegation") and event.data["path"] in found:
+            _tell_step(found[event.data["path"]], event)
         if kind != "visit":
             continue
         data = event.data
@@ -146,8 +150,40 @@ def _tell(visit: dict[str, Any], what: str, event: Event) -> None:
         visit["ended"] = event.time
     if "error" in data:
         visit["error"] = data["error"]
+    visit.update({name: data[name] for name in ("role", "agent") if name in data})
+    _spend(visit, data)
+
+
+def _spend(visit: dict[str, Any], data: Mapping[str, Any]) -> None:
     if data.get("tokens"):
         for name in ("input", "output"):
             visit["tokens"][name] += data["tokens"][name]
         cost = data.get("cost")
         visit["cost"] = None if cost is None or visit["cost"] is None else visit["cost"] + cost
+
+
+_OF_STEPS = ("tool", "arguments", "agent", "role", "delegation", "chain", "step", "as", "task", "depth", "external")
+
+
+def _tell_step(visit: dict[str, Any], event: Event) -> None:
+    data = event.data
+    _spend(visit, data)
+    if event.type == "role.routed":
+        visit.update({"role": data["role"], "agent": data["agent"], "decision": data["decision"]})
+    elif event.type in ("tool.called", "tool.skipped", "delegation.started"):
+        status = "skipped" if event.type == "tool.skipped" else "running"
+        step = {"status": status, "attempt": visit["attempts"]}
+        visit.setdefault("steps", []).append(step | {name: data[name] for name in _OF_STEPS if name in data})
+    elif event.type in ("tool.returned", "delegation.ended"):
+        _end_step(visit.get("steps", ()), data)
+
+
+def _end_step(steps: Sequence[dict[str, Any]], data: Mapping[str, Any]) -> None:
+    """Calls nest: the last that is running of this name and by this hand is the one that has ended."""
+    names = ("tool", "delegation", "step")
+    for step in reversed(steps):
+        if step["status"] == "running" and all(step.get(name) == data.get(name) for name in names):
+            step["status"] = "failed" if "error" in data else "completed"
+            step["duration"] = data.get("duration")
+            step.update({name: data[name] for name in ("output", "error") if name in data})
+            return

@@ -84,7 +84,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "stores": ("ids", "disk", "locking", "checkpoints", "summary", "memory", "journal", "file", "__init__"),
     "tools": (
         "base", "calculator", "wrappers", "files_open", "files_find", "files", "http_hosts", "http_connect",
-        "http_request", "web_search", "json_bounds", "json_query", "program", "shell", "docstrings", "signatures", "function", "__init__",
+        "http_request", "web_search", "json_bounds", "json_query", "program", "shell", "docstrings", "signatures",
+        "function", "mcp_words", "mcp_child", "mcp_values", "mcp_http", "mcp_link", "mcp", "__init__",
     ),
 }  # fmt: skip
 
@@ -94,7 +95,11 @@ BELOW_ADAPTERS = frozenset(("engine",))  # on a lower floor, but nothing of an a
 # Libraries that take long to import, and the packages that may do so at the top of a module.
 HEAVY: dict[str, frozenset[str]] = {
     "pydantic_ai": frozenset(),
-    "pydantic": frozenset(),
+    "pydantic": frozenset({"tools"}),  # with the SDK of MCP: `mcp_link` and `mcp_http` are imported by name, on use
+    "mcp": frozenset({"tools"}),
+    "mcp_types": frozenset({"tools"}),
+    "httpx2": frozenset({"tools"}),
+    "anyio": frozenset({"tools"}),
     "openai": frozenset(),
     "xllamacpp": frozenset(),
     "httpx": frozenset(),
@@ -107,7 +112,8 @@ HEAVY: dict[str, frozenset[str]] = {
     "jinja2": frozenset({"expressions"}),
 }
 NEVER_FOR_HELP = (
-    "asyncio", "pydantic", "networkx", "jsonschema", "rich", "jinja2", "typer", "ruamel", "re2", "questionary",
+    "asyncio", "pydantic", "mcp", "anyio", "networkx", "jsonschema", "rich", "jinja2", "typer", "ruamel", "re2",
+    "questionary",
     "magent.app", "magent.engine", "magent.spec", "magent.expressions",
 )  # fmt: skip
 

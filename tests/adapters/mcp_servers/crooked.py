@@ -12,7 +12,21 @@ from typing import Any
 
 HOW = set(sys.argv[1:])
 OBJECT: dict[str, Any] = {"type": "object", "properties": {"text": {"type": "string"}}}
-NAMES = ["echo", "pid", "env", "die", "hang", "error", "broken", "wordy", "huge", "parts", "change", "cancelled", "fails"]
+NAMES = [
+    "echo",
+    "pid",
+    "env",
+    "die",
+    "hang",
+    "error",
+    "broken",
+    "wordy",
+    "huge",
+    "parts",
+    "change",
+    "cancelled",
+    "fails",
+]
 seen: list[Any] = []
 
 
@@ -22,7 +36,9 @@ def tool(name: str, **more: Any) -> dict[str, Any]:
 
 tools = [tool(name) for name in NAMES]
 if "unsound" in HOW:
-    tools.append(tool("look", inputSchema={"type": "object", "properties": {"a": {"type": "string", "pattern": "(?=x)"}}}))
+    tools.append(
+        tool("look", inputSchema={"type": "object", "properties": {"a": {"type": "string", "pattern": "(?=x)"}}})
+    )
     tools.append(tool("far", inputSchema={"type": "object", "properties": {"a": {"$ref": "http://example.org/x"}}}))
 if "odd" in HOW:
     tools += [tool("a/b c"), tool("näh.was-1")]

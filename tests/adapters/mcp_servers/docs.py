@@ -1,5 +1,5 @@
-"""An MCP server of the official SDK: over stdio, or with a port on loopback over HTTP (`json`: without streams, `loose`:
-without sessions)."""
+"""An MCP server of the official SDK: over stdio, or with a port on loopback over HTTP (`json`: without streams,
+`loose`: without sessions)."""
 
 from __future__ import annotations
 

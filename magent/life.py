@@ -65,7 +65,7 @@ async def lead(
         journal,
         clock,
         durability=options.durability or settings.read().get("durability") or "sync",
-        sinks=(MaskedSink(options.sinks, outfit.secrets.values()),) if outfit.mask else options.sinks,
+        sinks=(MaskedSink(options.sinks, outfit.hidden),) if outfit.mask else options.sinks,
         checkpoints=workflow.checkpoints,
         mask=outfit.mask,
     )

@@ -1,98 +1,133 @@
-"""Secrets are kept out of whatever is written: `***` stands in their place, also where a text comes in pieces."""
+"""Secrets are kept out of whatever is written: `***` stands in their place, also where a text comes in pieces.
+
+Everything that is recorded goes through here before it is applied, so that a run goes on with what its record says:
+where a value held a secret it reads `***` from then on, in this life as in every later one. `secrets.NAME` itself is
+read from the environment, and true.
+"""
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from magent.events import Event
+from magent.hiding import MASK, Words
+from magent.keys import GUARD, values
 from magent.model import Workflow
 from magent.ports import Sink
 
-MASK = "***"
-SHORTEST = 4  # characters: what is shorter hides nothing, and would be found everywhere
+Mask = Callable[[Any], Any]
 
 
 def secrets_of(workflow: Workflow) -> dict[str, str]:
-    """The secrets that the workflow lists, as far as the environment has them."""
+    """The secrets that the workflow lists, as far as the environment has them: what `secrets.NAME` gives."""
     return {name: os.environ[name] for name in workflow.secrets if os.environ.get(name)}
 
 
-def hidden(secrets: Iterable[str]) -> list[str]:
-    """What must not be seen, the longest first: each secret as it is, and as JSON writes it."""
-    found = {form for secret in secrets if len(secret) >= SHORTEST for form in (secret, json.dumps(secret)[1:-1])}
-    return sorted(found, key=len, reverse=True)
+def names_of(workflow: Workflow) -> set[str]:
+    """The variables that the workflow lists as secrets, and those that the files list which it calls."""
+    documents = workflow.frozen.get("documents", {}).values()
+    listed = (document["data"].get("secrets") for document in documents)
+    return {*workflow.secrets, *(name for names in listed if isinstance(names, list) for name in names)}
 
 
-def masker(secrets: Iterable[str]) -> Callable[[Any], Any] | None:
+def words_of(workflow: Workflow) -> Words:
+    """What must not be seen of a run: the workflow's secrets, and known keys. From now on nothing shows them."""
+    names = names_of(workflow)
+    GUARD.add(names)
+    return Words(values(os.environ, names).values())
+
+
+def masker(secrets: Iterable[str]) -> Mask | None:
     """A function that puts `***` for every secret in the texts of JSON data; None where there is no secret."""
-    words = hidden(secrets)
-    if not words:
-        return None
-    pattern = _pattern(words)
+    words = Words(secrets)
+    return mask_of(words) if words else None
+
+
+def mask_of(words: Words) -> Mask:
+    """What holds no secret is given back as it is, not copied."""
 
     def mask(data: Any) -> Any:
         if isinstance(data, str):
-            return pattern.sub(MASK, data)
+            return words.hide(data)
         if isinstance(data, Mapping):
-            return {mask(key): mask(value) for key, value in data.items()}
-        return [mask(item) for item in data] if isinstance(data, list) else data
+            return _entries(data, mask)
+        if isinstance(data, (list, tuple)):
+            masked = []
+            for item in data:
+                masked.append(mask(item))
+            return data if all(one is other for one, other in zip(data, masked, strict=True)) else masked
+        if words.numeric and isinstance(data, (int, float)) and not isinstance(data, bool):
+            return MASK if words.found(str(data)) else data
+        return data
 
     return mask
 
 
-def _pattern(words: Sequence[str]) -> re.Pattern[str]:
-    return re.compile("|".join(map(re.escape, words)))
+def _entries(data: Mapping[Any, Any], mask: Mask) -> Mapping[Any, Any]:
+    masked: dict[Any, Any] = {}
+    same = True
+    for key, value in data.items():
+        name, number = mask(key), 1
+        while name in masked:  # two keys that read alike now
+            number += 1
+            name = f"{mask(key)} ({number})"
+        masked[name] = mask(value)
+        same = same and name == key and masked[name] is value
+    return data if same else masked
+
+
+class MaskedText:
+    """One text that comes in pieces. What may be the beginning of a secret is held back until it is known."""
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+        self._held = ""
+
+    def add(self, piece: str) -> str:
+        """What can be seen now."""
+        text = self._held + piece
+        cut = self._words.doubtful(text)
+        self._held = text[cut:]
+        return self._words.hide(text[:cut])
+
+    def end(self) -> str:
+        """What was held back for nothing."""
+        held, self._held = self._held, ""
+        return self._words.hide(held)
 
 
 class MaskedSink:
-    """Hands events on. Of a text that streams, what may be the beginning of a secret is held back until it is known."""
+    """Hands events on. Each speaker at an address has a text of its own."""
 
-    def __init__(self, sinks: Sequence[Sink], secrets: Iterable[str]) -> None:
+    def __init__(self, sinks: Sequence[Sink], words: Words) -> None:
         self._sinks = tuple(sinks)
-        self._words = hidden(secrets)
-        self._pattern = _pattern(self._words)
-        self._held: dict[str, Event] = {}
+        self._words = words
+        self._mask = mask_of(words)
+        self._texts: dict[str, dict[str, tuple[MaskedText, Event]]] = {}
 
     def __call__(self, event: Event) -> None:
         path = str(event.data.get("path", ""))
         if event.type == "text":
             self._stream(path, event)
             return
-        for name in [path] if "path" in event.data else [*self._held]:
-            if (rest := self._held.pop(name, None)) is not None:
-                self._tell(rest)  # it was the beginning of nothing
+        for name in [path] if "path" in event.data else [*self._texts]:
+            for text, last in self._texts.pop(name, {}).values():
+                self._tell(last, text.end())
         self._hand_on(event)
 
     def _stream(self, path: str, event: Event) -> None:
-        before = self._held.pop(path, None)
-        text = (str(before.data["text"]) if before else "") + str(event.data["text"])
-        cut = self._doubtful(text)
-        if text[cut:]:
-            self._held[path] = _with_text(event, text[cut:])
-        if text[:cut]:
-            self._tell(_with_text(event, text[:cut]))
+        speaker = "|".join(f"{name}={value}" for name, value in event.data.items() if name not in ("path", "text"))
+        texts = self._texts.setdefault(path, {})
+        text = texts[speaker][0] if speaker in texts else MaskedText(self._words)
+        texts[speaker] = (text, event)
+        self._tell(event, text.add(str(event.data["text"])))
 
-    def _doubtful(self, text: str) -> int:
-        """Where the end of `text` begins that may be the beginning of a secret, but not in the middle of another."""
-        spans = [found.span() for found in self._pattern.finditer(text)]
-        for start in range(max(0, len(text) - len(self._words[0]) + 1), len(text)):
-            inside = any(first < start < last for first, last in spans)
-            rest = text[start:]
-            if not inside and any(len(word) > len(rest) and word.startswith(rest) for word in self._words):
-                return start
-        return len(text)
-
-    def _tell(self, event: Event) -> None:
-        self._hand_on(_with_text(event, self._pattern.sub(MASK, str(event.data["text"]))))
+    def _tell(self, event: Event, text: str) -> None:
+        if text:
+            self._hand_on(event._replace(data={**self._mask({**event.data, "text": ""}), "text": text}))
 
     def _hand_on(self, event: Event) -> None:
         for sink in self._sinks:
             sink(event)
-
-
-def _with_text(event: Event, text: str) -> Event:
-    return event._replace(data={**event.data, "text": text})

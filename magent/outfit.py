@@ -18,12 +18,13 @@ from magent.engine.work import Services
 from magent.errors import UsageError
 from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError, Value
-from magent.masks import masker, secrets_of
+from magent.keys import clean_environment
+from magent.masks import mask_of, names_of, secrets_of, words_of
 from magent.model import AgentSpec, Call, Graph, Prompt, SetOnly, Task, ToolSpec, Wait, Workflow
 from magent.model import Run as RunTask
 from magent.ports import Agent, Remembers
 from magent.ports import Tool as ToolPort
-from magent.process import ProcessExecutor, clean_environment
+from magent.process import ProcessExecutor
 from magent.reach import reach
 from magent.source import did_you_mean
 from magent.tools import RAW, Toolbox, ToolEnvironment, Toolset
@@ -54,10 +55,11 @@ class Outfit:
         self.clock = SystemClock()
         self.executor = ProcessExecutor()
         self.secrets = secrets_of(workflow)
-        self.child_env = clean_environment(os.environ, workflow.secrets, {})
+        self.child_env = clean_environment(os.environ, names_of(workflow), {})
         self.on_text: Callable[[str, str, bool], None] = lambda _path, _text, _structured: None
         self.on_progress: Callable[[str, int, int], None] = on_progress or (lambda _what, _done, _total: None)
-        self.mask = masker(self.secrets.values())
+        self.hidden = words_of(workflow)
+        self.mask = mask_of(self.hidden) if self.hidden else None
         self._agents: dict[tuple[str, str], Agent] = {}
         self._toolboxes: dict[str, Toolbox] = {}
         self._companies = Companies()

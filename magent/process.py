@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NoReturn
 
 from magent.events import Failure, WorkFailed
@@ -22,33 +22,12 @@ _HARD = 0.5  # seconds for what SIGKILL ended to be gone
 _LOOK = 0.01  # seconds between looks whether it is
 _LINGER = 0.2  # seconds in which others that have the child's streams may still print when it has ended
 _BLOCK = 256 * 1024
-_KEYS = (  # what models take that does not end as such names do
-    "ANTHROPIC_AUTH_TOKEN",
-    "AWS_BEARER_TOKEN_BEDROCK",
-    "AZURE_OPENAI_AD_TOKEN",
-    "HF_TOKEN",
-    "HUGGING_FACE_HUB_TOKEN",
-    "HUGGINGFACEHUB_API_TOKEN",
-    "REPLICATE_API_TOKEN",
-    "WATSONX_APIKEY",
-)
 _HINTS = {
     errno.E2BIG: "the arguments and the environment are too long: hand large data over with stdin",
     errno.ENOEXEC: "a script begins with a line such as #!/bin/sh",
 }
 
 OnOutput = Callable[[str, str], None]
-
-
-def clean_environment(environ: Mapping[str, str], secrets: Iterable[str], extra: Mapping[str, str]) -> dict[str, str]:
-    """What a child may see: `environ` without the `secrets` named and the keys of models, plus all of `extra`."""
-    hidden = {*_KEYS, *secrets}
-    kept = {name: value for name, value in environ.items() if name not in hidden and not _is_key(name)}
-    return {**kept, **extra}
-
-
-def _is_key(name: str) -> bool:
-    return name.upper().endswith(("_API_KEY", "_API_KEYS"))
 
 
 class _Stream:

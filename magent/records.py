@@ -14,7 +14,7 @@ from magent.engine import run as lives
 from magent.engine.fold import Run
 from magent.errors import AnswerRefused, RunLocked, UsageError
 from magent.events import Event, Failure
-from magent.masks import masker, secrets_of
+from magent.masks import mask_of, words_of
 from magent.model import Workflow
 from magent.outcome import result_of
 from magent.ports import Question, Record, RunStore
@@ -68,8 +68,7 @@ async def respond(
 
 
 def _masked(run: Run, data: dict[str, Any]) -> dict[str, Any]:
-    mask = masker(secrets_of(run.workflow).values())
-    masked: dict[str, Any] = mask(data) if mask else data
+    masked: dict[str, Any] = mask_of(words_of(run.workflow))(data)
     return masked
 
 

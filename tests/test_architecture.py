@@ -18,7 +18,7 @@ PACKAGE = ROOT / "magent"
 # A module imports only from floors above it in this table (which are below it in the building), and from what is named
 # before it on its own floor.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("version", "errors", "source", "clock", "durations", "cells", "plain"),
+    ("version", "errors", "source", "clock", "durations", "cells", "plain", "hiding", "keys"),
     ("expressions",),
     ("model", "events", "state"),
     ("ports", "answers", "layout", "graph", "draw", "roles", "functions"),

@@ -13,10 +13,12 @@ from magent.events import Event
 from magent.model import Checkpoints
 from magent.ports import Journal, Sink
 
-PAYLOAD = (
-    "output", "outputs", "error", "ask", "answer", "items", "marks", "reason",
-    "arguments", "decision", "fallback", "session", "skills", "task", "text",
-)  # fmt: skip
+STRUCTURE = frozenset((  # what holds the record together: names that the workflow gives, numbers, times, places
+    "scope", "path", "node", "nodes", "next", "loop", "branches", "caught", "agent", "agents", "role", "chain", "step",
+    "as", "by", "delegation", "workflow", "run_id", "run", "cwd", "pid", "signal", "limits", "index", "visit",
+    "attempt", "call", "calls", "round", "depth", "at", "deadline", "timeout", "duration", "tokens", "cost", "waited",
+    "external", "asked", "cut",
+))  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -49,11 +51,11 @@ class Recorder:
         return data
 
     def _masked(self, name: str, value: Any) -> Any:
-        """Secrets are kept out of what people and programs said, not out of the names that hold the record together."""
+        """Secrets are kept out of all but `STRUCTURE`."""
         assert self.mask is not None
         if name in ("set", "inputs", "env"):
             return {key: self.mask(item) for key, item in value.items()}
-        return self.mask(value) if name in PAYLOAD else value
+        return value if name in STRUCTURE else self.mask(value)
 
     def tell(self, event: Event) -> None:
         for sink in self.sinks:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from magent.events import Failure, WorkFailed
+from magent.keys import clean_environment
 from magent.ports import Executor, ProcessResult
 from magent.process import KEPT, ProcessExecutor
 

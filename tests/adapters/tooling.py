@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from magent.events import Failure, WorkFailed
+from magent.keys import clean_environment
 from magent.model import ToolSpec
 from magent.offers import misfit
 from magent.ports import Tool, ToolContext

@@ -54,16 +54,6 @@ def failed(message: str, hint: str | None = None, **more: Any) -> WorkFailed:
     return WorkFailed(Failure("tool", message, hint=hint, **more))
 
 
-def object_schema(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The JSON Schema of a tool's arguments, name → schema."""
-    return {
-        "type": "object",
-        "properties": {**required, **(optional or {})},
-        "required": list(required),
-        "additionalProperties": False,
-    }
-
-
 def size(count: float) -> str:
     """A number of bytes for people: `1 MB`, `64 KB`, `12 bytes`."""
     for unit, factor in (("MB", 1_000_000), ("KB", 1000)):

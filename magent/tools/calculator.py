@@ -16,6 +16,7 @@ from typing import Any
 from magent.events import Failure, WorkFailed
 from magent.ports import ToolContext
 from magent.source import did_you_mean
+from magent.spec.builtins import BUILTINS
 
 Number = Fraction | float
 MAX_LENGTH = 1000  # characters
@@ -37,17 +38,7 @@ class Calculator:
     """The built-in tool `calculator`. Fails with type `tool` and a sentence where it cannot or will not work it out."""
 
     name = "calculator"
-    description = (
-        "Works out an arithmetic expression exactly: + - * / // % **, parentheses, sqrt abs round min max floor ceil "
-        "log log10 exp sin cos tan factorial, pi and e. Example: (12.5 * 3 - 1) / 2"
-    )
-    parameters: Mapping[str, Any] = {
-        "type": "object",
-        "properties": {"expression": {"type": "string", "description": "The expression, such as 2 * (3 + 4) ** 2"}},
-        "required": ["expression"],
-        "additionalProperties": False,
-    }
-
+    description, parameters = BUILTINS["calculator"][""]
     external = False
     confirm = False
 
@@ -148,10 +139,12 @@ class _Reader:
         return left
 
     def operand(self) -> Number:
-        negative, signed = False, False
+        negative, signs = False, 0
         while sign := self.take("-", "+"):
-            negative, signed = negative ^ (sign == "-"), True
-        if signed:
+            negative, signs = negative ^ (sign == "-"), signs + 1
+            if signs > MAX_DEPTH:
+                raise Unreadable(f"it has more than {MAX_DEPTH} signs in a row")
+        if signs:
             value = self.expression(_SIGNED)
             return -value if negative else value
         if self.take("("):

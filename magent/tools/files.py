@@ -12,8 +12,9 @@ from typing import Any
 
 from magent.clock import iso
 from magent.ports import Tool, ToolContext
-from magent.tools.base import Fixed, failed, object_schema, size
-from magent.tools.files_find import MOST_FOUND, listing, search, searching, text_of
+from magent.spec.builtins import BUILTINS, Builtin
+from magent.tools.base import Fixed, failed, size
+from magent.tools.files_find import listing, search, searching, text_of
 from magent.tools.files_open import directory, facts_of, opened, parts_of, plain, replace, shown, write_all
 
 LARGEST_READ = 1_000_000  # bytes that one call gives
@@ -31,10 +32,9 @@ class FileTool:
     external = False
     confirm = False
 
-    def __init__(self, name: str, description: str, parameters: dict[str, Any], work: Work, *, writes: bool) -> None:
+    def __init__(self, name: str, told: Builtin, work: Work, writes: bool) -> None:
         self.name = name
-        self.description = description
-        self.parameters: Mapping[str, Any] = parameters
+        self.description, self.parameters = told
         self._work = work
         self._writes = writes
 
@@ -152,76 +152,17 @@ def _search(arguments: Mapping[str, Any], parts: tuple[str, ...], workspace: Pat
     return search(workspace, parts, wanted, arguments.get("max_results", 100))
 
 
-_PATH = {"type": "string", "minLength": 1, "description": "A path in the workspace, such as notes/a.txt"}
-_BELOW = {"type": "string", "default": ".", "description": "A directory in the workspace; without it, all of it"}
-_TEXT = {"type": "string", "description": "The text"}
-_FUNCTIONS: dict[str, tuple[str, dict[str, Any], Work, bool]] = {
-    "read": (
-        "Reads a text file of the workspace. Gives path, text, size in bytes, and whether it was truncated.",
-        object_schema(
-            {"path": _PATH},
-            {
-                "first_line": {"type": "integer", "minimum": 1, "default": 1, "description": "The line to begin with"},
-                "lines": {"type": "integer", "minimum": 1, "description": "At most so many lines"},
-            },
-        ),
-        read,
-        False,
-    ),
-    "write": (
-        "Writes a text file of the workspace: what was in it is replaced. Gives path and size in bytes.",
-        object_schema({"path": _PATH, "text": _TEXT}),
-        write,
-        True,
-    ),
-    "append": (
-        "Adds text to the end of a file of the workspace, which is made where it lacks. Gives path and size in bytes.",
-        object_schema({"path": _PATH, "text": _TEXT}),
-        append,
-        True,
-    ),
-    "list": (
-        "Lists a directory of the workspace: path, type and size of each entry, and whether the list was truncated.",
-        object_schema(
-            {},
-            {
-                "path": _BELOW,
-                "recursive": {"type": "boolean", "default": False, "description": "With what is in its directories"},
-            },
-        ),
-        _list,
-        False,
-    ),
-    "search": (
-        "Finds the lines of the workspace's text files that hold a text or match an RE2 pattern. Gives path, line and"
-        " text of each match, and whether the search was truncated.",
-        object_schema(
-            {},
-            {
-                "text": {"type": "string", "description": "What the line holds, as it is"},
-                "pattern": {"type": "string", "description": "An RE2 pattern that matches in the line"},
-                "path": _BELOW,
-                "ignore_case": {"type": "boolean", "default": False, "description": "Whether upper and lower are one"},
-                "max_results": {"type": "integer", "minimum": 1, "maximum": MOST_FOUND, "default": 100},
-            },
-        ),
-        _search,
-        False,
-    ),
-    "stat": (
-        "Says whether a path of the workspace exists, what it is, its size in bytes and when it was changed.",
-        object_schema({"path": _PATH}),
-        stat_of,
-        False,
-    ),
+_FUNCTIONS: Mapping[str, tuple[Work, bool]] = {
+    "read": (read, False),
+    "write": (write, True),
+    "append": (append, True),
+    "list": (_list, False),
+    "search": (_search, False),
+    "stat": (stat_of, False),
 }
-NAMES = tuple(_FUNCTIONS)
 
 
 def files(*_: Any) -> Fixed:
     """The whole set, each tool under its name."""
-    tools: dict[str, Tool] = {
-        name: FileTool(name, description, parameters, work, writes=writes)
-        for name, (description, parameters, work, writes) in _FUNCTIONS.items()
-    }
+    tools: dict[str, Tool] = {name: FileTool(name, told, *_FUNCTIONS[name]) for name, told in BUILTINS["files"].items()}
     return Fixed(tools)

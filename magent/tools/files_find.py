@@ -16,7 +16,6 @@ from magent.tools.files_open import OWN, directory, opened, shown
 
 MOST_ENTRIES = 1000
 MOST_LOOKED_AT = 100_000  # names, in a listing or a search
-MOST_FOUND = 1000
 DEEPEST = 50  # directories within one another
 LARGEST_SEARCHED = 5_000_000  # bytes of a file; a larger one is passed over
 LONGEST_LINE = 500  # characters of a line that is shown

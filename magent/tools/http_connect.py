@@ -82,9 +82,12 @@ class Answer:
             return self.data.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """Raises ValueError where it is none."""
+        """Raises ValueError where it is none, or holds what cannot be written as JSON again (`1e999`, half a
+        character)."""
         try:
-            return json.loads(self.text(), parse_constant=_no_constant)
+            value = json.loads(self.text(), parse_constant=_no_constant)
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
+            return value
         except RecursionError as error:
             raise ValueError("it is nested too deep") from error
 

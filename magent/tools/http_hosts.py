@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from magent.errors import UsageError
@@ -111,14 +111,24 @@ def _inside(address: Address) -> Address | None:
     return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
 
 
-async def addresses(host: str, port: int, entry: Allowed, hosts: Sequence[Allowed]) -> Sequence[str]:
+Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
+
+
+async def look_up(host: str, port: int) -> Sequence[str]:
+    """The addresses of a host, as this machine finds them. Raises OSError, UnicodeError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(place[4][0]) for place in found))
+
+
+async def addresses(
+    host: str, port: int, entry: Allowed, hosts: Sequence[Allowed], lookup: Lookup = look_up
+) -> Sequence[str]:
     """The addresses at which the host, which `entry` allows, may be connected to. One that is not public must be listed
     itself, or be this machine under the name `localhost`. Raises WorkFailed (`tool`)."""
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        every = await lookup(host, port)
     except (OSError, UnicodeError) as error:
         raise failed(f"the host '{host}' was not found: {error}") from error
-    every = list(dict.fromkeys(str(place[4][0]) for place in found))
     for text in every:
         address = literal(text)
         if address is not None and is_public(address):

@@ -12,16 +12,16 @@ from urllib.parse import urljoin
 from magent import durations
 from magent.errors import UsageError
 from magent.ports import ToolContext
-from magent.tools.base import failed, object_schema
+from magent.spec.builtins import BUILTINS
+from magent.tools.base import failed
 from magent.tools.files_open import shown
 from magent.tools.http_connect import Answer, Url, exchange, read_url
-from magent.tools.http_hosts import addresses, permitted, read_hosts
+from magent.tools.http_hosts import Lookup, addresses, look_up, permitted, read_hosts
 
 MOST = 1_000_000  # bytes of an answer, unless `max_bytes` says otherwise
 SECONDS = 30.0  # for all of it, unless `timeout` says otherwise
 MOST_REDIRECTS = 5
 LARGEST_BODY = 10_000_000  # bytes that are sent
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _KEPT = ("accept", "accept-language", "user-agent")  # of the headers, what another host may see
 _NOT_YOURS = ("host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect")
@@ -34,29 +34,14 @@ class HttpRequest:
     or cannot be, is a failure."""
 
     name = "http_request"
-    description = (
-        "Makes an HTTP request and gives status, headers, text, json (null where the answer is none), the url that"
-        " answered after redirects, and whether the text was truncated. Only some hosts are allowed."
-    )
-    parameters: Mapping[str, Any] = object_schema(
-        {"url": {"type": "string", "description": "The address, such as https://api.example.org/items?page=2"}},
-        {
-            "method": {"type": "string", "enum": list(METHODS), "default": "GET"},
-            "headers": {
-                "type": "object",
-                "additionalProperties": {"type": "string"},
-                "description": "Headers of the request, by name",
-            },
-            "body": {"type": "string", "description": "Text to send"},
-            "json": {"description": "A JSON value to send, in place of `body`"},
-        },
-    )
+    description, parameters = BUILTINS["http_request"][""]
     external = False
     confirm = False
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Mapping[str, Any], lookup: Lookup = look_up) -> None:
         if not settings.get("allow_hosts"):
             raise UsageError("`http_request` needs `allow_hosts`: nothing else may be asked", _HINT)
+        self._lookup = lookup
         self._hosts = read_hosts(settings["allow_hosts"])
         self._own = [(str(name), str(value)) for name, value in (settings.get("headers") or {}).items()]
         self._most = int(settings.get("max_bytes", MOST))
@@ -88,7 +73,7 @@ class HttpRequest:
 
     async def _asked(self, method: str, url: Url, headers: Headers, body: bytes | None) -> Answer:
         entry = permitted(self._hosts, url.host, url.port)
-        found = await addresses(url.host, url.port, entry, self._hosts)
+        found = await addresses(url.host, url.port, entry, self._hosts, self._lookup)
         return await exchange(method, url, headers, body, most=self._most, addresses=found)
 
     def _sent(self, arguments: Mapping[str, Any]) -> tuple[Headers, bytes | None]:

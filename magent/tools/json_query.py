@@ -9,7 +9,8 @@ from typing import Any
 
 from magent.events import WorkFailed
 from magent.ports import ToolContext
-from magent.tools.base import failed, object_schema
+from magent.spec.builtins import BUILTINS
+from magent.tools.base import failed
 from magent.tools.files_open import shown
 from magent.tools.json_bounds import Bounds
 
@@ -20,16 +21,7 @@ class JsonQuery:
     """What the expression finds in the data; null where it finds nothing."""
 
     name = "json_query"
-    description = (
-        "Picks values out of JSON with a JMESPath expression and gives what it finds, null where there is nothing."
-        " Example: items[?price > `10`].{name: name, price: price} | [0:5]"
-    )
-    parameters: Mapping[str, Any] = object_schema(
-        {
-            "expression": {"type": "string", "minLength": 1, "description": "JMESPath, such as items[0].name"},
-            "data": {"description": "The JSON value to look into"},
-        }
-    )
+    description, parameters = BUILTINS["json_query"][""]
     external = False
     confirm = False
 

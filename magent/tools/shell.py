@@ -11,19 +11,20 @@ from magent import durations
 from magent.errors import UsageError
 from magent.events import WorkFailed
 from magent.ports import ToolContext
-from magent.tools.base import ToolEnvironment, failed, object_schema
+from magent.spec.builtins import BUILTINS
+from magent.tools.base import ToolEnvironment, failed
 from magent.tools.files_open import shown
 
 SECONDS = 60.0
 MOST = 200_000  # characters of each stream that a result holds; of more, the first and the last half
 LONGEST_WORD = 100_000  # bytes
-MOST_WORDS = 1000
 
 
 class Shell:
     """`{exit_code, stdout, stderr, truncated}`. Starts in the workspace; whatever the exit code is, it is a result."""
 
     name = "shell"
+    description, parameters = BUILTINS["shell"][""]
     external = False
     confirm = False
 
@@ -38,19 +39,7 @@ class Shell:
                 raise UsageError(f"'{shown(name)}' in `allow` names no program", hint)
         self._environment = environment
         self._seconds = durations.parse(settings.get("timeout", SECONDS))
-        names = ", ".join(self._allowed)
-        self.description = (
-            f"Runs a program in the workspace, one of: {names}. Takes a list of words, the program first; no shell"
-            " reads them: no pipes, no redirections, no patterns. Gives exit_code, stdout, stderr."
-        )
-        words = {
-            "type": "array",
-            "items": {"type": "string"},
-            "minItems": 1,
-            "maxItems": MOST_WORDS,
-            "description": f'The words, such as ["{self._allowed[0]}", "--help"]',
-        }
-        self.parameters: Mapping[str, Any] = object_schema({"command": words})
+        self.description = f"{self.description} Allowed: {', '.join(self._allowed)}."
 
     async def call(self, arguments: Mapping[str, Any], context: ToolContext, /) -> dict[str, Any]:
         program, *words = arguments["command"]

@@ -15,10 +15,10 @@ from magent.errors import UsageError
 from magent.events import Failure, WorkFailed
 from magent.ports import ToolContext
 from magent.source import did_you_mean
-from magent.tools.base import failed, object_schema
+from magent.spec.builtins import BUILTINS
+from magent.tools.base import failed
 from magent.tools.http_connect import Answer, exchange, read_url
 
-MOST_RESULTS = 50
 USUAL_RESULTS = 10
 SECONDS = 20.0
 LARGEST_ANSWER = 4_000_000  # bytes
@@ -34,19 +34,7 @@ class WebSearch:
     """A list of `{title, url, snippet}`, the best first."""
 
     name = "web_search"
-    description = "Searches the web. Gives a list of results, each with title, url and snippet, the best first."
-    parameters: Mapping[str, Any] = object_schema(
-        {"query": {"type": "string", "minLength": 1, "maxLength": 500, "description": "What to search for"}},
-        {
-            "max_results": {
-                "type": "integer",
-                "minimum": 1,
-                "maximum": MOST_RESULTS,
-                "default": USUAL_RESULTS,
-                "description": "At most so many",
-            }
-        },
-    )
+    description, parameters = BUILTINS["web_search"][""]
     external = False
     confirm = False
 

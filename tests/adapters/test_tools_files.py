@@ -14,7 +14,7 @@ import pytest
 
 from magent.events import WorkFailed
 from magent.ports import Tool
-from magent.tools.files import LARGEST_READ, NAMES
+from magent.tools.files import LARGEST_READ
 from tests.adapters.tooling import context, refused, toolbox, used
 
 OUTSIDE = "the secret outside"
@@ -41,15 +41,15 @@ async def call(name: str, place: Path, **arguments: Any) -> Any:
     return await used((await files())[name], arguments, context(place))
 
 
-async def fault(name: str, place: Path, *, write: bool = True, **arguments: Any) -> str:
-    return (await refused((await files())[name], arguments, context(place, write=write))).message
+async def fault(name: str, place: Path, may_write: bool = True, **arguments: Any) -> str:
+    return (await refused((await files())[name], arguments, context(place, write=may_write))).message
 
 
 # ---- what they do
 
 
 async def test_there_are_six_functions() -> None:
-    assert tuple(await files()) == NAMES == ("read", "write", "append", "list", "search", "stat")
+    assert tuple(await files()) == ("read", "write", "append", "list", "search", "stat")
 
 
 async def test_a_file_is_read_whole_or_in_part(place: Path) -> None:
@@ -170,7 +170,7 @@ async def test_facts_of_a_path(place: Path) -> None:
 
 async def test_a_workspace_that_may_only_be_read_is_not_written(place: Path) -> None:
     for name in ("write", "append"):
-        assert "may only be read" in await fault(name, place, write=False, path="notes/a.txt", text="x")
+        assert "may only be read" in await fault(name, place, False, path="notes/a.txt", text="x")
     assert (place / "notes" / "a.txt").read_text() == "one\ntwo\nthree\n"
     assert await used((await files())["read"], {"path": "notes/a.txt"}, context(place, write=False))
 
@@ -200,7 +200,7 @@ HOSTILE = [
 @pytest.mark.parametrize("path", HOSTILE)
 @pytest.mark.parametrize("name", ["read", "write", "append", "list", "search", "stat"])
 async def test_no_path_leads_out(place: Path, name: str, path: str) -> None:
-    more = {"text": "x"} if name in ("write", "append", "search") else {}
+    more: Any = {"text": "x"} if name in ("write", "append", "search") else {}
     if name in ("write", "append") and path.startswith("~"):
         await call(name, place, path=path, **more)  # a name like any other, inside
         assert (place / path).read_text() == "x"
@@ -226,7 +226,7 @@ async def test_no_link_is_followed_wherever_it_stands(place: Path, name: str) ->
     (place / "file").symlink_to(outside / "secret.txt")
     (place / "inner").symlink_to(place / "notes")
     (place / "loop").symlink_to("loop")
-    more = {"text": "x"} if name in ("write", "append", "search") else {}
+    more: Any = {"text": "x"} if name in ("write", "append", "search") else {}
     for path in ("dir/secret.txt", "dir/new.txt", "file", "inner/a.txt", "loop", "dir"):
         said = await fault(name, place, path=path, **more)
         assert "symbolic link" in said, (path, said)
@@ -245,7 +245,7 @@ async def test_a_search_passes_links_over(place: Path) -> None:
 @pytest.mark.parametrize("name", ["read", "write", "append", "stat"])
 async def test_hard_links_are_refused(place: Path, name: str) -> None:
     os.link(place.parent / "outside" / "secret.txt", place / "hard")
-    more = {"text": "x"} if name in ("write", "append") else {}
+    more: Any = {"text": "x"} if name in ("write", "append") else {}
     assert "hard link" in await fault(name, place, path="hard", **more)
     assert (place.parent / "outside" / "secret.txt").read_text() == OUTSIDE
     assert (await call("search", place, text="secret"))["matches"] == []
@@ -261,7 +261,7 @@ async def test_pipes_sockets_and_directories_are_refused_at_once(place: Path, na
         listener.bind("sock")
     finally:
         os.chdir(here)
-    more = {"text": "x"} if name in ("write", "append") else {}
+    more: Any = {"text": "x"} if name in ("write", "append") else {}
     began = time.monotonic()
     with listener:
         for path in ("pipe", "sock", *(("notes",) if name != "stat" else ())):

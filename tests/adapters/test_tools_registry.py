@@ -99,7 +99,7 @@ async def test_a_set_is_opened_once_however_many_ask() -> None:
             return self.tools
 
     box = Toolbox({"s": ToolSpec("s", "mcp", {"mcp": {}}, ".")}, lambda _spec: Slow({"a": Plain(), "b": Plain()}))
-    found = await asyncio.gather(*(box.tools(["s"]) for _ in range(5)), box.tool("s.a"))
+    found, _ = await asyncio.gather(asyncio.gather(*(box.tools(["s"]) for _ in range(5))), box.tool("s.a"))
     assert opened == ["now"]
     assert list(found[0]) == ["s.a", "s.b"]
 
@@ -136,7 +136,7 @@ async def test_tools_are_offered_and_found_again() -> None:
 
 
 def test_two_tools_of_one_offered_name_are_an_error() -> None:
-    with pytest.raises(UsageError, match="'files.read' and 'files_read' apart"):
+    with pytest.raises(UsageError, match=r"'files\.read' and 'files_read' apart"):
         Offers({"files.read": Plain("files.read"), "files_read": Plain("files_read")})
 
 
@@ -157,11 +157,12 @@ async def test_a_tool_is_written_as_openai_takes_it() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"expression": 3}, "the arguments of 't' do not fit: expression: must be a text, found the number 3"),
+        ({"expression": 3}, "the arguments of 't' do not fit: expression: must be text, found 3"),
         ({}, "the arguments of 't' do not fit: expression: is missing"),
         (
             {"expresion": "1"},
-            "the arguments of 't' do not fit: expresion: is not a known field (did you mean 'expression'?); expression: is missing",
+            "the arguments of 't' do not fit: expression: is missing; "
+            "expresion: is not a known field (did you mean 'expression'?)",
         ),
         ("{bad", "the arguments of 't' must be a JSON object, found text that is no JSON"),
         (None, "the arguments of 't' must be a JSON object, found no mapping"),
@@ -171,7 +172,7 @@ async def test_a_tool_is_written_as_openai_takes_it() -> None:
 async def test_wrong_arguments_are_told_so_that_they_can_be_mended(arguments: Any, message: str) -> None:
     fault = misfit(await one({"builtin": "calculator"}), arguments)
     assert fault is not None
-    assert sorted(fault.message.split("; ")) == sorted(message.split("; "))
+    assert fault.message == message
     assert fault.hint == "'t' takes expression"
 
 

@@ -411,5 +411,5 @@ async def test_a_function_that_blocks_does_not_hold_up_others(tmp_path: Path) ->
     (tmp_path / "slow_tools.py").write_text("\n".join(lines))
     box = toolbox({"wait": {"call": "slow_tools:wait"}, "open": {"call": "slow_tools:open"}}, home=str(tmp_path))
     waiting, opening = await box.tool("wait"), await box.tool("open")
-    results: list[Any] = await asyncio.gather(used(waiting, {}), used(opening, {}))
-    assert results == [True, None]
+    results: Any = await asyncio.gather(used(waiting, {}), used(opening, {}))
+    assert list(results) == [True, None]

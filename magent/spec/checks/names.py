@@ -24,7 +24,7 @@ ALWAYS = ("inputs", "state", "nodes", "error", "run", "env")
 OUTSIDE: Mapping[str, tuple[str, ...]] = {
     "agents": ("inputs", "env", "run", "prompt", "system"),  # an agent is made once a run; its `system` at each prompt
     "roles": (*ALWAYS, "round"),
-    "tools": (*ALWAYS,),
+    "tools": ("inputs", "env", "run"),  # a tool is made once a run
     "chains": ("inputs", "previous", "steps", "run", "env"),
     "notify": ("inputs", "state", "nodes", "error", "run", "env", "outputs"),
     "defaults": ALWAYS,
@@ -171,7 +171,10 @@ def _unknown_name(context: Context, use: Use, access: Access) -> Iterator[Proble
         message = f"`{head}` is only there in a chain's steps"
     elif head in ALWAYS:
         message = f"`{head}` is not there in `{use.section}`"
-        hint = "hand the value over as one of the chain's `inputs`" if use.section == "chains" else None
+        hint = {
+            "chains": "hand the value over as one of the chain's `inputs`",
+            "tools": "hand the value over as one of the tool's `parameters`",
+        }.get(use.section)
     else:
         hint = _state_hint(use, access) or _scope_hint(context, use, head)
     yield use.error(access.line, access.column, "unknown-name", message, hint)

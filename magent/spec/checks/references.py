@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from magent.source import Problem
+from magent.spec.builtins import BUILTINS, PROVIDERS
 from magent.spec.catalogue import predefined_roles
 from magent.spec.checks.context import Context
 from magent.spec.checks.views import (
@@ -18,8 +19,6 @@ from magent.spec.checks.views import (
 from magent.spec.loader import is_file
 from magent.spec.schema import UNUSABLE, check_value, field_schema
 
-FILE_TOOLS = ("read", "write", "append", "list", "search", "stat")
-BUILTINS = ("calculator", "files", "web_search", "http_request")
 UNKNOWN = {"agent": "unknown-agent", "role": "unknown-role", "tool": "unknown-tool", "chain": "unknown-chain"}
 Reference = tuple[Place, str, str]  # where, the key of the document whose names count, the name
 
@@ -188,12 +187,27 @@ def _unknown_tool(context: Context, place: Place, name: str, server: str, known:
 
 
 def _file_tool(context: Context, place: Place, server: str, inner: str, called: bool) -> Iterator[Problem]:
-    if inner in FILE_TOOLS or (not inner and not called):
+    functions = BUILTINS["files"]
+    if inner in functions or (not inner and not called):
         return
     message = f"'{server}' has no tool '{inner}'" if inner else f"'{server}' is several tools: name one of them"
-    hint = context.hint(f"{server}.{inner}", [f"{server}.{tool}" for tool in FILE_TOOLS]) if inner else None
-    shown = ", ".join(f"{server}.{tool}" for tool in FILE_TOOLS)
+    hint = context.hint(f"{server}.{inner}", [f"{server}.{tool}" for tool in functions]) if inner else None
+    shown = ", ".join(f"{server}.{tool}" for tool in functions)
     yield place.problem("unknown-tool", message, hint=hint or f"known: {shown}")
+
+
+def check_providers(context: Context) -> Iterator[Problem]:
+    """`web_search` asks a service that it knows, and knows where it is."""
+    for place, _, tool in _shared(context, "tools"):
+        provider = tool.get("provider")
+        if tool.get("builtin") != "web_search" or not _literal(provider):
+            continue
+        if provider not in PROVIDERS:
+            hint = context.hint(provider, PROVIDERS) or f"there are: {', '.join(PROVIDERS)}"
+            yield (place / "provider").problem("bad-provider", f"there is no provider '{provider}'", hint=hint)
+        elif provider == "searxng" and "base_url" not in tool:
+            hint = "write `base_url: http://localhost:8888`, or where it is"
+            yield (place / "provider").problem("bad-provider", "`provider: searxng` needs a `base_url`", hint=hint)
 
 
 def check_chains(context: Context) -> Iterator[Problem]:
@@ -244,15 +258,17 @@ def check_called_files(context: Context) -> Iterator[Problem]:
 
 
 class _Callee(NamedTuple):
-    """What arguments are handed to: its fields, what it is called, and what they are called there."""
+    """What arguments are handed to: its fields, what it is called, what they are called there, and which of them must
+    be given (None: those without a default)."""
 
     fields: Mapping[str, Any]
     title: str
     word: str
+    required: Sequence[str] | None = None
 
 
 def check_arguments(context: Context) -> Iterator[Problem]:
-    """What `with` hands to a subgraph, a chain or a `run` tool: known names, none missing, literals that fit."""
+    """What `with` hands to a subgraph, a chain or a tool: known names, none missing, literals that fit."""
     for graph, name, node in _nodes(context):
         if (callee := _callee(context, graph, name, node)) is not None:
             yield from _arguments(context, graph.at(name), node, callee)
@@ -276,13 +292,20 @@ def _callee(context: Context, graph: GraphView, name: str, node: Mapping[str, An
 
 
 def _tool(tools: Mapping[str, Any], name: Any) -> _Callee | None:
-    """Only a `run` tool says here which parameters it has."""
-    body = mapping(tools[name][0]) if isinstance(name, str) and name in tools else {}
-    return _Callee(mapping(body.get("parameters")), f"the tool '{name}'", "parameter") if "run" in body else None
+    """Those of which is known here what they take: the built-in ones, commands, and functions that say it."""
+    entry, _, inner = name.partition(".") if isinstance(name, str) else ("", "", "")
+    body = mapping(tools[entry][0]) if entry in tools else {}
+    title = f"the tool '{name}'"
+    if "run" in body or ("call" in body and "parameters" in body):
+        return _Callee(mapping(body.get("parameters")), title, "parameter") if not inner else None
+    told = BUILTINS.get(str(body.get("builtin")), {}).get(inner)
+    if told is None:
+        return None
+    return _Callee(told.parameters["properties"], title, "parameter", told.parameters["required"])
 
 
 def _arguments(context: Context, caller: Place, node: Mapping[str, Any], callee: _Callee) -> Iterator[Problem]:
-    arguments, (fields, title, word) = node.get("with", {}), callee
+    arguments, (fields, title, word, required) = node.get("with", {}), callee
     if not isinstance(arguments, Mapping):
         return
     for name, value in arguments.items():
@@ -294,11 +317,15 @@ def _arguments(context: Context, caller: Place, node: Mapping[str, Any], callee:
             for sentence in misfit(fields[name], value):
                 message = f"the {word} '{name}' of {title} does not fit: {sentence}"
                 yield place.problem("wrong-argument", message)
-    missing = [name for name, schema in fields.items() if name not in arguments and "default" not in mapping(schema)]
+    if required is None:
+        required = [name for name, schema in fields.items() if "default" not in mapping(schema)]
+    missing = [name for name in required if name not in arguments]
     if missing:
         shown = ", ".join(f"'{name}'" for name in missing)
         message = f"{title} needs the {word}{'s' if len(missing) > 1 else ''} {shown}"
-        hint = f"hand it over: `with: {{{missing[0]}: …}}`, or give the {word} a `default`"
+        hint = f"hand it over: `with: {{{missing[0]}: …}}`"
+        if callee.required is None:
+            hint += f", or give the {word} a `default`"
         place = caller / "with" if arguments else caller
         yield place.problem("missing-argument", message, hint=hint, key=True)
 

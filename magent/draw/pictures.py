@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magent.draw.overlay import Marks, facts
 from magent.graph import compile as compile_graph
-from magent.model import Graph, Subgraph, Workflow
+from magent.model import Chain, Graph, Node, Step, Subgraph, Task, Workflow
 
 if TYPE_CHECKING:
     import networkx
@@ -73,6 +73,38 @@ def pictures(workflow: Workflow) -> list[Picture]:
 def title_of(key: str, workflow: Workflow) -> str:
     """The key of a graph as people know it: by its name in the file, or its file's path from the workflow's own."""
     return key.removeprefix(f"{workflow.root}#").removeprefix(workflow.home.rstrip("/") + "/")
+
+
+class StepLabel(NamedTuple):
+    """A step of a chain as it is drawn: what it calls, under which name, and when."""
+
+    tool: str
+    name: str | None
+    when: str | None
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}: {self.tool}" if self.name else self.tool
+
+
+def steps_of(node: Node | None, graph: Graph) -> list[StepLabel]:
+    """The steps of the chain that a task runs; none where a template names the chain, or it is another task."""
+    if not isinstance(node, Task) or not isinstance(node.work, Chain) or not node.work.chain.literal:
+        return []
+    chain = graph.chains.get(str(node.work.chain.data))
+    return [] if chain is None else [StepLabel(str(s.tool.data), s.name, _when(s)) for s in chain.steps]
+
+
+def chain_of(node: Node | None) -> str:
+    """The name of the chain that a task runs."""
+    return str(node.work.chain.data) if isinstance(node, Task) and isinstance(node.work, Chain) else ""
+
+
+def _when(step: Step) -> str | None:
+    if step.when is None:
+        return None
+    source = step.when.source
+    return str(source).lower() if isinstance(source, bool) else str(source)
 
 
 def short(text: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from magent.draw.overlay import COLORS, Marks, Overlay
-from magent.draw.pictures import Picture, edge_label, node_lines, pictures
+from magent.draw.pictures import Picture, chain_of, edge_label, node_lines, pictures, short, steps_of
 from magent.model import Workflow
 
 _DOT_SHAPES = {
@@ -54,9 +54,30 @@ def _dot_boxes(picture: Picture, indent: str, overlay: Overlay | None) -> Iterat
             marks = overlay.node(picture.graph.key, name) if overlay else None
             label = "\\n".join(_dot_escape(line) for line in node_lines(name, data, marks))
             shape = f'shape={_DOT_SHAPES[data["type"]]}, label="{label}"{_dot_marks(overlay, marks)}'
-            yield f"{space}{_dot_text(picture.prefix + name)} [{shape}];"
+            yield from _dot_node(picture, name, f"{_dot_text(picture.prefix + name)} [{shape}];", space)
     for left in reversed(range(open_boxes)):
         yield f"{indent}{'  ' * left}}}"
+
+
+def _dot_node(picture: Picture, name: str, drawn: str, space: str) -> Iterator[str]:
+    """A node, or a chain's cluster: the task, and its steps in their order behind it."""
+    node = picture.graph.nodes.get(name)
+    steps = steps_of(node, picture.graph)
+    if not steps:
+        yield space + drawn
+        return
+    yield f"{space}subgraph {_dot_text(f'cluster_{picture.prefix}{name}:chain')} {{"
+    yield f"{space}  label={_dot_text(f'chain {chain_of(node)}')}; style=dashed;"
+    yield f"{space}  {drawn}"
+    before = picture.prefix + name
+    for number, step in enumerate(steps):
+        own = f"{picture.prefix}{name}:{number}"
+        yield f"{space}  {_dot_text(own)} [shape=box, style=rounded, label={_dot_text(short(step.title))}];"
+        label = f", label={_dot_text(short(step.when))}" if step.when is not None else ""
+        look = "dashed" if step.when is not None else "solid"
+        yield f"{space}  {_dot_text(before)} -> {_dot_text(own)} [style={look}{label}];"
+        before = own
+    yield f"{space}}}"
 
 
 def _dot_edges(picture: Picture, indent: str, overlay: Overlay | None) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from magent.draw.overlay import Overlay
-from magent.draw.pictures import Picture, pictures, title_of
+from magent.draw.pictures import Picture, pictures, steps_of, title_of
 from magent.model import Subgraph, Workflow
 
 
@@ -25,6 +25,8 @@ def _data(picture: Picture, workflow: Workflow, overlay: Overlay | None) -> dict
         owner = picture.graph.regions[data["region"]].owner
         shown = {"id": name, "type": data["type"], "label": data["label"], "description": data["description"]}
         uses = {"uses": title_of(node.uses, workflow)} if isinstance(node, Subgraph) else {}
+        if steps := steps_of(node, picture.graph):
+            shown["steps"] = [step._asdict() for step in steps]
         nodes.append(shown | {"scope": owner and f"{owner}: {data['region']}", **uses})
         if overlay is not None:
             marks = overlay.node(picture.graph.key, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from magent.draw.overlay import COLORS, Overlay
-from magent.draw.pictures import Picture, edge_label, node_lines, pictures
+from magent.draw.pictures import Picture, chain_of, edge_label, node_lines, pictures, short, steps_of
 from magent.model import Workflow
 
 _MERMAID_SHAPES = {
@@ -33,6 +33,7 @@ def mermaid(workflow: Workflow, overlay: Overlay | None = None) -> str:
         lines += _mermaid_boxes(picture, "    " if number else "  ", overlay)
         lines += ["  end"] if number else []
         edges += _mermaid_edges(picture, overlay)
+        edges += _mermaid_steps(picture)
     lines += [line for line, _, _ in edges]
     lines += _mermaid_styles(edges)
     lines += _mermaid_classes(overlay) if overlay else []
@@ -55,9 +56,36 @@ def _mermaid_boxes(picture: Picture, indent: str, overlay: Overlay | None) -> It
             marks = overlay.node(picture.graph.key, name) if overlay else None
             label = "<br/>".join(_mermaid_escape(line) for line in node_lines(name, data, marks))
             status = f":::{marks.status}" if marks else ":::unreached" if overlay else ""
-            yield f"{space}{picture.prefix}n_{name}{opening}{label}{closing}{status}"
+            drawn = f"{picture.prefix}n_{name}{opening}{label}{closing}{status}"
+            yield from _mermaid_node(picture, name, drawn, space)
     for left in reversed(range(open_boxes)):
         yield f"{indent}{'  ' * left}end"
+
+
+def _mermaid_node(picture: Picture, name: str, drawn: str, space: str) -> Iterator[str]:
+    """A node, or a chain's cluster around the task and its steps."""
+    node = picture.graph.nodes.get(name)
+    steps = steps_of(node, picture.graph)
+    if not steps:
+        yield space + drawn
+        return
+    yield f'{space}subgraph {picture.prefix}c_{name}["chain {_mermaid_escape(chain_of(node))}"]'
+    yield f"{space}  {drawn}"
+    for number, step in enumerate(steps):
+        yield f'{space}  {picture.prefix}s_{name}_{number}("{_mermaid_escape(short(step.title))}")'
+    yield f"{space}end"
+
+
+def _mermaid_steps(picture: Picture) -> Iterator[tuple[str, str, int | None]]:
+    """The lines between the steps of chains."""
+    for name, node in picture.graph.nodes.items():
+        before = f"{picture.prefix}n_{name}"
+        for number, step in enumerate(steps_of(node, picture.graph)):
+            kind = "normal" if step.when is None else "conditional"
+            label = f'|"{_mermaid_escape(short(step.when))}"|' if step.when is not None else ""
+            own = f"{picture.prefix}s_{name}_{number}"
+            yield f"  {before} {_MERMAID_ARROWS[kind]}{label} {own}", kind, None
+            before = own
 
 
 def _mermaid_styles(edges: Sequence[tuple[str, str, int | None]]) -> Iterator[str]:

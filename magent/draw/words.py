@@ -7,7 +7,7 @@ from typing import Any
 
 from magent.cells import cut
 from magent.draw.canvas import visible
-from magent.draw.pictures import title_of
+from magent.draw.pictures import steps_of, title_of
 from magent.graph import limit_of, node_edges
 from magent.model import (
     Call,
@@ -32,6 +32,7 @@ from magent.model import (
     Workflow,
 )
 
+MOST_STEPS = 8  # of a chain, that are told
 LONGEST_ABOUT = 44  # columns of the line that says what a node does
 
 
@@ -72,7 +73,16 @@ def ways(node: Node) -> list[Way]:
 
 def about(node: Node, graph: Graph, workflow: Workflow) -> list[str]:
     """What the node does, on a line below its name."""
-    return [cut(text, LONGEST_ABOUT) for text in (_does(node, graph, workflow),) if text]
+    lines = [text for text in (_does(node, graph, workflow),) if text]
+    return [cut(text, LONGEST_ABOUT) for text in (*lines, *_steps(node, graph))]
+
+
+def _steps(node: Node, graph: Graph) -> list[str]:
+    """The steps of the chain that a task runs: they stand in its box."""
+    steps = steps_of(node, graph)
+    told = steps if len(steps) <= MOST_STEPS else steps[: MOST_STEPS - 1]
+    lines = [f"↳ {visible(step.title)}{f' when {visible(step.when)}' if step.when else ''}" for step in told]
+    return lines + ([f"  … {len(steps) - len(told)} more"] if len(told) < len(steps) else [])
 
 
 def conditions(node: Node) -> list[str]:

@@ -17,7 +17,7 @@ The shape, floor by floor (a module imports only from floors below its own; `tes
 A run is its list of events; the fold of the events is its state; the planner decides purely, the loop acts thinly.
 `outfit` and `life` alone know the adapters.
 
-The Python API: `load`, `run`, `resume`, `runs`. Everything is imported when it is first used.
+The Python API: `load`, `run`, `resume`, `cancel`, `runs`. Everything is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from magent.api import load, resume, run, runs
+    from magent.api import cancel, load, resume, run, runs
     from magent.app import LoadedWorkflow
     from magent.errors import AnswerRefused, InvalidWorkflow, MagentError, RunDamaged, RunLocked, StoreError, UsageError
     from magent.events import Event
@@ -44,6 +44,7 @@ __all__ = [
     "RunLocked",
     "StoreError",
     "UsageError",
+    "cancel",
     "load",
     "resume",
     "run",
@@ -51,7 +52,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("load", "resume", "run", "runs"), "magent.api"),
+    **dict.fromkeys(("cancel", "load", "resume", "run", "runs"), "magent.api"),
     "LoadedWorkflow": "magent.app",
     "Options": "magent.life",
     "Result": "magent.outcome",

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from magent import app
+from magent import app, records
 from magent.app import LoadedWorkflow, Options
 from magent.outcome import Result
 from magent.ports import RunInfo, RunStore, Sink
@@ -36,6 +36,16 @@ async def resume(
     opened = app.open_store(store) if store is None or isinstance(store, str) else store
     sinks = (*options.pop("sinks", ()), *([on_event] if on_event else ()))
     return await app.resume(opened, await opened.resolve(run_id), Options(sinks=sinks, **options))
+
+
+async def cancel(
+    run_id: str, *, store: str | RunStore | None = None, by: str | None = None, reason: str | None = None
+) -> str:
+    """Ends a run for good; whoever drives it is asked to, and waited for. Returns the status it has then: `cancelled`,
+    what it was if it was over already, or `running` where it was not obeyed in time. Raises UsageError, StoreError."""
+    opened = app.open_store(store) if store is None or isinstance(store, str) else store
+    status, _ = await records.cancel(opened, await opened.resolve(run_id), by=by or "somebody", reason=reason)
+    return status
 
 
 def runs(store: str | RunStore | None = None) -> list[RunInfo]:

@@ -22,12 +22,11 @@ from magent.errors import InvalidWorkflow, UsageError
 from magent.events import Event
 from magent.forecast import forecast
 from magent.life import Options, lead
-from magent.loading import check
+from magent.loading import check, workflow_of
 from magent.model import Workflow
 from magent.outcome import Result, result_of
 from magent.outfit import Outfit
 from magent.ports import Agent, Journal, RunStore, Sink
-from magent.records import workflow_of
 from magent.settings import open_store
 from magent.source import Problem, did_you_mean, sort_key
 from magent.spec.schema import check_value, field_schema, fill, validate

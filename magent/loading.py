@@ -1,4 +1,4 @@
-"""From a file or a mapping to a checked workflow."""
+"""From a file, a mapping or a record to a checked workflow."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from magent import settings
 from magent.errors import InvalidWorkflow
 from magent.model import Workflow
+from magent.ports import Record
 from magent.source import Problem, sort_key
 from magent.spec.build import build
 from magent.spec.checks import check as check_bundle
@@ -39,6 +40,11 @@ def read(source: str | os.PathLike[str] | Mapping[str, Any], name: str | None = 
         invalid.sources = bundle.sources
         raise invalid
     return Checked(build(bundle), problems, bundle.sources)
+
+
+def workflow_of(record: Record) -> Workflow:
+    """The workflow that the run started with. Raises RunDamaged."""
+    return build(Bundle.from_json(record.workflow))
 
 
 def check(path: str) -> tuple[list[Problem], Sources]:

@@ -10,7 +10,23 @@ from typing import Any
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
 _HIDDEN = re.compile(r"[^ -~]")
 _WORDS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"])
+_OF_COMMANDS = {"exit_code", "stdout", "stderr", "data"}
 DEEPEST = 20
+
+
+def lean(value: Any, depth: int = 0) -> Any:
+    """The value without what the results of commands in it say twice: `stdout` beside what it was parsed to, `stderr`
+    where nothing was written there."""
+    if isinstance(value, Mapping) and depth < DEEPEST:
+        twice = set()
+        if value.keys() == _OF_COMMANDS:
+            twice = {
+                name for name, gone in (("stdout", value["data"] is not None), ("stderr", not value["stderr"])) if gone
+            }
+        return {name: lean(item, depth + 1) for name, item in value.items() if name not in twice}
+    if isinstance(value, list) and depth < DEEPEST:
+        return [lean(item, depth + 1) for item in value]
+    return value
 
 
 def show(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from magent.answers import normalise
@@ -14,22 +14,15 @@ from magent.engine import run as lives
 from magent.engine.fold import Run
 from magent.errors import AnswerRefused, RunLocked, UsageError
 from magent.events import Event, Failure
+from magent.loading import workflow_of
 from magent.masks import mask_of, words_of
-from magent.model import Workflow
 from magent.outcome import result_of
 from magent.ports import Question, Record, RunStore
 from magent.source import did_you_mean
-from magent.spec.build import build
-from magent.spec.loader import Bundle
 
 CANCELLED = "cancelled"
 MOST_FILES = 1000
 LOOK_EVERY = 0.25  # seconds between two looks at a run whose holder was asked to end it
-
-
-def workflow_of(record: Record) -> Workflow:
-    """The workflow that the run started with. Raises RunDamaged."""
-    return build(Bundle.from_json(record.workflow))
 
 
 async def look(store: RunStore, run_id: str) -> Run:
@@ -166,7 +159,10 @@ async def story(store: RunStore, run_id: str) -> Story:
     kept = ("file", "digest", "inputs", "created", "versions", "parent", "cwd")
     header = {name: record.header.get(name) for name in kept}
     ended = record.events[-1].time
-    visits = [_visit(each, types, shown["status"]) for each in lives.visits(record.events)]
+    idle = _idle(record.events)
+    if run.status == "running" and shown["status"] != "running":  # killed: it has worked until its last event
+        shown["duration"] = round(run.spent + max(0.0, ended - run.life_started), 3)
+    visits = [_visit(each, types, shown["status"], idle) for each in lives.visits(record.events)]
     lists = {"visits": visits, "files": _files(run)}
     return Story(run, {**shown, **header, "updated": ended, "workspace": run.facts.get("workspace"), **lists})
 
@@ -206,13 +202,30 @@ async def past(store: RunStore, run_id: str, seq: int | None = None) -> tuple[Ru
     return run, record, kept is not None
 
 
-def _visit(data: dict[str, Any], types: Mapping[str, str], status: str) -> dict[str, Any]:
-    """`status` is the run's: what nobody is at work on any more is not running."""
-    ended = data.pop("ended")
-    began = data.pop("started")
-    duration = None if ended is None else round(ended - began, 3)
+def _idle(events: Iterable[Event]) -> list[tuple[float, float]]:
+    """From when to when nobody drove the run, between two lives of it."""
+    found, last = [], 0.0
+    for event in events:
+        if event.type == "run.resumed":
+            found.append((last, event.time))
+        if event.type != "visit.answered":  # which can come while nobody drives it
+            last = event.time
+    return found
+
+
+def _visit(
+    data: dict[str, Any], types: Mapping[str, str], status: str, idle: Sequence[tuple[float, float]]
+) -> dict[str, Any]:
+    """`status` is the run's: what nobody is at work on any more is not running, and what holds a question waits.
+    A person's time counts as it passes, other work only while somebody drives the run."""
+    ended, began, type = data.pop("ended"), data.pop("started"), types.get(data["node"], "task")
+    duration = None
+    if ended is not None:
+        gaps = [] if type == "human_input" else idle
+        rest = sum(max(0.0, min(ended, until) - max(began, since)) for since, until in gaps)
+        duration = round(max(0.0, ended - began - rest), 3)
     if ended is None and status == CANCELLED:
         data["status"] = CANCELLED
     elif data["status"] == "running" and status != "running":
-        data["status"] = "interrupted"
-    return {**data, "type": types.get(data["node"], "task"), "started": iso(began), "duration": duration}
+        data["status"] = "waiting" if status == "waiting" else "interrupted"
+    return {**data, "type": type, "started": iso(began), "duration": duration}

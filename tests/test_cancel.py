@@ -51,6 +51,15 @@ async def test_the_holder_ends_the_run_in_good_order(store: RunStore, here: Path
     assert (await store.info("r1")).status == "cancelled"
 
 
+async def test_the_python_api_cancels_by_a_part_of_the_id(store: RunStore) -> None:
+    await run(store, ASKS)
+    assert await magent.cancel("r", store=store, reason="no need") == "cancelled"
+    result = await store.result("r1")
+    assert result is not None
+    assert result["error"]["message"] == "somebody asked for it: no need"
+    assert await magent.cancel("r1", store=store) == "cancelled"
+
+
 async def test_a_run_that_waits_is_cancelled_at_once(store: RunStore) -> None:
     assert (await run(store, ASKS)).status == "waiting"
     assert await records.cancel(store, "r1", by="ann", patience=0) == ("cancelled", True)

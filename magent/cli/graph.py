@@ -9,10 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from magent import app, draw, records
+from magent import draw, loading, settings
 from magent.cli import flags
 from magent.cli.console import Console, dump
-from magent.cli.run import load
 from magent.errors import MagentError, UsageError
 from magent.model import Workflow
 from magent.source import did_you_mean
@@ -124,7 +123,7 @@ def _is_run(name: str) -> bool:
 
 async def _run(console: Console, name: str) -> Subject:
     """The workflow that a run started with, and what it did. Raises UsageError where no run is called so."""
-    store = app.open_store(console.settings.store)
+    store = settings.open_store(console.settings.store)
     try:
         run_id = await store.resolve(name)
     except UsageError as error:
@@ -133,9 +132,9 @@ async def _run(console: Console, name: str) -> Subject:
         hint = did_you_mean(name, _files()) or error.hint
         raise UsageError(f"there is neither a file nor a run '{name}'", hint) from error
     record = await store.read(run_id, checkpoint=False)
-    workflow = records.workflow_of(record)
+    workflow = loading.workflow_of(record)
     status = (await store.info(run_id)).status
-    overlay = draw.overlay(workflow, record.events, alive=status == "running")
+    overlay = draw.overlay(workflow, record.events, alive=status in ("running", "waiting"))
     return Subject(workflow, overlay, f"run {run_id}, {status}")
 
 
@@ -144,7 +143,10 @@ def _load(console: Console, file: str) -> Workflow:
     if not os.path.lexists(file):
         hint = did_you_mean(file, _files(os.path.dirname(file)))
         raise UsageError(f"there is no file {file}", hint or "name a workflow file or a run: magent runs list")
-    return load(console, file).workflow
+    loaded = loading.read(file)
+    if not console.settings.quiet:
+        console.problems(loaded.problems, loaded.sources)
+    return loaded.workflow
 
 
 def _files(directory: str = "") -> list[str]:

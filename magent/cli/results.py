@@ -55,7 +55,8 @@ def summarise(console: Console, result: Result) -> None:
     if result.status == "interrupted" and console.terminal:
         console.raw("\r")  # over the ^C that the terminal shows
     if result.note:
-        console.told(result.note)
+        if result.status != "completed" or not console.settings.quiet:  # that all is well is no news
+            console.told(result.note)
     elif result.error:
         _tell_error(console, result.error)
     _tell_questions(console, result)

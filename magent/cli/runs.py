@@ -56,7 +56,8 @@ def list_runs(
     elif found:
         _show(console, found, most)
     elif every:
-        near = did_you_mean(workflow, {info.workflow for info in every}) if workflow is not None else None
+        known = {info.workflow for info in every}
+        near = did_you_mean(workflow, known) if workflow is not None and workflow not in known else None
         console.told(f"none of the {len(every):,} runs is such a one{f': {near}' if near else ''}")
         console.suggest(console.command("runs", "list"), "shows them all")
     else:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from magent import cells, history, records, settings
+from magent import cells, history, plain, settings
 from magent.cli import flags
 from magent.cli.console import Console, dump
 from magent.cli.tables import Part, Sheet
 from magent.errors import UsageError
 from magent.history import Change, Step
+from magent.loading import workflow_of
 from magent.ports import RunStore
 from magent.source import did_you_mean
 
 OUTPUTS = ("text", "json")
 _LONGEST = 160  # characters of a value, where not all is asked for
 _MOST = 12  # changes of a step
+_AS_TOLD = "…"  # stands for a value that the same step tells
+_DATA = re.compile(r"\.data(?=$|[.\[])")
 _SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
 
 
@@ -46,7 +50,7 @@ def history_of(console: Console, *, id: str, node: str | None, since: str | None
 async def _steps(store: RunStore, id: str) -> tuple[str, list[Step]]:
     run_id = await store.resolve(id)
     record = await store.read(run_id, checkpoint=False)
-    return run_id, list(history.steps(records.workflow_of(record), record.events, run_id))
+    return run_id, list(history.steps(workflow_of(record), record.events, run_id))
 
 
 def _nothing(console: Console, run_id: str, steps: Iterable[Step], node: str | None) -> None:
@@ -67,13 +71,37 @@ def _show(sheet: Sheet, step: Step, *, everything: bool) -> None:
     sheet.line(Part(lead, "dim"), Part(name + number, "bold"), Part(where if fits else "", "dim"))
     if not fits:
         sheet.text(beside, indent=7, style="dim")
-    changes = step.changes if everything else step.changes[:_MOST]
+    told = step.changes if everything else _once(step)
+    changes = told if everything else told[:_MOST]
     for change in changes:
         _change(sheet, change, everything)
-    if len(changes) < len(step.changes):
-        sheet.line("       ", Part(f"… {len(step.changes) - len(changes):,} more (-v)", "dim"))
+    if len(changes) < len(told):
+        sheet.line("       ", Part(f"… {len(told) - len(changes):,} more (-v)", "dim"))
     if not step.changes and step.status != "begins":
         sheet.line("       ", Part("changes nothing", "dim"))
+
+
+def _once(step: Step) -> list[Change]:
+    """The changes, each told once: not what a command printed beside what that was parsed to, and of what a node took
+    over from its branches only whose outputs they are."""
+    parsed = {f"{path[: found.start()]}.stdout" for _, path, *_ in step.changes for found in _DATA.finditer(path)}
+    by_path = {change.path: change for change in step.changes}
+    told = []
+    for change in step.changes:
+        inner = by_path.get(change.path.removeprefix(f"{step.node}."))
+        if change.path in parsed or (inner is not None and inner is not change and inner[2:] == change[2:]):
+            continue
+        told.append(_taken_over(change, step, by_path))
+    return told
+
+
+def _taken_over(change: Change, step: Step, by_path: Mapping[str, Change]) -> Change:
+    """The outputs of branches that are told as changes of their own are not told again."""
+    if change.path != step.node or not isinstance(change.after, dict):
+        return change
+    own = {name: by_path[name].after for name in change.after if name in by_path and name != step.node}
+    after = {name: _AS_TOLD if name in own and own[name] == value else value for name, value in change.after.items()}
+    return change._replace(after=after)
 
 
 def _change(sheet: Sheet, change: Change, everything: bool) -> None:
@@ -115,4 +143,4 @@ def _json(value: Any, enough: int) -> str:
         return json.dumps(value[:enough], ensure_ascii=False)
     if isinstance(value, Sequence) and len(value) > enough:
         value = value[:enough]
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(plain.lean(value), ensure_ascii=False, default=str)

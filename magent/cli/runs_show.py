@@ -16,7 +16,8 @@ from magent.ports import RunStore
 
 OUTPUTS = ("text", "json")
 _MAY_ASK = ("waiting", "running", "interrupted")  # who left at a question left it open
-_OUTPUT_LINES = 30
+_OUTPUT_LINES = 16
+_LONG = 24  # lines, after which how the run stands is told again at the end
 _FILES = 10
 
 
@@ -62,7 +63,8 @@ def _head(sheet: Sheet, shown: Mapping[str, Any]) -> None:
 def _made(sheet: Sheet, shown: Mapping[str, Any], everything: bool) -> None:
     if shown.get("outputs") is not None:
         sheet.title("Outputs")
-        sheet.text(plain.show(shown["outputs"]), most=None if everything or not sheet.signs else _OUTPUT_LINES)
+        outputs = shown["outputs"] if everything or not sheet.signs else plain.lean(shown["outputs"])
+        sheet.text(plain.show(outputs), most=None if everything or not sheet.signs else _OUTPUT_LINES)
     files = shown.get("files") or []
     if not files:
         return
@@ -100,6 +102,10 @@ def _next(sheet: Sheet, console: Console, shown: Mapping[str, Any]) -> None:
         limit = results.flag_of(error) if shown["status"] == "interrupted" else []
         steps.append((console.command("resume", run, *limit), step))
     steps.append((console.command("runs", "history", run), "shows its state, step by step"))
+    if sheet.signs and sheet.height > _LONG:
+        sheet.blank()
+        status = sheet.status(shown["status"])
+        sheet.line(Part(status.text, f"bold {status.style}".strip()), "  ", run, whole=True)
     sheet.title("Next")
     for command, what in steps:
         sheet.next(command, what)

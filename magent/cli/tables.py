@@ -77,6 +77,11 @@ class Sheet:
         if self._lines:
             self._console.drawn("\n".join(self._lines))
 
+    @property
+    def height(self) -> int:
+        """Lines so far."""
+        return len(self._lines)
+
     # ---- lines
 
     def blank(self) -> None:

@@ -17,6 +17,7 @@ GOOD = ("completed", "skipped")
 _EACH_END = 3  # of a long row of visits that went well, so many are told at its beginning and at its end
 _LONG = 12  # so many items or rounds are told whole
 _LONG_OF_VISITS = 60
+_MANY_ROWS = 16  # where there are more, what went well in items and rounds is not told
 _MOST_BAD = 25
 _STEP = re.compile(r"(.*)\[(\d+)\]")
 _COLUMNS = (
@@ -38,6 +39,7 @@ class Knot:
     data: Visit | None = None
     inner: list[Knot] = field(default_factory=list)
     groups: dict[str, Knot] = field(default_factory=dict)
+    folded: bool = False
 
     @property
     def status(self) -> str:
@@ -87,7 +89,19 @@ def show(sheet: Sheet, visits: Sequence[Visit], *, everything: bool = False) -> 
     if knots:
         sheet.title("What happened")
         rows = list(_rows(sheet, knots, 0, everything))
+        if len(rows) > _MANY_ROWS and not everything:
+            _fold(knots)
+            rows = list(_rows(sheet, knots, 0, everything))
         sheet.table(_COLUMNS, rows, head=not sheet.signs, indent=2 if sheet.signs else 0)
+
+
+def _fold(knots: Sequence[Knot]) -> None:
+    """Leaves out what ran in items and rounds that went well, all of them: the node around them counts them."""
+    for knot in knots:
+        if knot.groups and all(group.calm for group in knot.groups.values()):
+            knot.folded = True
+        else:
+            _fold(knot.inner)
 
 
 def _rows(sheet: Sheet, knots: Sequence[Knot], depth: int, everything: bool) -> Iterator[Sequence[Cell]]:
@@ -132,7 +146,8 @@ def _knot(sheet: Sheet, knot: Knot, depth: int, everything: bool, *, brief: bool
         (only,) = inner
         name, knot, inner = f"{name} {only.name}", only, only.inner
     yield _row(sheet, knot, name, depth)
-    if inner:
+    yield from _steps(sheet, (knot.data or {}).get("steps", ()), depth + 1, everything)
+    if inner and not knot.folded:
         yield from _rows(sheet, inner, depth + 1, everything)
 
 
@@ -154,6 +169,39 @@ def _row(sheet: Sheet, knot: Knot, name: str, depth: int) -> Sequence[Cell]:
     )
 
 
+def _steps(sheet: Sheet, steps: Sequence[Mapping[str, Any]], depth: int, everything: bool) -> Iterator[Sequence[Cell]]:
+    """What an agent or a chain did within a visit; of many the first, the last, and what failed."""
+    steps = [step for step in steps if step.get("tool") != "delegate" or step["status"] not in GOOD]
+    ends = {*range(_EACH_END), *range(len(steps) - _EACH_END, len(steps))}
+    short = everything or len(steps) <= _LONG
+    told = [at for at, step in enumerate(steps) if short or at in ends or step["status"] not in GOOD]
+    next_up = 0
+    for at in told:
+        if at > next_up:
+            yield (Part(f"{'  ' * depth}… {at - next_up:,} more steps", "dim"), *[""] * (len(_COLUMNS) - 1))
+        yield _step(sheet, steps[at], depth)
+        next_up = at + 1
+
+
+def _step(sheet: Sheet, step: Mapping[str, Any], depth: int) -> Sequence[Cell]:
+    sign, words = progress.step_words(step)
+    inner = str(step.get("delegation", "")).count(">")
+    lead = "  " * (depth + inner - (sign == "⇢"))
+    bad = step["status"] not in GOOD
+    why = progress.describe_error(step["error"]) if "error" in step else step["status"] if bad else ""
+    took = durations.show(step["duration"]) if step.get("duration") else ""
+    style = "red" if step["status"] == "failed" else "dim"
+    return (
+        Part(f"{lead}{sign} {words}", style),
+        "" if sheet.signs else str(step["status"]),
+        Part("", "dim"),
+        Part(took, "dim"),
+        "",
+        "",
+        Part(why, style),
+    )
+
+
 def _lasted(knot: Knot) -> float | None:
     times = [each.data["duration"] for each in knot.inner if each.data is not None]
     return None if not times or None in times else sum(times)
@@ -171,8 +219,16 @@ def _remark(knot: Knot, signs: bool) -> Part:
         said.append(f"{data['attempts']} attempts")
     if len(knot.groups) > 1:
         said.append(_counted("rounds" if data.get("type") == "loop" else "items", list(knot.groups.values())))
+        if knot.folded:
+            said[-1] += f" of {_ran(knot)}"
     style = STATUSES.get(knot.status, ("", ""))[1] if knot.status not in GOOD else "dim"
     return Part(", ".join(said), style)
+
+
+def _ran(knot: Knot) -> str:
+    """The names of what ran in its items: `draft, critique`."""
+    names = list(dict.fromkeys(each.name.partition("#")[0] for group in knot.groups.values() for each in group.inner))
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def _counted(what: str, groups: Sequence[Knot]) -> str:

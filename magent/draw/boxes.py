@@ -36,17 +36,19 @@ class Notes:
 
     texts: list[str] = field(default_factory=list)
 
-    def fit(self, text: str, columns: int) -> tuple[str, str]:
-        """The text, or its beginning and the style of the note that has the rest."""
+    def fit(self, text: str, columns: int, of: str = "") -> tuple[str, str]:
+        """The text, or its beginning and the style of the note that has it whole, with the name `of` what it tells."""
         if width(text) <= columns:
             return text, ""
-        self.texts.append(text)
+        self.texts.append(f"{of}: {text.strip()}" if of else text)
         return cut(text, columns - len("[*]")), f"note {len(self.texts) - 1}"
 
 
-def put(canvas: Canvas, row: int, column: int, text: str, columns: int, notes: Notes, style: str = "") -> int:
-    """Writes text into so many columns; what is cut becomes a note. Gives the column behind it."""
-    shown, note = notes.fit(text, columns)
+def put(
+    canvas: Canvas, row: int, column: int, text: str, columns: int, notes: Notes, style: str = "", of: str = ""
+) -> int:
+    """Writes text into so many columns; what is cut becomes a note `of` a node. Gives the column behind it."""
+    shown, note = notes.fit(text, columns, of)
     column = canvas.text(row, column, shown, style)
     if note:
         column = canvas.text(row, column, "[", style)
@@ -109,7 +111,7 @@ def box(card: Card, columns: int, notes: Notes) -> Canvas:
         if style == "about":
             canvas.text(row, 2, cut(text, inner), style)
         else:
-            put(canvas, row, 2, text, inner, notes, style)
+            put(canvas, row, 2, text, inner, notes, style, "" if style == "name" else card.node.name)
     canvas.text(len(rows) + 1, 0, f"{border[3]}{edge}{border[2]}", card.style)
     return canvas
 
@@ -123,7 +125,8 @@ def frame(card: Card, title: str, inner: Canvas, columns: int, notes: Notes) -> 
     edge = border[4] * (wide - 2)
     canvas.text(0, 0, f"{border[0]}{edge}{border[1]}", card.style)
     behind = put(canvas, 0, 2, f" {card.name}", wide - 6 - len(": [*]"), notes, "name")
-    behind = put(canvas, 0, canvas.text(0, behind, ": ", "about"), title, wide - 5 - behind, notes, "about")
+    behind = canvas.text(0, behind, ": ", "about")
+    behind = put(canvas, 0, behind, title, wide - 3 - behind, notes, "about", card.node.name)
     canvas.text(0, behind, " ", card.style)
     for row in range(1, inner.height + 1):
         canvas.text(row, 0, border[5], card.style)
@@ -132,7 +135,7 @@ def frame(card: Card, title: str, inner: Canvas, columns: int, notes: Notes) -> 
     last = inner.height + 1
     canvas.text(last, 0, f"{border[3]}{edge}{border[2]}", card.style)
     if card.facts:
-        put(canvas, last, 4, f" {card.facts} ", wide - 6, notes, card.style)
+        put(canvas, last, 4, f" {card.facts} ", wide - 6, notes, card.style, card.node.name)
     elif isinstance(card.node, Loop):
         canvas.text(last, 4, " ↺ ", card.style)
     return canvas

@@ -13,7 +13,7 @@ from typing import Any
 from magent import durations
 from magent.events import Event
 from magent.graph import node_edges
-from magent.model import Graph, Loop, Node, Parallel, Subgraph, Workflow
+from magent.model import Graph, HumanInput, Loop, Node, Parallel, Subgraph, Workflow
 
 NodeId = tuple[str, str]
 EdgeId = tuple[str, str, str, int]
@@ -39,6 +39,7 @@ COLORS = {
 }
 """What nodes of a status are filled with, where there are colours of one's own choice."""
 _LIFE_ENDS = {
+    "run.waiting": "waiting",
     "run.interrupted": "interrupted",
     "run.failed": "cancelled",
     "run.cancelled": "cancelled",
@@ -96,18 +97,22 @@ class Overlay:
 
 @dataclass(slots=True)
 class _Visit:
-    """`lasting`: its beginning was recorded; what is over at once has an end alone."""
+    """`lasting`: its beginning was recorded; what is over at once has an end alone. `started` is when it was begun or
+    gone on with last, `before` the seconds that it had worked by then. `held`: the life ended that it ran in."""
 
     node: NodeId
     status: str
     started: float
+    before: float = 0.0
     ended: float | None = None
+    held: bool = False
     lasting: bool = False
     opened: bool = False  # the scopes that it opens are counted
 
 
 def overlay(workflow: Workflow, events: Iterable[Event], *, alive: bool = True) -> Overlay:
-    """Reads the events of one run. `alive` False: nobody drives it, so what seems to run was interrupted."""
+    """Reads the events of one run. `alive` False: nobody drives it and nothing waits, so what seems
+    to run was interrupted."""
     reading = _Reading(workflow)
     for event in events:
         reading.take(event)
@@ -128,9 +133,14 @@ class _Reading:
         self.marks: dict[NodeId, Marks] = {}
         self.edges: Counter[EdgeId] = Counter()
         self.ends: Counter[NodeId] = Counter()  # how often a scope ended with the node
+        self.last = 0.0  # when somebody was seen at work last
 
     def take(self, event: Event) -> None:
         kind, _, what = event.type.partition(".")
+        if event.type == "run.resumed":
+            self._go_on(event.time)
+        if event.type != "visit.answered":  # which can come while nobody drives the run
+            self.last = event.time
         if kind == "visit":
             self._visit(event, what)
         elif event.type == "round.started":
@@ -147,7 +157,7 @@ class _Reading:
         key, graph = self._graph(path)
         name = _last(path)
         visit = self._known(event, what, (key, name), scope, path)
-        visit.status = _AT_WORK.get(what, what)
+        visit.status, visit.held = _AT_WORK.get(what, what), False
         marks = self.marks.setdefault(visit.node, Marks())
         _spend(marks, data)
         node = graph.nodes.get(name)
@@ -168,6 +178,9 @@ class _Reading:
             visit = self.known.get((scope, path, number))
             if visit is None:
                 visit = self.known[scope, path, number] = self._new(node, event.time)
+            elif visit.ended is not None:  # it failed, and is tried again
+                visit.before += max(0.0, visit.ended - visit.started)
+                visit.started = event.time
             visit.ended, visit.lasting = None, True
             self.open[scope, path] = visit
             return visit
@@ -220,15 +233,26 @@ class _Reading:
 
     def end_life(self, status: str) -> None:
         for visit in self.open.values():
-            if visit.status == "running":
-                visit.status = status
+            if visit.status == "running" or visit.held:
+                visit.status, visit.held = status, True
+
+    def _go_on(self, now: float) -> None:
+        """A new life: what ran in the one before runs again. While nobody was there nobody worked; a person's time
+        counts as it passes."""
+        for visit in self.open.values():
+            key, name = visit.node
+            if visit.held:
+                visit.status, visit.held = "running", False
+            if not isinstance(self.workflow.graphs[key].nodes.get(name), HumanInput):
+                visit.before += max(0.0, self.last - visit.started)
+                visit.started = now
 
     def result(self) -> Overlay:
         for visit in self.visits:
             marks = self.marks[visit.node]
             marks.statuses[visit.status] += 1
             if visit.ended is not None and visit.lasting:
-                marks.seconds += max(0.0, visit.ended - visit.started)
+                marks.seconds += visit.before + max(0.0, visit.ended - visit.started)
                 marks.timed = True
         self._count_items()
         self._imply()

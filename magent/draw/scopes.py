@@ -18,8 +18,9 @@ _LOOKS: dict[str, Look] = {"normal": "solid", "conditional": "dashed", "loop_bac
 
 @dataclass(frozen=True, slots=True)
 class Pen:
-    """How an edge is drawn: `count` is how often a run took it, None where no run is told."""
+    """How an edge from `source` is drawn: `count` is how often a run took it, None where no run is told."""
 
+    source: str
     look: Look
     label: str
     count: int | None
@@ -53,7 +54,7 @@ class Scope:
         look = _LOOKS["loop_back" if way.back else "conditional" if conditional else "normal"]
         count = None if self.overlay is None else self.overlay.taken(self.key, source, way.target, way.number)
         times = f"×{count}" if count and count > 1 else ""
-        return Pen(look, " ".join(part for part in (way.label, times) if part), count)
+        return Pen(source, look, " ".join(part for part in (way.label, times) if part), count)
 
 
 def _told(each: Exit) -> str:
@@ -231,7 +232,8 @@ class _Drawing:
         if pen.label:
             style = "untaken" if pen.count == 0 else "label"
             column = self.canvas.text(row, column, f" {sign}", style)
-            behind = put(self.canvas, row, column, pen.label, columns - 1 - width(sign), self.scope.notes, style)
+            room = columns - 1 - width(sign)
+            behind = put(self.canvas, row, column, pen.label, room, self.scope.notes, style, pen.source)
             self.canvas.text(row, behind, " ")
 
     # ---- lanes

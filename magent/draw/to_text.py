@@ -173,7 +173,7 @@ class _Sheet:
         body = self._scope(entry)
         if label:
             room = min(self.rooms[entry].columns, max(body.columns, column + 32)) - column - 2
-            put(canvas, 0, column + 2, label, room, self.notes, "label")
+            put(canvas, 0, column + 2, label, room, self.notes, "label", f"{owner} to {entry}")
         canvas.paste(body, 1, 0)
         return canvas
 

@@ -14,6 +14,7 @@ from typing import Any
 from magent.errors import RunDamaged, StoreError
 
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+_BLOCK = 1 << 24
 _WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _HINTS = {
     errno.ENOSPC: "free some space, then go on with: magent resume",
@@ -40,9 +41,9 @@ def refusal(error: OSError, doing: str) -> StoreError:
     return StoreError(f"cannot {doing}: {reason}{place}", _HINTS.get(error.errno or 0))
 
 
-def gone(path: Path) -> str:
+def gone(path: Path | str) -> str:
     """What to do about a file of a run's directory that is missing or damaged."""
-    return f"put it back from a copy, or remove the run: magent runs rm {path.parent.name}"
+    return f"put it back from a copy, or remove the run: magent runs rm {Path(path).parent.name}"
 
 
 @contextlib.contextmanager
@@ -59,14 +60,24 @@ def encode(data: Mapping[str, Any]) -> bytes:
     return dumps(dict(data)).encode("utf-8", "backslashreplace") + b"\n"
 
 
-def read(path: Path, offset: int = 0) -> bytes:
+def read(path: Path | str, offset: int = 0) -> bytes:
     """What the file holds from `offset` on. Raises OSError."""
-    with open(os.open(path, _READ), "rb") as file:
-        file.seek(offset)
-        return file.read()
+    handle = os.open(path, _READ)  # no file object: a listing reads thousands of small files
+    try:
+        expected = max(0, os.fstat(handle).st_size - offset)
+        data = os.pread(handle, expected + 1, offset)
+        if len(data) == expected:
+            return data
+        pieces, position = [data], offset + len(data)  # it grew meanwhile, or is too long for one read
+        while piece := os.pread(handle, _BLOCK, position):
+            pieces.append(piece)
+            position += len(piece)
+        return b"".join(pieces)
+    finally:
+        os.close(handle)
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path | str) -> dict[str, Any]:
     """A JSON object from a file that must be there. Raises RunDamaged, StoreError."""
     try:
         data = json.loads(read(path))

@@ -13,6 +13,7 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -222,14 +223,14 @@ class FileStore:
 
     def _info(self, run_id: str) -> RunInfo | None:
         """None where the run was removed meanwhile."""
-        directory = self.runs / run_id
+        directory = f"{self.runs}/{run_id}"
         try:
-            header = disk.read_json(directory / _HEADER)
-            latest = journal.backwards(directory / journal.NAME)
-            return summarise(run_id, header, latest, lambda: locking.held(directory / _LOCK))
+            header = disk.read_json(f"{directory}/{_HEADER}")
+            latest = journal.backwards(f"{directory}/{journal.NAME}")
+            return summarise(run_id, header, latest, lambda: locking.held(f"{directory}/{_LOCK}"))
         except (StoreError, OSError):
             with contextlib.suppress(OSError):
-                made = directory.lstat().st_mtime
+                made = os.lstat(directory).st_mtime
                 return RunInfo(run_id, "", "damaged", made, made)
             return None
 
@@ -240,7 +241,10 @@ class FileStore:
 
     def _latest(self) -> str:
         names = self._names()
-        newest = max(self._ages(names), default=None)
+        made = groupby(sorted(filter(ids.begun, names), reverse=True), ids.begun)
+        newest_made = next((found for _, group in made if (found := [*self._ages(group)])), [])
+        chosen = self._ages(name for name in names if not ids.begun(name))  # these do not tell when
+        newest = max([*newest_made, *chosen], default=None)
         if newest is None:
             raise ids.unknown(ids.LATEST, names, self.url)
         return newest[1]
@@ -248,7 +252,7 @@ class FileStore:
     def _ages(self, names: Iterable[str]) -> Iterator[tuple[float, str]]:
         for name in names:
             with contextlib.suppress(StoreError):  # a damaged run has no age
-                yield created(disk.read_json(self.runs / name / _HEADER)), name
+                yield created(disk.read_json(f"{self.runs}/{name}/{_HEADER}")), name
 
     def _result(self, run_id: str) -> dict[str, Any] | None:
         path = self._directory(run_id) / journal.RESULT

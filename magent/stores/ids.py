@@ -13,12 +13,18 @@ from magent.source import did_you_mean
 LATEST = "latest"
 LONGEST = 100
 _SHOWN = 8
+_MADE = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4,}")
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def new_id(now: float, entropy: bytes) -> str:
     """`20261122-141530-7f3a`: the time in UTC, so that ids sort by it, and two random bytes or more in hexadecimal."""
     return f"{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}-{entropy.hex()}"
+
+
+def begun(text: str) -> str:
+    """The time in an id that magent made, as it stands there; "" where somebody else chose the id."""
+    return text[:15] if _MADE.fullmatch(text) else ""
 
 
 def is_id(text: str) -> bool:

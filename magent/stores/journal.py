@@ -91,7 +91,7 @@ def cut(path: Path, end: int) -> None:
         os.truncate(path, end)
 
 
-def backwards(path: Path) -> Iterator[Event]:
+def backwards(path: Path | str) -> Iterator[Event]:
     """The events from the newest back, read in blocks from the end. Raises RunDamaged, OSError."""
     for line in _lines_backwards(path):
         try:
@@ -100,14 +100,14 @@ def backwards(path: Path) -> Iterator[Event]:
             raise RunDamaged(f"{path}: {bad}") from bad
 
 
-def _lines_backwards(path: Path) -> Iterator[bytes]:
-    with open(path, "rb") as file:
-        position, block, rest = file.seek(0, os.SEEK_END), _BLOCK, b""
+def _lines_backwards(path: Path | str) -> Iterator[bytes]:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        position, block, rest = os.fstat(handle).st_size, _BLOCK, b""
         finished = False  # whether a line feed was seen behind `rest`
         while position:
             start = max(0, position - block)
-            file.seek(start)
-            first, *lines = (file.read(position - start) + rest).split(b"\n")
+            first, *lines = (os.pread(handle, position - start, start) + rest).split(b"\n")
             if lines and not finished:
                 lines.pop()
                 finished = True
@@ -115,6 +115,8 @@ def _lines_backwards(path: Path) -> Iterator[bytes]:
             position, block, rest = start, block * 2, first
         if finished:
             yield rest
+    finally:
+        os.close(handle)
 
 
 class FileJournal:

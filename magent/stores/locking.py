@@ -102,7 +102,7 @@ def _holder(handle: int) -> str:
     return f"process {pid} on {host} since {since}"
 
 
-def held(path: Path) -> bool:
+def held(path: Path | str) -> bool:
     """Whether some process, this one included, holds the run just now."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -241,6 +241,21 @@ async def test_latest_passes_over_damaged_runs(store: FileStore) -> None:
     assert await store.resolve("latest") == "a"
 
 
+async def _made(store: FileStore, run_id: str, created: float) -> None:
+    await (await store.create(run_id, {**header(run_id), "created": created}, {"name": "tides"})).close()
+
+
+async def test_latest_by_its_id_passes_over_damaged_runs_and_knows_those_whose_ids_were_chosen(
+    store: FileStore,
+) -> None:
+    for name, created in (("mine", 5.0), ("20261122-141530-7f3a", 7.0), ("20261122-141530-8a01", 8.0)):
+        await _made(store, name, created)
+    ((await write(store, "20261123-000000-aaaa")) / "run.json").unlink()
+    assert await store.resolve("latest") == "20261122-141530-8a01"
+    await _made(store, "yours", 9.0)
+    assert await store.resolve("latest") == "yours"
+
+
 async def test_a_damaged_result_is_damage(store: FileStore) -> None:
     ((await write(store, "a")) / "result.json").write_text("{")
     with pytest.raises(RunDamaged, match=r"result\.json is damaged"):

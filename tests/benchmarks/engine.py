@@ -15,8 +15,8 @@ from magent import app
 from magent.engine import run as lives
 from magent.engine.snapshot import to_json
 from magent.events import Event
+from magent.loading import workflow_of
 from magent.ports import Question
-from magent.records import workflow_of
 from magent.stores.file import FileStore
 from magent.tools.calculator import calculate
 from tests.benchmarks import floors, work

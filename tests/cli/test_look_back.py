@@ -256,3 +256,55 @@ def test_a_run_that_is_driven_is_shown_without_a_command_that_would_be_refused(h
         assert magent(capsys, "runs", "cancel", "r1").code == 0
         assert terminal.end() == 1
         assert "no longer asked" in terminal.text
+
+
+ONCE = """
+    magent: 1
+    name: once
+    nodes:
+      score: {type: parallel, branches: [rules, style], next: each}
+      rules: {run: "echo 7"}
+      style: {run: "echo 8"}
+      each: {type: parallel, for_each: "range(10)", body: cheer, next: tail}
+      cheer: {run: "echo hi"}
+      tail: {type: subgraph, uses: more}
+    subgraphs:
+      more:
+        nodes:
+          a: {set: {x: 1}, next: b}
+          b: {set: {x: 2}, next: c}
+          c: {set: {x: 3}, next: d}
+          d: {set: {x: 4}}
+"""
+
+
+def test_the_history_tells_a_change_once(here: Path, capsys: Any) -> None:
+    here.joinpath("once.yaml").write_text(dedent(ONCE), "utf-8")
+    assert main(["-q", "run", "once.yaml", "--id", "once"]) == 0
+    told = magent(capsys, "runs", "history", "once", "--node", "score").out.splitlines()
+    assert told[1:] == [
+        '       + rules: {"exit_code": 0, "data": "7"}',
+        '       + style: {"exit_code": 0, "data": "8"}',
+        '       + score: {"rules": "…", "style": "…"}',
+    ]
+    whole = json.loads(magent(capsys, "runs", "history", "once", "--node", "score", "--output", "json").out)
+    assert whole[0]["changes"][-1]["after"]["rules"]["stdout"] == "7\n"
+
+
+def test_many_rows_that_went_well_are_told_by_the_node_around_them(here: Path, capsys: Any) -> None:
+    here.joinpath("once.yaml").write_text(dedent(ONCE), "utf-8")
+    assert main(["-q", "run", "once.yaml", "--id", "once"]) == 0
+    told = magent(capsys, "runs", "show", "once").out
+    assert "10 items of cheer" in told
+    assert "[3]" not in told
+    assert "[3] cheer" in magent(capsys, "runs", "show", "once", "-v").out
+
+
+def test_what_holds_a_question_waits(there: Path, capsys: Any) -> None:
+    there.joinpath("held.yaml").write_text(
+        "{magent: 1, name: held, nodes: {p: {type: parallel, branches: [q]}, q: {type: human_input, input: approval}}}"
+    )
+    assert main(["-q", "run", "held.yaml", "--no-input", "--id", "held"]) == 3
+    shown = json.loads(magent(capsys, "runs", "show", "held", "--output", "json").out)
+    assert {visit["path"]: visit["status"] for visit in shown["visits"]} == {"p": "waiting", "q": "waiting"}
+    assert main(["runs", "rm", "held", "--yes"]) == 0

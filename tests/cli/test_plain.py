@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magent.plain import show
+from magent.plain import lean, show
 from magent.spec.loader import load_yaml
 
 KEYS = st.text("abcXYZ _-:#'\"é", max_size=8)
@@ -52,3 +52,14 @@ def test_a_deep_value_is_shown_without_end_of_the_stack() -> None:
     for _ in range(150):
         value = {"a": value}
     assert show(value).count("a") == 150
+
+
+def test_of_a_command_s_result_nothing_is_told_twice() -> None:
+    said = {"exit_code": 0, "stdout": "one\n", "stderr": "", "data": "one"}
+    unread = {"exit_code": 3, "stdout": "half", "stderr": "no", "data": None}
+    mine = {"stdout": "one", "data": "one"}
+    assert lean({"a": [said], "b": unread, "c": mine}) == {
+        "a": [{"exit_code": 0, "data": "one"}],
+        "b": {"exit_code": 3, "stdout": "half", "stderr": "no", "data": None},
+        "c": mine,
+    }

@@ -138,6 +138,7 @@ def test_resume_of_a_completed_run_says_so_with_0(demo: Path, capsys: Any) -> No
     outcome = magent(capsys, "resume", "c1", "--output", "json")
     assert outcome.code == 0
     assert "completed already" in outcome.err
+    assert magent(capsys, "-q", "resume", "c1").err == ""  # cron mails what is said
     assert json.loads(outcome.out)["outputs"]["published"] is True
 
 

@@ -206,3 +206,57 @@ async def test_graphviz_reads_a_run() -> None:
     text = draw.dot(lab.workflow, overlay)
     done = subprocess.run(["dot", "-Tsvg"], input=text, capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+def _started(seq: int, time: float, path: str, number: int = 1) -> Event:
+    return Event(seq, time, "visit.started", {"scope": 0, "node": path, "path": path, "visit": number, "attempt": 1})
+
+
+def _life(seq: int, time: float, what: str) -> Event:
+    return Event(seq, time, f"run.{what}", {})
+
+
+def test_the_time_of_a_node_that_is_tried_again_later_leaves_out_that_nobody_worked() -> None:
+    drawn = workflow("nodes: {a: {run: sleep}}")
+    over = {"scope": 0, "node": "a", "path": "a"}
+    failed = [_started(2, 1.0, "a"), Event(3, 2.0, "visit.failed", over), _life(4, 2.0, "failed")]
+    again = [
+        _life(5, 500.0, "resumed"),
+        _started(6, 501.0, "a"),
+        Event(7, 504.0, "visit.completed", {**over, "next": None}),
+    ]
+    marks = draw.overlay(drawn, [*failed, *again]).node(drawn.root, "a")
+    assert marks is not None
+    assert (marks.visits, marks.status, marks.seconds) == (1, "completed", 4.0)
+
+
+def test_a_killed_life_counts_until_its_last_event_and_a_person_s_time_as_it_passes() -> None:
+    drawn = workflow("nodes: {a: {run: sleep, next: q}, q: {type: human_input, input: approval}}")
+    work = [_started(2, 1.0, "a"), Event(3, 3.0, "visit.retry", {"scope": 0, "path": "a", "at": 3.0, "error": {}})]
+    back = [_life(4, 100.0, "resumed"), _started(5, 100.0, "a")]
+    done = Event(6, 101.0, "visit.completed", {"scope": 0, "node": "a", "path": "a", "next": "q"})
+    asked = [
+        _started(7, 101.0, "q"),
+        Event(8, 101.0, "visit.waiting", {"scope": 0, "path": "q"}),
+        _life(9, 101.0, "waiting"),
+    ]
+    answered = [
+        _life(10, 200.0, "resumed"),
+        Event(11, 201.0, "visit.completed", {"scope": 0, "node": "q", "path": "q", "next": None}),
+    ]
+    found = draw.overlay(drawn, [*work, *back, done, *asked, *answered])
+    a, q = found.node(drawn.root, "a"), found.node(drawn.root, "q")
+    assert a is not None
+    assert q is not None
+    assert (a.seconds, q.seconds) == (3.0, 100.0)
+
+
+def test_what_holds_a_question_waits_and_runs_again_in_the_next_life() -> None:
+    drawn = workflow("nodes: {p: {type: parallel, branches: [q]}, q: {type: human_input, input: approval}}")
+    opened = Event(2, 1.0, "visit.started", {"scope": 0, "node": "p", "path": "p", "visit": 1, "branches": [0]})
+    asked = Event(4, 1.0, "visit.waiting", {"scope": 1, "path": "q"})
+    first = [opened, _started(3, 1.0, "q"), asked, _life(5, 1.0, "waiting")]
+    told = {name: marks.status for (_, name), marks in draw.overlay(drawn, first).nodes.items()}
+    assert told["p"] == "waiting"
+    resumed = draw.overlay(drawn, [*first, _life(6, 2.0, "resumed")])
+    assert {name: marks.status for (_, name), marks in resumed.nodes.items()}["p"] == "running"

@@ -138,13 +138,13 @@ def test_what_goes_on_stands_below_and_what_only_ends_beside() -> None:
 LONG = "state.x == '" + "long " * 40 + "'"
 
 
-def test_a_condition_that_does_not_fit_is_told_in_full_below() -> None:
+def test_a_condition_that_does_not_fit_is_told_in_full_below_with_its_node() -> None:
     picture = lines(
         f'nodes: {{a: {{set: {{x: 1}}, next: [{{to: b, when: "{LONG}"}}, {{to: end}}]}}, b: {{wait: 1s}}}}', 60
     )
     assert any("…[1]" in line for line in picture)
     note = picture[picture.index(next(line for line in picture if line.startswith("[1] "))) :]
-    assert " ".join(" ".join(note).removeprefix("[1] ").split()) == " ".join(LONG.split())
+    assert " ".join(" ".join(note).removeprefix("[1] a: ").split()) == " ".join(LONG.split())
 
 
 def test_no_condition_is_lost_where_there_is_little_room() -> None:
@@ -205,6 +205,7 @@ def test_frames_without_room_are_drawn_apart() -> None:
     assert sum("│ n40 " in line for line in picture) == 1
 
 
+@pytest.mark.untraced
 def test_the_nest_may_be_as_deep_as_a_file_allows() -> None:
     nodes: dict[str, Any] = {
         f"n{depth}": {"type": "loop", "for_each": [1], "body": f"n{depth + 1}"} for depth in range(1100)
@@ -292,6 +293,7 @@ def _when(draw_: Any) -> dict[str, Any]:
     return {"when": _label(draw_)} if draw_(st.booleans()) else {}
 
 
+@pytest.mark.untraced
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(graphs(), st.integers(LEAST_COLUMNS, 130))
 def test_every_node_stands_once_and_every_edge_can_be_followed(nodes: dict[str, Any], columns: int) -> None:

@@ -49,8 +49,23 @@ class Telling(httpx2.AsyncBaseTransport):
 
     def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
         self._inner = inner
+        self._beside: set[asyncio.Task[None]] = set()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The SDK waits for a notice to be taken before it sends anything else; for one that says a call is given up
+        it need not."""
+        if _method(request) == "notifications/cancelled":
+            task = asyncio.create_task(self._told_beside(request))
+            self._beside.add(task)
+            task.add_done_callback(self._beside.discard)
+            return httpx2.Response(202)
+        return await self._told(request)
+
+    async def _told_beside(self, request: httpx2.Request) -> None:
+        response = await self._told(request)
+        await response.aclose()
+
+    async def _told(self, request: httpx2.Request) -> httpx2.Response:
         try:
             return await self._asked(request)
         except httpx2.TransportError as error:
@@ -59,7 +74,8 @@ class Telling(httpx2.AsyncBaseTransport):
             return _error(HTTP_FAILED, f"no answer within {_NOTICE:g}s")
 
     async def _asked(self, request: httpx2.Request) -> httpx2.Response:
-        async with asyncio.timeout(_NOTICE if _is_notice(request) else None):
+        brief = request.method == "DELETE" or _method(request).startswith("notifications/")
+        async with asyncio.timeout(_NOTICE if brief else None):
             response = await self._inner.handle_async_request(request)
             if response.is_error:
                 return await _refused(request, response)
@@ -68,14 +84,15 @@ class Telling(httpx2.AsyncBaseTransport):
             return response
 
     async def aclose(self) -> None:
+        for task in self._beside:
+            task.cancel()
         await self._inner.aclose()
 
 
-def _is_notice(request: httpx2.Request) -> bool:
-    """What awaits no answer; the SDK sends nothing else until it was taken."""
-    if request.method == "POST":
-        return isinstance(message := json.loads(request.content), dict) and "id" not in message
-    return request.method == "DELETE"
+def _method(request: httpx2.Request) -> str:
+    """The message's; "" where it is an answer, or there is none."""
+    message = json.loads(request.content) if request.method == "POST" else None
+    return str(message.get("method", "")) if isinstance(message, dict) else ""
 
 
 async def _read(response: httpx2.Response) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import sys
@@ -58,6 +59,7 @@ class Terminal:
         self.raw = ""  # all that the child wrote
         self.screen = pyte.HistoryScreen(columns, rows, history=100_000, ratio=1)
         self._stream = pyte.Stream(self.screen)
+        self._above: tuple[list[str], Any, Any, int] = ([], None, None, columns)
         self.child: Any = pexpect.spawn(
             command[0],
             list(command[1:]),
@@ -95,8 +97,18 @@ class Terminal:
     @property
     def history(self) -> list[str]:
         """The lines that scrolled away, and those on the screen."""
-        above = ["".join(line[x].data for x in range(self.screen.columns)) for line in self.screen.history.top]
-        return _trimmed([*above, *self.screen.display])
+        return _trimmed([*self._scrolled_away(), *self.screen.display])
+
+    def _scrolled_away(self) -> list[str]:
+        """Put together once a line: this is asked again and again while something is waited for."""
+        top, columns = self.screen.history.top, self.screen.columns
+        known, first, last, width = self._above
+        same = known and len(known) <= len(top) and top[0] is first and top[len(known) - 1] is last
+        if not same or columns != width:
+            known = []
+        known += ["".join(line[x].data for x in range(columns)) for line in itertools.islice(top, len(known), None)]
+        self._above = (known, top[0], top[-1], columns) if top else ([], None, None, columns)
+        return known
 
     @property
     def text(self) -> str:
@@ -122,10 +134,11 @@ class Terminal:
         """Until the text is on the screen (or what scrolled off it), or the function of this says yes."""
         end = time.monotonic() + patience
         there = seen if callable(seen) else lambda terminal: seen in terminal.text
+        alive = True
         while not there(self):
-            alive = self.read()
-            if not there(self) and (not alive or time.monotonic() > end):
+            if not alive or time.monotonic() > end:
                 pytest.fail(f"{seen!r} was not seen; the screen shows:\n" + "\n".join(self.history))
+            alive = self.read()
 
     def type(self, *steps: str | tuple[str, str]) -> None:
         """Sends keys; of a pair, waits for the first text to be seen before it sends the second."""

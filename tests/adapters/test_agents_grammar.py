@@ -87,6 +87,7 @@ def test_a_pattern_that_a_grammar_may_not_know_is_left_out(pattern: str) -> None
     assert bound_pattern(pattern) is None
 
 
+@pytest.mark.untraced
 @given(st.from_regex(r"\A\^?([a-c]|\\d|[.]|[(]a[)]|a[*]|b[+]|c[?]|d\{2,\}){1,6}\$?\Z"), st.data())
 def test_what_a_bounded_pattern_matches_the_given_one_finds(pattern: str, data: st.DataObject) -> None:
     made = bound_pattern(pattern)

@@ -490,6 +490,7 @@ async def test_external_work_is_on_the_disk_before_it_begins_in_every_durability
     assert sync
 
 
+@pytest.mark.untraced
 async def test_a_chain_of_many_nodes_and_a_nest_of_many_scopes_need_no_stack() -> None:
     chain = "".join(f"  n{i}: {{set: {{x: {i}}}, next: n{i + 1}}}\n" for i in range(3000))
     run = await ran(f"nodes:\n{chain}  n3000: {{set: {{x: done}}}}\n")
@@ -499,6 +500,7 @@ async def test_a_chain_of_many_nodes_and_a_nest_of_many_scopes_need_no_stack() -
     assert run.status == "completed"
 
 
+@pytest.mark.untraced
 async def test_thousands_of_branches_are_fine() -> None:
     run: Run = await ran("nodes: {e: {type: parallel, for_each: 'range(5000)', body: b}, b: {run: [x]}}")
     assert len(run.outputs["e"]) == 5000

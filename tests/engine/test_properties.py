@@ -7,6 +7,7 @@ import json
 import random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -51,6 +52,7 @@ def summary(run: Run) -> dict[str, Any]:
     }
 
 
+@pytest.mark.untraced
 @quick
 @given(seeds, seeds, st.integers(1, 16))
 def test_timing_and_concurrency_never_change_the_result(seed: int, timing: int, width: int) -> None:

@@ -191,6 +191,7 @@ def test_ten_thousand_nodes_are_looked_at_in_a_moment_and_thousands_of_mistakes_
         assert time.process_time() - start < 10  # a bound for hanging, not a measure
 
 
+@pytest.mark.untraced
 def test_a_list_of_a_hundred_thousand_names_is_one_problem() -> None:
     document = {"magent": 1, "name": "x", "nodes": {"a": {"run": "x", "next": ["b"] * 100_000}}}
     (problem,) = validate(document, "workflow")

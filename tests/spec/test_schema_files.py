@@ -167,6 +167,7 @@ VALUES = st.sampled_from(
 )
 
 
+@pytest.mark.untraced
 @settings(deadline=None, max_examples=400)
 @given(st.data())
 def test_a_document_changed_at_random_is_judged_as_the_library_judges_it(data: st.DataObject) -> None:

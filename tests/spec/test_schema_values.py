@@ -214,6 +214,7 @@ def test_a_value_that_unfolds_its_schema_without_measure_ends() -> None:
     assert time.process_time() - start < 60
 
 
+@pytest.mark.untraced
 def test_a_large_value_is_checked() -> None:
     schema = {"type": "array", "items": {"type": "integer"}}
     assert check_value(schema, list(range(300_000))) == []
@@ -345,6 +346,7 @@ def schemas() -> st.SearchStrategy[Any]:
     return st.recursive(st.one_of(st.booleans(), plain), larger, max_leaves=6)
 
 
+@pytest.mark.untraced
 @settings(deadline=None, max_examples=400)
 @given(schemas(), VALUES)
 def test_a_value_is_judged_as_the_library_judges_it(schema: Any, value: Any) -> None:

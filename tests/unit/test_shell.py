@@ -651,6 +651,7 @@ MARKERS = [
 ]
 
 
+@pytest.mark.untraced
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from([*GLUE, "{{ x }}", "{{ x }}", " {{ x }} "]), min_size=2, max_size=9),

@@ -23,6 +23,7 @@ from magent.events import Event
 from magent.forecast import forecast
 from magent.life import Options, lead
 from magent.loading import check, workflow_of
+from magent.masks import frozen_of
 from magent.model import Workflow
 from magent.outcome import Result, result_of
 from magent.outfit import Outfit
@@ -124,10 +125,11 @@ async def _created(
     store: RunStore, workflow: Workflow, inputs: Mapping[str, Any], created: float, outfit: Outfit, wanted: str | None
 ) -> Journal:
     """A new record. Ids are short: where two runs of one second draw the same, the later draws again."""
+    kept = frozen_of(workflow, outfit.hidden)
     for left in reversed(range(50 if wanted is None else 1)):
         run_id = new_id(created, os.urandom(2)) if wanted is None else wanted
         try:
-            return await store.create(run_id, _header(workflow, run_id, inputs, created, outfit), workflow.frozen)
+            return await store.create(run_id, _header(workflow, run_id, inputs, created, outfit), kept)
         except UsageError:
             if not left:
                 raise
@@ -194,7 +196,7 @@ def _header(
     return {
         "run_id": run_id,
         "workflow": workflow.name,
-        "file": workflow.file,
+        "file": outfit.hidden.hide(workflow.file),
         "digest": hashlib.sha256(frozen).hexdigest(),
         "inputs": outfit.mask(dict(inputs)) if outfit.mask else dict(inputs),
         "created": created,

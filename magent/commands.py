@@ -10,6 +10,7 @@ from typing import Any
 
 from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError, Value
+from magent.keys import GUARD
 from magent.model import Run
 from magent.ports import Executor
 
@@ -46,7 +47,7 @@ async def perform(work: Run, names: Mapping[str, Any], around: Surroundings) -> 
     )
     done = {"exit_code": result.exit_code, "stdout": result.stdout, "stderr": result.stderr}
     if work.ok_exit_codes is not None and result.exit_code not in work.ok_exit_codes:
-        tail = (result.stderr.strip() or result.stdout.strip())[-_SHOWN:]
+        tail = GUARD.hide(result.stderr.strip() or result.stdout.strip())[-_SHOWN:]  # no piece of a secret stays
         message = f"the command ended with exit code {result.exit_code}" + (f": {tail}" if tail else "")
         raise WorkFailed(Failure("exit", message, data={**done, "data": None}))
     return {**done, "data": _parsed(result.stdout, work.parse)}

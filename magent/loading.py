@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from magent import settings
 from magent.errors import InvalidWorkflow
+from magent.keys import GUARD
 from magent.model import Workflow
 from magent.ports import Record
-from magent.source import Problem, sort_key
+from magent.source import Position, Problem, sort_key
 from magent.spec.build import build
 from magent.spec.checks import check as check_bundle
 from magent.spec.loader import Bundle, load_data
@@ -44,7 +45,9 @@ def read(source: str | os.PathLike[str] | Mapping[str, Any], name: str | None = 
 
 def workflow_of(record: Record) -> Workflow:
     """The workflow that the run started with. Raises RunDamaged."""
-    return build(Bundle.from_json(record.workflow))
+    bundle = Bundle.from_json(record.workflow)
+    _guard(bundle)
+    return build(bundle)
 
 
 def check(path: str) -> tuple[list[Problem], Sources]:
@@ -58,5 +61,26 @@ def check(path: str) -> tuple[list[Problem], Sources]:
 
 
 def _problems(bundle: Bundle) -> list[Problem]:
-    found = {(each.code, each.position, each.message): each for each in [*bundle.problems, *check_bundle(bundle)]}
+    told = [*bundle.problems, *check_bundle(bundle), *_secrets_in(bundle)]
+    found = {(each.code, each.position, each.message): each for each in told}
     return sorted(found.values(), key=sort_key)
+
+
+def _secrets_in(bundle: Bundle) -> Iterator[Problem]:
+    """Warnings where a file holds the value of a secret."""
+    _guard(bundle)
+    words = GUARD.words()
+    for name, lines in bundle.sources.items() if words else ():
+        for number, line in enumerate(lines, 1):
+            for start, _ in words.spans(line)[:1]:
+                message = "the value of a secret stands here, and is not kept with a run: a resume finds `***` instead"
+                hint = "read it from the environment: {{ secrets.NAME }}"
+                place = Position(name, number, start + 1)
+                yield Problem("secret-in-file", message, place, hint=hint, severity="warning")
+
+
+def _guard(bundle: Bundle) -> None:
+    """From now on nothing shows the secrets that the files list."""
+    for document in bundle.documents.values():
+        listed = document.data.get("secrets")
+        GUARD.add(listed if isinstance(listed, list) else ())

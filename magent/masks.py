@@ -11,11 +11,14 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from magent.errors import MagentError, UsageError
 from magent.events import Event
 from magent.hiding import MASK, Words
 from magent.keys import GUARD, values
 from magent.model import Workflow
 from magent.ports import Sink
+from magent.spec.build import build
+from magent.spec.loader import Bundle
 
 Mask = Callable[[Any], Any]
 
@@ -37,6 +40,34 @@ def words_of(workflow: Workflow) -> Words:
     names = names_of(workflow)
     GUARD.add(names)
     return Words(values(os.environ, names).values())
+
+
+def frozen_of(workflow: Workflow, words: Words) -> Mapping[str, Any]:
+    """The workflow as its run keeps it: without secrets that stand in its files, which a resume does not see there.
+    Raises UsageError where the workflow would be another one without them."""
+    frozen = workflow.frozen
+    if not words:
+        return frozen
+    mask = mask_of(words)
+    kept = {**frozen, **{name: _documents(frozen[name], mask) for name in ("documents", "libraries")}}
+    if kept == frozen:
+        return frozen
+    try:
+        same = _names(build(Bundle.from_json(kept))) == _names(workflow)
+    except MagentError:
+        same = False
+    if not same:
+        message = f"the value of a secret is part of a name in {workflow.file or workflow.name}"
+        raise UsageError(message, "a run keeps its workflow, but never a secret: take it out of the file")
+    return kept
+
+
+def _documents(documents: Mapping[str, Any], mask: Mask) -> dict[str, Any]:
+    return {key: {**document, "data": mask(document["data"])} for key, document in documents.items()}
+
+
+def _names(workflow: Workflow) -> dict[str, list[str]]:
+    return {key: [*graph.nodes, *graph.agents, *graph.tools] for key, graph in workflow.graphs.items()}
 
 
 def masker(secrets: Iterable[str]) -> Mask | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from magent.agents.base import AgentEnvironment, BaseAgent, OnText, failed, find
 from magent.agents.envelope import Envelope, Opened, envelope_of
 from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError, Value
+from magent.keys import GUARD
 from magent.model import AgentSpec
 from magent.ports import Message, ProcessResult, Reply, Request, Usage
 
@@ -117,8 +119,8 @@ class CommandAgent(BaseAgent):
     def _refused(self, program: str, opened: Opened, result: ProcessResult) -> Failure:
         status = opened.status
         ended = f" (exit code {result.exit_code})" if result.exit_code else ""
-        message = f"{program} failed{ended}: {(opened.error or '')[:_TAIL]}"
-        data = {"exit_code": result.exit_code, "stdout": result.stdout[-_TAIL:], "stderr": result.stderr[-_TAIL:]}
+        message = f"{program} failed{ended}: {GUARD.hide(opened.error or '')[:_TAIL]}"
+        data = {"exit_code": result.exit_code, "stdout": _tail(result.stdout), "stderr": _tail(result.stderr)}
         kind = "rate_limit" if status == 429 else "timeout" if status in (408, 504) else "agent"
         final = status is not None and 400 <= status < 500 and status not in _PASSES
         return Failure(kind, message, data=data, retry_after=opened.retry_after, final=final)
@@ -132,6 +134,17 @@ class CommandAgent(BaseAgent):
         )
 
     # ---- the call
+
+    async def reach(self, online: bool) -> str:  # noqa: ARG002
+        """Whether the program is there; it is not started."""
+        program = str(self.settings["command"][0])
+        if "{{" in program:
+            return "the program is known when it is asked"
+        environ = {**self.environment.child_environ, **(self.settings.get("env") or {})}
+        found = shutil.which(os.path.expanduser(program), path=str(environ.get("PATH", os.defpath)))
+        if found is None:
+            raise failed(f"'{program}' was not found", "is it installed, and on the PATH?", final=True)
+        return f"{found}, opened as {self.envelope.name}" if self.envelope else found
 
     def _arguments(self, command: Value, names: Mapping[str, Any]) -> list[str]:
         try:
@@ -199,7 +212,12 @@ def _keep_quiet(text: str) -> None:
 
 
 def _bad_exit(program: str, result: ProcessResult) -> WorkFailed:
-    said = (result.stderr.strip() or result.stdout.strip())[-_TAIL:]
+    said = _tail(result.stderr.strip() or result.stdout.strip())
     ending = f": {said}" if said else ", and said nothing"
-    data = {"exit_code": result.exit_code, "stdout": result.stdout[-_TAIL:], "stderr": result.stderr[-_TAIL:]}
+    data = {"exit_code": result.exit_code, "stdout": _tail(result.stdout), "stderr": _tail(result.stderr)}
     return failed(f"{program} ended with exit code {result.exit_code}{ending}", data=data)
+
+
+def _tail(text: str) -> str:
+    """The end of it, in which no piece of a secret stays."""
+    return GUARD.hide(text)[-_TAIL:]

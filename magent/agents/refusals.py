@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from magent.agents.base import failed
 from magent.events import WorkFailed
+from magent.keys import GUARD
 
 _SAID = 600  # characters of what a server said that are shown
 _PASSES = frozenset((408, 409, 425, 429))  # of the refusals: what may be granted when asked again
@@ -28,7 +29,7 @@ _NEVER = ("insufficient_quota", "billing_hard_limit_reached", "credit balance is
 def explain(error: Exception, agent: str, model_id: str, place: str, key: str) -> WorkFailed:
     """The failure that stands for `error`. The key never shows in it."""
     said = _said(error)
-    said = said.replace(key, "***") if len(key) > 3 else said
+    said = GUARD.hide(said.replace(key, "***") if len(key) > 3 else said)
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return _by_status(status, said[:_SAID], error, agent, model_id, place)

@@ -20,6 +20,7 @@ from typing import Any, TextIO
 
 from magent import cells
 from magent.errors import InvalidWorkflow, MagentError
+from magent.keys import GUARD
 from magent.source import Problem, render
 
 _TO_TYPE = re.compile(r"(^|[ `'])(magent [a-z]|[$] |-\S+ \S+=)")  # a line, or flags, that somebody may copy
@@ -100,6 +101,7 @@ class Console:
 
     def drawn(self, shown: str) -> None:
         """A result whose foreign parts are neutral already. Raises MagentError where stdout takes no more."""
+        shown = GUARD.hide(shown)
         try:
             self._out.write(shown if shown.endswith("\n") else shown + "\n")
             self._out.flush()
@@ -150,7 +152,7 @@ class Console:
 
     def told(self, text: str, *styles: str) -> None:
         """A sentence that is told even with --quiet, fitted to the window."""
-        self.hint(self.fitted(text), *styles)
+        self.hint(self.fitted(GUARD.hide(text)), *styles)
 
     def suggest(self, command: str, what: str) -> None:
         """A command to type next, whole on a line of its own, and what it does."""
@@ -174,7 +176,7 @@ class Console:
         begin = "\n" if self._unfinished and not redraws else ""
         self._unfinished = redraws and not text.endswith("\n")
         try:
-            self._err.write(begin + text)
+            self._err.write(begin + GUARD.hide(text))
             self._err.flush()
         except OSError:
             self._abandon(self._err)
@@ -194,7 +196,7 @@ class Console:
         if self.settings.verbose:
             import traceback
 
-            self.raw(neutral("".join(traceback.format_exception(error))))
+            self.raw(neutral(GUARD.hide("".join(traceback.format_exception(error)))))
         if isinstance(error, InvalidWorkflow):
             self.problems(error.problems, error.sources)
         if isinstance(error, MagentError):
@@ -202,7 +204,7 @@ class Console:
             if error.hint:
                 self.told(f"  {error.hint}")
             return error.exit_code
-        self.hint(f"magent: internal error: {type(error).__name__}: {one_line(str(error))}", "red")
+        self.hint(f"magent: internal error: {type(error).__name__}: {one_line(GUARD.hide(str(error)))}", "red")
         if not self.settings.verbose:
             self.hint("  run with --verbose for the traceback")
         return 1

@@ -114,7 +114,10 @@ class Child:
 
     def last_words(self) -> str:
         """What it printed last on stderr, in a line; "" where that is nothing."""
-        lines = [line for line in self._tail.kept.decode("utf-8", "replace").splitlines() if line.strip()]
+        kept = self._tail.kept.decode("utf-8", "replace")
+        if len(self._tail.kept) == _KEPT:  # what was cut through may be the rest of a secret
+            kept = kept.partition("\n")[2] or kept.partition(" ")[2]
+        lines = [line for line in kept.splitlines() if line.strip()]
         return one_line(" / ".join(lines[-5:]), 500)
 
     async def settled(self) -> None:

@@ -81,8 +81,8 @@ class Toolbox:
         self._specs = specs
         self._make = make_set
         self._sets: dict[str, Toolset] = {}
-        self._open: dict[str, dict[str, Tool]] = {}
-        self._opening = asyncio.Lock()
+        self._open: dict[str, Mapping[str, Tool]] = {}
+        self._opening: dict[str, asyncio.Lock] = {}
 
     def check(self, name: str) -> None:
         """Raises UsageError for a name that can never be a tool or several, as far as that is known without asking a
@@ -95,9 +95,7 @@ class Toolbox:
     async def tool(self, name: str) -> Tool:
         """One tool. Raises UsageError, WorkFailed (`tool`)."""
         entry = name.partition(".")[0]
-        tools = self._open.get(entry)
-        if tools is None:
-            tools = await self._opened(entry)
+        tools = await self._opened(entry)
         if name not in tools:
             if name == entry:
                 raise UsageError(f"'{name}' is several tools: name one of them", f"there are: {', '.join(tools)}")
@@ -116,15 +114,16 @@ class Toolbox:
         return found
 
     async def _opened(self, entry: str) -> dict[str, Tool]:
-        if entry not in self._open:
-            made = self._set(entry)
-            async with self._opening:
-                if entry not in self._open:
-                    settings = self._specs[entry].settings
-                    inner = await made.open()
-                    names = {_dotted(entry, name): tool for name, tool in inner.items()}
-                    self._open[entry] = {name: Dressed(tool, name, settings) for name, tool in names.items()}
-        return self._open[entry]
+        """What a server has may change. Its description in the workflow is not that of each of its tools."""
+        made = self._set(entry)
+        async with self._opening.setdefault(entry, asyncio.Lock()):
+            if entry not in self._open:
+                self._open[entry] = await made.open()
+        inner = self._open[entry]
+        settings = self._specs[entry].settings
+        several = {key: value for key, value in settings.items() if key != "description"}
+        names = {_dotted(entry, name): tool for name, tool in inner.items()}
+        return {name: Dressed(tool, name, settings if name == entry else several) for name, tool in names.items()}
 
     def _set(self, entry: str) -> Toolset:
         if entry not in self._sets:
@@ -139,10 +138,11 @@ class Toolbox:
         return UsageError(f"no tool is named '{name}'", hint)
 
     async def close(self) -> None:
-        for made in self._sets.values():
-            await made.close()
+        """Idempotent; all at once, as a server takes a moment to end."""
+        sets = list(self._sets.values())
         self._sets.clear()
         self._open.clear()
+        await asyncio.gather(*(made.close() for made in sets))
 
 
 def _dotted(entry: str, inner: str) -> str:

@@ -27,8 +27,8 @@ class Toolset(Protocol):
     """What one entry of `tools` comes to: one tool, or a server's or a group's."""
 
     async def open(self) -> Mapping[str, Tool]:
-        """Its tools by their names within it (`read`); one that stands alone under "". Called once. Raises WorkFailed
-        (`tool`)."""
+        """Its tools by their names within it (`read`); one that stands alone under "". Called once: the mapping changes
+        where they do. Raises WorkFailed (`tool`)."""
         ...
 
     async def close(self) -> None:

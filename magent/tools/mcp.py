@@ -68,7 +68,7 @@ class McpServer:
         self._closed = False
 
     async def open(self) -> Mapping[str, McpTool]:
-        """Its tools, as they were listed last. Raises WorkFailed (`tool`)."""
+        """Its tools; the mapping changes when the server says that they do. Raises WorkFailed (`tool`)."""
         if self._taken is None:
             await self._linked()
         return self.tools

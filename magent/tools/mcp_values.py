@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from magent.keys import GUARD
 from magent.spec.schema import check_schema, check_value
 from magent.tools.base import failed, size
 from magent.tools.mcp_words import one_line
@@ -62,7 +63,7 @@ def value_of(tool: str, result: CallToolResult, output: Mapping[str, Any] | None
     images and the like are only described. Raises WorkFailed (`tool`) where the server says that it failed, or gives
     what does not fit its own schema, is no JSON, or too large."""
     if result.is_error:
-        said = "\n".join(part["text"] for part in _parts(result) if part["type"] == "text").strip()
+        said = GUARD.hide("\n".join(part["text"] for part in _parts(result) if part["type"] == "text").strip())
         said = said if len(said) <= _LONGEST_TEXT else said[: _LONGEST_TEXT - 1] + "…"
         raise failed(f"'{tool}' failed: {said or 'the server does not say why'}")
     value = _bare(result, output) if result.structured_content is not None else _from_parts(_parts(result))

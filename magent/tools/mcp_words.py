@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from magent.durations import parse
+from magent.keys import GUARD
 from magent.tools.base import failed
 
 CALL_TIMEOUT = 120.0  # seconds
@@ -22,8 +23,9 @@ class SessionGone(Exception):
 
 
 def one_line(text: str, most: int) -> str:
-    """The text on one line of at most so many characters, without what would steer a terminal."""
-    plain = " ".join(_STEERING.sub("", text).split())
+    """The text on one line of at most so many characters, without what would steer a terminal; secrets are hidden
+    before it is cut, so that no piece of one stays."""
+    plain = " ".join(_STEERING.sub("", GUARD.hide(text)).split())
     plain = "".join(char if char.isprintable() else "�" for char in plain)
     return plain if len(plain) <= most else plain[: most - 1] + "…"
 

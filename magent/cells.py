@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 
 def width(text: str) -> int:
     """The columns of a text that holds nothing a terminal obeys."""
@@ -27,6 +29,12 @@ def cut(text: str, columns: int, *, mark: str = "…") -> str:
         kept += character
         taken += wide
     return kept + mark
+
+
+def is_ascii_locale() -> bool:
+    """Whether the locale was said to be one without Unicode, whatever Python makes of it for itself."""
+    coerced = os.environ.get("LC_CTYPE", "").replace("C.UTF-8", "")  # Python's own doing, where LANG is C
+    return (os.environ.get("LC_ALL") or coerced or os.environ.get("LANG")) in ("C", "POSIX")
 
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:

@@ -50,7 +50,7 @@ class Options:
     human: Human | Callable[[Question], Any] | None = None
     color: bool = True
     on_run: Callable[[Run], None] | None = None  # is handed the run, as earlier lives left it, before this one begins
-    on_stop: Callable[[], None] | None = None  # a signal was heard: what is at work is being ended
+    on_stop: Callable[[], None] | None = None  # a signal or Ctrl-C was heard: what is at work is being ended
     on_terminal: Callable[[Terminal], None] | None = None  # is handed the terminal's prompts before the run begins
     on_download: Callable[[str, int, int], None] | None = None  # what, bytes done, bytes in all
 
@@ -73,12 +73,18 @@ async def lead(
     services = outfit.services(run)
     driver = Driver(run, recorder, services, Chain(()), clock, width=width, stop_after=options.stop_after)
     answers = AnswersFile(options.answers, clock) if options.answers else None
-    driver.human = _people(driver, outfit, options, answers)
+
+    def halt(stop: Stop) -> None:
+        driver.halt(stop)
+        if options.on_stop is not None:
+            options.on_stop()
+
+    driver.human = _people(driver, outfit, options, answers, halt)
     outfit.on_text = driver.text
     if options.on_run is not None:
         options.on_run(run)
     try:
-        with _signals(driver, options.on_stop), _obeying(driver, journal):
+        with _signals(halt), _obeying(driver, journal):
             await life(driver)
         result = result_of(run, str(journal.directory), store)
         if answers is not None and run.status in ("completed", "failed"):
@@ -90,13 +96,15 @@ async def lead(
         await journal.close()
 
 
-def _people(driver: Driver, outfit: Outfit, options: Options, answers: AnswersFile | None) -> Human:
+def _people(
+    driver: Driver, outfit: Outfit, options: Options, answers: AnswersFile | None, halt: Callable[[Stop], None]
+) -> Human:
     humans: list[Human] = [] if answers is None else [answers]
     if options.human is not None:
         humans.append(handler(options.human, outfit.clock))
     elif options.interactive:
         stop = Stop("interrupted", signal=signal.SIGINT)
-        terminal = Terminal(outfit.clock, lambda: driver.halt(stop), color=options.color)
+        terminal = Terminal(outfit.clock, lambda: halt(stop), color=options.color)
         if options.on_terminal is not None:
             options.on_terminal(terminal)
         nodes = (node for graph in driver.run.workflow.graphs.values() for node in graph.nodes.values())
@@ -131,20 +139,14 @@ def _obeying(driver: Driver, journal: Journal) -> Iterator[None]:
 
 
 @contextmanager
-def _signals(driver: Driver, on_stop: Callable[[], None] | None) -> Iterator[None]:
+def _signals(halt: Callable[[Stop], None]) -> Iterator[None]:
     """Ctrl-C and SIGTERM end this life of the run in good order. Outside the main thread, nothing is caught."""
-
-    def heard(stop: Stop) -> None:
-        driver.halt(stop)
-        if on_stop is not None:
-            on_stop()
-
     loop = asyncio.get_running_loop()
     caught: list[signal.Signals] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         stop = Stop("interrupted", signal=number)
         try:
-            loop.add_signal_handler(number, heard, stop)
+            loop.add_signal_handler(number, halt, stop)
         except (ValueError, RuntimeError, NotImplementedError):
             break
         caught.append(number)

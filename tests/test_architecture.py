@@ -42,8 +42,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "answers": ("schema", "flags", "whole", "document", "__init__"),
     "cli": (
         "__init__", "verbs", "declared", "guess", "help", "complete", "complete_runs", "console", "parser", "main",
-        "flags", "files", "inputs", "progress", "board", "beside", "paint", "story", "screen", "download",
-        "live", "results", "reports", "execution",
+        "flags", "files", "inputs", "chunks", "progress", "board", "beside", "paint", "story", "screen", "download",
+        "dated", "live", "results", "reports", "execution",
         "tables", "people", "questions", "visits",
         "run", "resume", "respond", "validate", "graph", "runs", "runs_show", "runs_history", "runs_end", "checkpoints",
         "schema", "roles", "completion",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import re
+import select
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
@@ -14,6 +17,8 @@ from magent.cli.console import neutral
 
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _LONGEST = 4096  # characters of a line that does not end
+_BLOCK = 65536
+_LAST_BLOCKS = 16  # that are read once nobody here writes any more
 
 
 class Beside(io.RawIOBase):
@@ -51,6 +56,30 @@ class Beside(io.RawIOBase):
 def plain(line: str) -> str:
     """The line as a terminal would show it in the end, without colours."""
     return neutral(_SEQUENCE.sub("", line.rstrip("\r").rpartition("\r")[2]))
+
+
+@contextmanager
+def piped(real: TextIO, tell: Callable[[str], None]) -> Iterator[int]:
+    """A descriptor: what is written there, by anyone who inherits it too, goes to `tell`, line by line."""
+    (source, sink), (over, end) = os.pipe(), os.pipe()  # a child that lives on may hold `sink`: it tells no end
+    raw = Beside(real, tell)
+
+    def read() -> None:
+        left = _LAST_BLOCKS
+        while left and source in (ready := select.select([source, over], [], [])[0]):
+            raw.write(os.read(source, _BLOCK))
+            left -= over in ready
+        raw.finish()
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        yield sink
+    finally:
+        os.close(end)
+        reader.join()
+        for descriptor in (sink, source, over):
+            os.close(descriptor)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from magent.cli.console import one_line
-from magent.cli.progress import STEPS, agent_of, step_of, total
+from magent.cli.progress import STEPS, agent_of, ended_as_failed, step_of, total
 from magent.engine.fold import Run
 from magent.engine.scopes import Visit
 from magent.events import Event
@@ -213,7 +213,8 @@ class Board:
             self.steps += event.type != "visit.skipped" and not isinstance(spot.node, (Start, End))
         self._spend(spot, event.data)
         self._close(spot)
-        failed = event.type == "visit.failed" and "caught" not in event.data
+        uncaught = event.type == "visit.failed" and "caught" not in event.data
+        failed = uncaught or ended_as_failed(event) is not None
         if spot.parent is not None and (failed or self._places.is_last(path, event.data.get("next"))):
             spot.parent.ended += 1
             spot.parent.failed += failed

@@ -111,6 +111,30 @@ class Console:
             self._abandon(self._out)
             raise MagentError(f"stdout cannot be written: {error.strerror}") from error
 
+    @contextlib.contextmanager
+    def results_apart(self, descriptor: int) -> Iterator[None]:
+        """Meanwhile what others write to descriptor 1, C libraries or children that inherit it, goes to `descriptor`;
+        results go where they always do."""
+        try:
+            out, handle = self._out, self._out.fileno()
+            kept = os.dup(handle) if handle == 1 else -1
+            out.flush()
+            os.dup2(descriptor, 1)
+        except (OSError, ValueError):
+            kept = -1
+        if kept < 0:  # stdout is text in memory, or closed
+            yield
+            return
+        self._out = open(kept, "w", encoding=out.encoding, errors=out.errors)  # noqa: SIM115
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError, ValueError):
+                out.flush()  # what was printed to the true stdout is not the result either
+            os.dup2(kept, 1)
+            self._out.close()
+            self._out = out
+
     @property
     def columns(self) -> int:
         """The width of the window that stdout is; 80 where it is none."""

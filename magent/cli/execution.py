@@ -11,9 +11,9 @@ from typing import Any
 
 from magent.cli import files, flags, results
 from magent.cli.console import Console
+from magent.cli.dated import Progress
 from magent.cli.download import Download
 from magent.cli.live import Live, fits
-from magent.cli.progress import Progress
 from magent.human.prompts import is_terminal
 from magent.model import Workflow
 from magent.outcome import Result
@@ -86,11 +86,12 @@ def _watching(console: Console, watch: Watch, workflow: Workflow | None) -> Iter
         with live.shown():
             yield watching
         return
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr), console.results_apart(2):
         yield {} if console.settings.quiet else _plainly(console, watch, workflow)
 
 
 def _plainly(console: Console, watch: Watch, workflow: Workflow | None) -> dict[str, Any]:
     stream = watch.stream if watch.stream is not None else console.terminal or console.settings.verbose
     progress = Progress(console, console.raw, stream=stream, workflow=workflow)
-    return {"sinks": (progress,), "on_terminal": progress.attach, "on_download": Download(progress.write)}
+    watching = {"sinks": (progress,), "on_run": progress.watch, "on_stop": progress.stopping}
+    return watching | {"on_terminal": progress.attach, "on_download": Download(progress.write)}

@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from magent.cli import paint
-from magent.cli.beside import Beside, beside, plain
+from magent.cli.beside import Beside, beside, piped, plain
 from magent.cli.board import Board
+from magent.cli.chunks import Chunks
 from magent.cli.console import Console
 from magent.cli.download import share_of, size_of
-from magent.cli.paint import Line, Window, bar, render
-from magent.cli.progress import Chunks
+from magent.cli.paint import Line, Window, bar, folded, render
 from magent.cli.screen import Screen
 from magent.cli.story import Story
 from magent.engine.fold import Run
@@ -97,7 +97,8 @@ class Live:
             self._tell([(f"  {path} │ ", "dim"), (plain(line), "dim")])
 
     def _tell(self, line: Line) -> None:
-        self._above.append(render(line, self._window(), cut=False))
+        window = self._window()
+        self._above.extend(render(row, window, cut=False) for row in folded(line, window))
 
     def tell(self, text: str) -> None:
         """A line of somebody else's; from any thread."""
@@ -118,9 +119,11 @@ class Live:
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Until the end of this, the terminal is the live view's; then it is as it was before."""
-        with beside(self._console.stream, self.tell) as self._beside:
+        stream = self._console.stream
+        with beside(stream, self.tell) as self._beside:
             try:
-                yield
+                with piped(stream, self.tell) as sink, self._console.results_apart(sink):
+                    yield
             finally:
                 self._beside.finish()
                 self.end()

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from magent import cells
 from magent.cli import VERSION_LINE, guess
 from magent.cli import help as pages
 from magent.cli.console import Console, Globals
@@ -137,3 +138,5 @@ def _tolerate() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="magent")
+    if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr.isatty() and cells.is_ascii_locale():
+        sys.stderr.reconfigure(encoding="ascii", errors="magent")  # as prompts are, whatever Python makes of LANG=C

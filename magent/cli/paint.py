@@ -80,6 +80,30 @@ def render(line: Line, window: Window, *, cut: bool = True) -> str:
     return "".join(shown).rstrip() if not window.color else "".join(shown)
 
 
+def folded(line: Line, window: Window) -> list[Line]:
+    """The line; one that is wider than the window as lines broken between words, those after the first set in."""
+    if sum(cells.width(speak(text, window)) for text, _ in line) <= window.columns:
+        return [line]
+    words: list[Line] = [[]]
+    for text, styles in line:
+        first, *others = speak(text, window).split(" ")
+        words[-1].append((first, styles))
+        words += [[(other, styles)] for other in others]
+    rows: list[Line] = [[]]
+    taken = 0
+    for place, word in enumerate(words):
+        wide = sum(cells.width(text) for text, _ in word)
+        if place and wide and taken + 1 + wide > window.columns:
+            rows.append([("  ", "")])
+            taken = 2
+        elif place:
+            rows[-1].append((" ", ""))
+            taken += 1
+        rows[-1] += word
+        taken += wide
+    return rows
+
+
 def _styled(text: str, styles: str) -> str:
     if not styles or not text:
         return text

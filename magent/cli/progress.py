@@ -1,165 +1,18 @@
-"""What a run is doing, as dated lines: a Sink. Streamed text is told line by line, each under its node's address."""
+"""What events say of a run, in words: answers, agents, tokens, cost, errors."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from magent import durations
-from magent.cli.console import Console, neutral, one_line
+from magent.answers import text_of
+from magent.cli.console import one_line
 from magent.events import Event
 from magent.model import Prompt, Subgraph, Task, Workflow
 
-TEXT_WIDTH = 100
 STEPS = ("role.routed", "tool.called", "tool.returned", "tool.passed", "delegation.started")
-
-
-class Chunks:
-    """Text that streams from several visits, as lines of each; long ones are broken before they end."""
-
-    def __init__(self) -> None:
-        self._partial: dict[str, str] = {}
-
-    def feed(self, path: str, text: str) -> list[str]:
-        *lines, rest = (self._partial.pop(path, "") + text).split("\n")
-        while len(rest) > TEXT_WIDTH:
-            cut = rest.rfind(" ", 1, TEXT_WIDTH) + 1 or TEXT_WIDTH
-            lines.append(rest[:cut])
-            rest = rest[cut:]
-        if rest:
-            self._partial[path] = rest
-        return lines
-
-    def flush(self, path: str) -> list[str]:
-        rest = self._partial.pop(path, "")
-        return [rest] if rest else []
-
-
-class Progress:
-    """Writes a line an event through `write`, which takes whole lines (and may hold them back while a person types)."""
-
-    def __init__(
-        self, console: Console, write: Callable[[str], None], *, stream: bool, workflow: Workflow | None = None
-    ) -> None:
-        self._console = console
-        self._out = write
-        self._stream = stream
-        self._workflow = workflow
-        self._terminal: Any = None
-        self._held: list[str] = []
-        self._started: dict[str, float] = {}
-        self._chunks = Chunks()
-
-    def __call__(self, event: Event) -> None:
-        tell = _TELLERS.get(event.type)
-        if tell is not None:
-            tell(self, event, str(event.data.get("path") or event.data.get("node") or ""))
-
-    def attach(self, terminal: Any) -> None:
-        """From now on `terminal` puts the questions; while one is on the screen, what is written is held back."""
-        self._terminal = terminal
-        terminal.on_busy = self._step_aside
-
-    def _step_aside(self, busy: bool) -> None:
-        held, self._held = self._held, []
-        if not busy and held:
-            self._out("".join(held))
-
-    def write(self, text: str) -> None:
-        """Whole lines, or one that is redrawn."""
-        if self._terminal is not None and self._terminal.busy:
-            self._held.append(text)
-        else:
-            self._out(text)
-
-    def _line(self, event: Event, sign: str, text: str, *styles: str) -> None:
-        clock = time.strftime("%H:%M:%S", time.localtime(event.time))
-        styled = self._console.styled(f"{sign} {one_line(text, 400)}", *styles)
-        self.write(f"{self._console.styled(clock, 'dim')} {styled}\n")
-
-    def _run(self, event: Event, _: str) -> None:
-        data = event.data
-        name = f" of {data['workflow']}" if isinstance(data.get("workflow"), str) else ""
-        what = "resumes" if event.type == "run.resumed" else "starts"
-        self._line(event, "●", f"run {data.get('run_id', '')}{name} {what}".replace("run  ", "run "), "bold")
-
-    def _begins(self, event: Event, path: str) -> None:
-        self._started[path] = event.time
-        question = event.data.get("ask")
-        if isinstance(question, Mapping) and self._terminal is not None:
-            return
-        if isinstance(question, Mapping):
-            prompt = f": {question['prompt']}" if question.get("prompt") else ""
-            self._line(event, "?", f"{path} asks{prompt}", "yellow")
-        else:
-            agent = agent_of(self._workflow, path) if self._workflow else None
-            self._line(event, "▶", f"{path}{_about(event.data, agent)}", "blue")
-
-    def _completes(self, event: Event, path: str) -> None:
-        self._flush(path)
-        self._line(event, "✔", f"{path}{answer_of(event)}{self._costs(event, path)}", "green")
-
-    def _fails(self, event: Event, path: str) -> None:
-        self._flush(path)
-        caught = f" (goes on: {event.data['next']})" if isinstance(event.data.get("next"), str) else ""
-        self._line(event, "✘", f"{path} failed: {describe_error(event.data.get('error'))}{caught}", "red")
-
-    def _retries(self, event: Event, path: str) -> None:
-        self._flush(path)
-        delay = durations.show(max(0.0, float(event.data.get("at") or event.time) - event.time))
-        self._line(event, "↻", f"{path} tries again in {delay}: {describe_error(event.data.get('error'))}", "yellow")
-
-    def _waits(self, event: Event, path: str) -> None:
-        self._line(event, "⏸", f"{path} waits for an answer", "yellow")
-
-    def _answered(self, event: Event, path: str) -> None:
-        answer = event.data.get("answer")
-        answer = answer if isinstance(answer, Mapping) else {}
-        by = f" by {answer['by']}" if answer.get("by") else ""
-        via = f" ({answer['via']})" if answer.get("via") else ""
-        self._line(event, "✎", f"{path} answered{by}{via}", "green")
-
-    def _skips(self, event: Event, path: str) -> None:
-        self._line(event, "○", f"{path} skipped", "dim")
-
-    def _cancels(self, event: Event, path: str) -> None:
-        self._flush(path)
-        self._line(event, "⊘", f"{path} cancelled", "dim")
-
-    def _round(self, event: Event, path: str) -> None:
-        self._line(event, "·", f"{path} round {int(event.data.get('index', 0)) + 1}", "dim")
-
-    def _step(self, event: Event, path: str) -> None:
-        told = step_of(event)
-        if told is not None:
-            self._flush(path)
-            self._line(event, told[0], f"{path} {told[1]}", "dim")
-
-    def _text(self, event: Event, path: str) -> None:
-        if self._stream and not event.data.get("structured"):  # pieces of JSON tell a reader nothing
-            for line in self._chunks.feed(path, str(event.data.get("text", ""))):
-                self._streamed(path, line)
-
-    def _flush(self, path: str) -> None:
-        for line in self._chunks.flush(path):
-            self._streamed(path, line)
-
-    def _streamed(self, path: str, line: str) -> None:
-        self.write(f"         {self._console.styled(path + ' │', 'dim')} {neutral(line)}\n")
-
-    def _costs(self, event: Event, path: str) -> str:
-        parts = []
-        if path in self._started:
-            parts.append(durations.show(max(0.0, event.time - self._started.pop(path))))
-        if event.data.get("fallback"):
-            parts.append(f"(agent {event.data.get('agent')})")
-        if tokens := total(event.data.get("tokens")):
-            parts.append(f"{tokens:,} tokens")
-        if cost := event.data.get("cost"):
-            parts.append(dollars(cost))
-        return f" {' '.join(parts)}" if parts else ""
+_ARGUMENTS = 100  # characters
 
 
 def answer_of(event: Event) -> str:
@@ -169,7 +22,7 @@ def answer_of(event: Event) -> str:
         return ""
     name, first = next(iter(output.items()))
     words = {"approved": ("approved", "rejected"), "valid": ("valid", "not valid")}.get(name)
-    said = words[not first] if words else one_line(str(first), 60)
+    said = words[not first] if words else one_line(text_of(first), 60)
     return f": {said} ({output['via']})"
 
 
@@ -201,26 +54,33 @@ def step_words(data: Mapping[str, Any]) -> tuple[str, str]:
 
 def _arguments(given: Any) -> str:
     if not isinstance(given, Mapping):
-        return one_line(str(given), TEXT_WIDTH)
-    told = (f"{name}={json.dumps(value, ensure_ascii=False)[:TEXT_WIDTH]}" for name, value in given.items())
-    return one_line(", ".join(told), TEXT_WIDTH)
+        return one_line(str(given), _ARGUMENTS)
+    told = (f"{name}={json.dumps(value, ensure_ascii=False)[:_ARGUMENTS]}" for name, value in given.items())
+    return one_line(", ".join(told), _ARGUMENTS)
 
 
-_TELLERS: dict[str, Callable[[Progress, Event, str], None]] = {
-    "run.started": Progress._run,
-    "run.resumed": Progress._run,
-    "visit.started": Progress._begins,
-    "visit.retry": Progress._retries,
-    "visit.waiting": Progress._waits,
-    "visit.answered": Progress._answered,
-    "visit.completed": Progress._completes,
-    "visit.skipped": Progress._skips,
-    "visit.failed": Progress._fails,
-    "visit.cancelled": Progress._cancels,
-    "round.started": Progress._round,
-    "text": Progress._text,
-    **dict.fromkeys(STEPS, Progress._step),
-}
+def is_no(event: Event) -> bool:
+    """Whether a person's answer ended the visit, and was no, not yet, or not valid."""
+    output = event.data.get("output")
+    if not answer_of(event) or not isinstance(output, Mapping):
+        return False
+    return output.get("approved", output.get("valid", output.get("decision") in (None, "approve"))) is False
+
+
+def ended_as_failed(event: Event) -> str | None:
+    """The reason of an `end` node that failed its scope; empty where it gives none; None for all else."""
+    error = event.data.get("error")
+    if event.type != "visit.completed" or event.data.get("status") != "failed":
+        return None
+    return one_line(str(error.get("message") or ""), 400) if isinstance(error, Mapping) else ""
+
+
+def going_on(event: Event) -> str:
+    """` (goes on: repair)`, where a failure was caught."""
+    if "caught" not in event.data:
+        return ""
+    following = event.data.get("next")
+    return f" (goes on: {following})" if isinstance(following, str) else " (goes on)"
 
 
 def agent_of(workflow: Workflow, path: str) -> str | None:
@@ -235,17 +95,6 @@ def agent_of(workflow: Workflow, path: str) -> str | None:
         return None
     agent = task.work.agent or graph.default_agent
     return agent.data if agent and agent.literal and isinstance(agent.data, str) else None
-
-
-def _about(data: Mapping[str, Any], agent: str | None) -> str:
-    parts = [f"agent {agent}"] if agent else []
-    for key, word in (("items", "item"), ("branches", "branch")):
-        if isinstance(data.get(key), list):
-            count = len(data[key])
-            parts.append(f"{count} {word if count == 1 else word + ('es' if word == 'branch' else 's')}")
-    if isinstance(data.get("attempt"), int) and data["attempt"] > 1:
-        parts.append(f"attempt {data['attempt']}")
-    return f" ({', '.join(parts)})" if parts else ""
 
 
 def dollars(cost: float) -> str:

@@ -14,7 +14,16 @@ from magent import durations
 from magent.cli.board import Spot
 from magent.cli.console import one_line
 from magent.cli.paint import Line
-from magent.cli.progress import STEPS, answer_of, describe_error, dollars, step_of
+from magent.cli.progress import (
+    STEPS,
+    answer_of,
+    describe_error,
+    dollars,
+    ended_as_failed,
+    going_on,
+    is_no,
+    step_of,
+)
 from magent.events import Event
 from magent.model import Choice, End, HumanInput, Loop, Parallel, SetOnly, Start, Task
 
@@ -57,30 +66,35 @@ class Story:
 
     def _completes(self, event: Event, spot: Spot | None) -> Line | None:
         node = spot.node if spot is not None else None
+        if (reason := ended_as_failed(event)) is not None:
+            return self._ends_badly(event, spot, reason)
+        if self.asked_here and not self._everything and is_from_terminal(event):
+            return None  # the prompt has left a line on it
         if spot is not None and not self._everything and (spot.quiet or _is_small(spot)):
             return self._answer(event, spot)
         said = answer_of(event)
         if isinstance(node, Choice) and isinstance(event.data.get("output"), str):
             said = f" → {event.data['output']}"
-        facts = " · ".join(_facts(event, spot))
-        return [("✔ ", "green"), (_address(event), ""), (said, ""), (f"  {facts}" if facts else "", "dim")]
+        return [sign_of(event), (_address(event), ""), (said, ""), *_told(event, spot)]
+
+    def _ends_badly(self, event: Event, spot: Spot | None, reason: str) -> Line | None:
+        """At the end of the run itself, the summary says it."""
+        if not self._everything and (spot is None or spot.parent is None):
+            return None
+        return [("✘ ", "red"), (f"{_address(event)} ends as failed{f': {reason}' if reason else ''}", "red")]
 
     def _answer(self, event: Event, spot: Spot | None) -> Line | None:
         """What a person said counts, however many were asked."""
         if spot is None or not isinstance(spot.node, HumanInput) or not answer_of(event):
             return None
-        return [("✔ ", "green"), (_address(event), ""), (answer_of(event), "")]
+        return [sign_of(event), (_address(event), ""), (answer_of(event), "")]
 
     def _fails(self, event: Event, spot: Spot | None) -> Line:
         error = event.data.get("error")
         at = error.get("node") if isinstance(error, Mapping) else None
         why = f" (at {at})" if at and at != event.data.get("node") else f": {describe_error(error)}"
-        following = event.data.get("next")
-        goes_on = f" (goes on: {following})" if isinstance(following, str) else " (goes on)"
-        caught = goes_on if "caught" in event.data else ""
-        text = one_line(f"{_address(event)} failed{why}{caught}", _MOST)
-        facts = " · ".join(_facts(event, spot))
-        return [("✘ ", "red"), (text, "red"), (f"  {facts}" if facts else "", "dim")]
+        text = one_line(f"{_address(event)} failed{why}{going_on(event)}", _MOST)
+        return [("✘ ", "red"), (text, "red"), *_told(event, spot)]
 
     def _retries(self, event: Event, spot: Spot | None) -> Line | None:
         if spot is not None and spot.quiet and not self._everything:
@@ -128,13 +142,28 @@ def _address(event: Event) -> str:
     return one_line(str(event.data.get("path") or event.data.get("node") or ""))
 
 
-def _facts(event: Event, spot: Spot | None) -> Iterator[str]:
-    """What it was, how long it took, what it cost."""
+def sign_of(event: Event) -> tuple[str, str]:
+    """What stands before a visit that went well: an answer that says no is a success, but no approval."""
+    return ("✎ ", "yellow") if is_no(event) else ("✔ ", "green")
+
+
+def is_from_terminal(event: Event) -> bool:
+    """Whether an answer from a prompt ended the visit."""
+    return answer_of(event) != "" and event.data["output"]["via"] == "terminal"
+
+
+def _told(event: Event, spot: Spot | None) -> Line:
+    facts = " · ".join(facts_of(event, spot))
+    return [(f"  {facts}", "" if spot is not None and spot.failed else "dim")] if facts else []
+
+
+def facts_of(event: Event, spot: Spot | None) -> Iterator[str]:
+    """What it was, how long it took, what it cost. Branches and items that failed come first: `5 of 6, 1 failed`."""
     if spot is None:
         return
     if isinstance(spot.node, Parallel) and spot.total is not None:
-        failed = f", {spot.failed:,} failed" if spot.failed else ""
-        yield f"{spot.ended:,}/{spot.total:,}{failed}"
+        well = spot.ended - spot.failed
+        yield f"{well:,} of {spot.total:,}, {spot.failed:,} failed" if spot.failed else f"{well:,}/{spot.total:,}"
     if isinstance(spot.node, Loop):
         yield f"{spot.round + 1:,} round{'' if spot.round == 0 else 's'}"
     if spot.many and spot.retries:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _BESIDE = 9  # rows that the prompt itself may take
 _LEAST = 8  # rows that each part may take, however small the window
-_WIDEST_NAME = 16  # columns of a name of the context, beside its value
+_WIDEST_NAME = 16  # columns of a name of the context, beside a value that takes several lines
 _UNBOUNDED = 1000  # rows where no key shows more
 
 
@@ -49,7 +49,7 @@ def show(question: Question, now: float, *, color: bool, bounded: bool) -> Shown
         found, cut = _lines(console, part, room)
         partial = partial or cut
         rule = [_segment("─" * min(console.width, 72), "dim")]
-        lines += [rule, *found, rule] if ruled else found
+        lines += [rule, *(found or [[_segment("(empty)", "dim")]]), rule] if ruled else found
     with console.capture() as captured:
         console.print()
         console.print(_together([*_heading(console, question, now), *lines]), end="")
@@ -88,7 +88,7 @@ def _heading(console: Console, question: Question, now: float) -> list[list[Segm
 
     parts = [one_line(question.path or question.node)]
     if question.assignee:
-        parts.append(f"for {one_line(question.assignee)}")
+        parts.append(f"assigned to {one_line(question.assignee)}")
     if question.deadline is not None:
         parts.append(f"until {until_when(question.deadline, now)}")
     return [_trimmed(line) for line in console.render_lines(Text(" · ".join(parts), style="bold"), pad=False)]
@@ -125,7 +125,8 @@ def _lines(console: Console, part: _Part, room: int) -> tuple[list[list[Segment]
     drawn = _drawn(console, part, begin)
     if len(drawn) <= room and len(begin) == len(text):
         return drawn, False
-    more = f"… {len(source)} lines in all" if len(source) > 1 else "… more"
+    count = len(source) - (source[-1] == "")  # a final line end begins no line
+    more = f"… {count:,} lines in all" if count > 1 else "… more"
     return [*drawn[:room], [_segment(cells.cut(more, console.width), "dim italic")]], True
 
 
@@ -141,7 +142,8 @@ def _drawn(console: Console, part: _Part, text: str) -> list[list[Segment]]:
     if not name:
         return _rendered(console, body, console.width)
     label = f"{cells.cut(name, console.width - 4)}: "
-    if "\n" not in text and cells.width(label) <= _WIDEST_NAME + 2:
+    fits = cells.width(label) <= _WIDEST_NAME + 2 or cells.width(f"  {label}{text}") <= console.width
+    if "\n" not in text and fits:
         column = cells.width(label) + 2
         lines = _rendered(console, body, max(10, console.width - column))
         lead = [_segment(f"  {label}", "dim")]
@@ -226,7 +228,7 @@ def _whole(question: Question) -> str:
     blocks = [one_line(question.path or question.node), question.prompt]
     for value in (question.context, question.content):
         blocks.append("" if value is None else plain.show(value))
-    return printable("\n\n".join(block for block in blocks if block)) + "\n"
+    return printable("\n\n".join(block for block in blocks if block)).rstrip("\n") + "\n"
 
 
 def ready() -> None:

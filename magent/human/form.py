@@ -20,6 +20,7 @@ _BOUNDS = {
     "maxLength": "at most {} characters",
     "minItems": "at least {}",
     "maxItems": "at most {}",
+    "pattern": "as {}",
 }
 _KINDS = {"integer": "a whole number", "number": "a number", "array": "JSON: a list", "object": "JSON: a mapping"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -58,14 +59,24 @@ async def _feedback(prompts: Prompts, question: Question, default: Answer) -> An
 
 
 async def _choice(prompts: Prompts, question: Question, default: Answer) -> Answer:
-    options = [(option["label"], option["value"]) for option in question.options]
-    values = [text_of(value) for _, value in options]
+    values = [text_of(option["value"]) for option in question.options]
+    options = [(label, option["value"]) for label, option in zip(_labels(question), question.options, strict=True)]
     chosen = default.get("choice")
     if question.multiple:
         places = [values.index(text_of(value)) for value in chosen or []]
         return {"choice": await prompts.choose_many("Choose any:", options, places)}
     place = None if chosen is None else values.index(text_of(chosen))
     return {"choice": await prompts.choose("Choose one:", options, place)}
+
+
+def _labels(question: Question) -> list[str]:
+    """Those that are the same are told apart by their values."""
+    labels = [one_line(str(option["label"])) for option in question.options]
+    count = Counter(labels)
+    return [
+        f"{label} ({text_of(option['value'])})" if count[label] > 1 else label
+        for label, option in zip(labels, question.options, strict=True)
+    ]
 
 
 async def _rating(prompts: Prompts, question: Question, default: Answer) -> Answer:

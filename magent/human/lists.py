@@ -56,7 +56,10 @@ class Rows:
         if not self._filters:
             return ""
         typed, left = self.control.search_filter, self.control.choice_count
-        return f" {typed}▏({left} of {len(self._labels)})" if typed else f" ({len(self._labels)}; type to find)"
+        marked = f", {len(self.control.selected_options)} marked" if self.control.selected_options else ""
+        if typed:
+            return f" {typed}▏({left} of {len(self._labels)}{marked})"
+        return f" ({len(self._labels)}{marked}; type to find)"
 
     def fault(self) -> str:
         return self._fault if self._then == self._now() else ""

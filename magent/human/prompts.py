@@ -163,8 +163,7 @@ def window() -> tuple[int, int]:
 def is_unicode() -> bool:
     """Whether the terminal shows more than ASCII, as far as stderr's encoding and the locale say."""
     encoding = (getattr(sys.__stderr__, "encoding", None) or "ascii").lower().replace("-", "")
-    locale = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE", "").replace("C.UTF-8", "") or os.environ.get("LANG")
-    return encoding.startswith("utf") and locale not in ("C", "POSIX")
+    return encoding.startswith("utf") and not cells.is_ascii_locale()
 
 
 _SIGNS = {"…": "...", "•": "*", "─": "-", "━": "=", "│": "|", "▌": "|", "·": "-", "»": ">", "✔": "+", "●": "#"}

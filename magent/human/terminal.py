@@ -64,18 +64,26 @@ class Terminal:
         try:
             return await self._ask(question)
         except (LeftOpen, OSError):  # end of input, or the terminal went away
+            self._off_the_line()
             return None
         except Stopped:
             self._stopped = True
             self._on_interrupt()
             return None
         except asyncio.CancelledError:
+            self._off_the_line()
             with contextlib.suppress(OSError):
                 text = f"'{question.path or question.node}' is no longer asked{self._reason(question)}"
                 say("".join(f"  {line}\n" for line in wrapped(text, window()[0] - 3)))
             raise
         finally:
             self._busy(False)
+
+    def _off_the_line(self) -> None:
+        """A prompt that is drawn is erased; one that is a plain line stays, with the cursor behind it."""
+        if self._prompts is not None and not self._prompts.draws:
+            with contextlib.suppress(OSError):
+                say("\n")
 
     def _busy(self, busy: bool) -> None:
         self.busy = busy

@@ -112,9 +112,24 @@ def test_a_text_keeps_its_lines() -> None:
 
 
 def test_of_what_is_long_the_beginning_is_shown_and_the_whole_is_at_hand() -> None:
-    content = "\n".join(f"line {n}" for n in range(10_000))
+    content = "".join(f"line {n}\n" for n in range(10_000))
     shown = display.show(Question("a", "a", 1, "review", content=content), 0.0, color=False, bounded=True)
-    assert "… 10000 lines in all" in shown.text
+    assert "… 10,000 lines in all" in shown.text
     assert len(shown.text.splitlines()) < 30
     assert shown.whole is not None
     assert shown.whole.endswith("line 9999\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [("x.csv", "  the_path_of_the_ledger: x.csv"), ("word " * 20, "  the_path_of_the_ledger:")],
+)
+def test_a_value_stands_beside_its_name_where_there_is_room_for_both(value: str, line: str) -> None:
+    question = Question("a", "a", 1, "approval", context={"the_path_of_the_ledger": value})
+    shown = display.show(question, 0.0, color=False, bounded=True)
+    assert line in shown.text.splitlines()
+
+
+def test_content_that_is_empty_is_seen_to_be() -> None:
+    text = display.show(Question("a", "a", 1, "review", content=""), 0.0, color=False, bounded=True).text
+    assert text.splitlines()[-2] == "(empty)"

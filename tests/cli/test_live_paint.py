@@ -8,7 +8,7 @@ import pytest
 
 from magent import cells
 from magent.cli.board import Board
-from magent.cli.paint import Window, bar, brief, last_rows, paint, render
+from magent.cli.paint import Window, bar, brief, folded, last_rows, paint, render
 from tests.cli.live import board, completed, failed, follow, painted, says, started
 from tests.terminal import Golden
 
@@ -170,3 +170,14 @@ def test_something_that_is_fetched_has_a_bar() -> None:
     assert (
         render(bar("fetching", 0.25, " of 98 MB", window), window) == "⇣ fetching  ━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌  25% of 98 MB"
     )
+
+
+def test_what_is_told_for_good_breaks_between_words() -> None:
+    line = [("● ", "green"), ("run r1 of ", "bold"), ("nightly", ""), (": 日本 starts", "dim"), ("  1.50s", "dim")]
+    rows = folded(line, Window(columns=20, color=False))
+    assert [render(row, Window(columns=20, color=False), cut=False) for row in rows] == [
+        "● run r1 of nightly:",
+        "  日本 starts  1.50s",
+    ]
+    assert folded(line, Window(columns=80)) == [line]
+    assert folded([("longer words", "")], Window(columns=4)) == [[("longer", "")], [("  ", ""), ("words", "")]]

@@ -94,7 +94,7 @@ def items(count: int) -> list[Told]:
 def test_of_many_items_failures_and_the_sum_are_told() -> None:
     assert told(*items(1000)) == [
         "✘ each[7]/read failed: exit: it ended with 1  1.00s",
-        "✔ each  1,000/1,000, 1 failed · 1,000 retried · 4.00s · 1,998 tokens",
+        "✔ each  999 of 1,000, 1 failed · 1,000 retried · 4.00s · 1,998 tokens",
     ]
 
 
@@ -115,7 +115,40 @@ def test_with_everything_what_begins_is_told_with_its_agent() -> None:
 def test_people_who_answer_are_told_among_many_too() -> None:
     answer: dict[str, Any] = {"approved": False, "by": "ann", "via": "command"}
     made = [started("each", items=[*range(50)]), started("fan", branches=[0, 1]), started("ask", ask={})]
-    assert told(*made, completed("ask", output=answer), asked_here=True) == ["✔ ask: rejected (command)"]
+    assert told(*made, completed("ask", output=answer), asked_here=True) == ["✎ ask: rejected (command)"]
+
+
+def test_what_was_answered_at_the_prompt_is_told_once() -> None:
+    asked = [started("sign", ask={}), completed("sign", output={"approved": True, "by": "ann", "via": "terminal"})]
+    assert told(*asked, asked_here=True) == []
+    assert told(*asked) == ["? sign asks", "✔ sign: approved (terminal)"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        ({"approved": False}, "✎ sign: rejected (file)"),
+        ({"valid": False}, "✎ sign: not valid (file)"),
+        ({"decision": "reject"}, "✎ sign: reject (file)"),
+        ({"decision": "request_changes"}, "✎ sign: request_changes (file)"),
+        ({"decision": "approve"}, "✔ sign: approve (file)"),
+        ({"choice": False}, "✔ sign: false (file)"),
+        ({"text": "no"}, "✔ sign: no (file)"),
+    ],
+)
+def test_an_answer_that_says_no_is_no_approval(answer: dict[str, Any], line: str) -> None:
+    assert told(started("sign", ask={}), completed("sign", output={**answer, "by": "a", "via": "file"}))[1] == line
+
+
+def test_an_end_that_fails_its_branch_is_told_and_counted() -> None:
+    error = {"type": "end", "message": "nothing in it", "node": "check"}
+    lines = told(
+        started("each", items=["a", "b"]),
+        completed("each[0]/check", next=None),
+        completed("each[1]/check", status="failed", error=error),
+        completed("each", 2.0),
+    )
+    assert lines[1:] == ["✘ each[1]/check ends as failed: nothing in it", "✔ each  1 of 2, 1 failed · 2.00s"]
 
 
 def test_text_of_models_and_people_obeys_nobody() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -84,6 +85,23 @@ PRINTS = """
     nodes:
       say: {call: "chatter:say", next: last}
       last: {run: "cat gate"}
+"""
+ASKS = "{type: human_input, input: approval}"
+COLLECTS = """
+    magent: 1
+    name: collects
+    nodes:
+      files: {type: parallel, for_each: [a, "", c], as: file, body: check, on_branch_error: collect}
+      check: {type: condition, next: [{to: empty, when: "file == ''"}, {to: read}]}
+      empty: {type: end, status: failed, reason: there is nothing in this one}
+      read: {set: {x: 1}}
+"""
+INHERITS = """
+import os, subprocess
+def say():
+    os.write(1, b"from below\\n")
+    subprocess.run(["echo", "from a child"])
+    return 7
 """
 CHATTER = r"""
 import logging, sys, warnings
@@ -219,9 +237,10 @@ def test_a_question_in_the_midst_of_fifty_branches_that_stream(gate: Path) -> No
         assert not any("talks" in line for line in terminal.lines)
         terminal.type("y" + ENTER)
         terminal.wait("the end")
-        assert "talks" not in terminal.raw[asked : terminal.raw.index(": approved (terminal)")]
+        assert "talks" not in terminal.raw[asked : terminal.raw.index("yes", asked)]
         told, region = parted(terminal)
-        assert [line for line in told if "ok" in line][-1] == "✔ ok: approved (terminal)"
+        assert "? Approve? yes" in told
+        assert not any(line.startswith("✔ ok") for line in told), "what was answered here is not told again"
         assert any("last" in line for line in region)
         let_go(gate)
         assert terminal.end() == 0
@@ -250,6 +269,37 @@ def test_a_run_that_is_told_to_stop_says_so_while_its_children_end(gate: Path) -
         assert terminal.end() == 130
         assert is_clean(terminal)
         assert not any("stopping" in line for line in terminal.history)
+
+
+def test_ctrl_c_at_a_prompt_says_so_while_children_end(gate: Path) -> None:
+    both = DEAF.replace("nodes:", "nodes:\n      all: {type: parallel, branches: [last, ok]}\n      ok: " + ASKS)
+    with running(gate, both, seen="Approve?") as terminal:
+        terminal.type(CTRL_C)
+        terminal.wait("── stopping · ")
+        assert terminal.end() == 130
+
+
+def test_what_failed_of_a_collection_is_seen(gate: Path) -> None:
+    with running(gate, COLLECTS, columns=40) as terminal:
+        assert terminal.end() == 0
+        told = still(terminal.lines)
+        failed = told.index("✘ files[1]/empty ends as failed: there")
+        assert told[failed + 1 : failed + 3] == ["  is nothing in this one", "✔ files  2 of 3, 1 failed"]
+    with Terminal.magent("run", "--id", "r2", cwd=gate, env={"CI": "1"}) as terminal:
+        assert terminal.end() == 0
+        assert "✘ files[1]/empty ends as failed: there is nothing in this one" in terminal.text
+        assert "✔ files 2 of 3, 1 failed" in terminal.text
+
+
+def test_what_children_write_to_stdout_is_neither_the_result_nor_in_the_midst_of_the_view(gate: Path) -> None:
+    gate.joinpath("workflow.yaml").write_text(dedent(PRINTS.replace("cat gate", "true")), "utf-8")
+    gate.joinpath("chatter.py").write_text(INHERITS, "utf-8")
+    command = f"{sys.executable} -m magent run --output json {{}} > out.json"
+    for words, env in (("", {}), ("--quiet", {}), ("", {"CI": "true"})):
+        with Terminal(["sh", "-c", command.format(words)], cwd=gate, env=env) as terminal:
+            assert terminal.end() == 0
+            assert {"from a child", "from below"} <= set(terminal.lines)
+        assert json.loads((gate / "out.json").read_text())["outputs"]["say"] == 7
 
 
 def test_a_resumed_run_goes_on_counting_where_it_stood(gate: Path) -> None:

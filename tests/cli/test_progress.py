@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from magent.cli.progress import Progress, agent_of, total
+from magent.cli.dated import Progress
+from magent.cli.progress import agent_of, total
 from magent.events import Event
 from tests.build import workflow
 from tests.cli.helpers import console
@@ -52,7 +53,7 @@ def test_what_each_event_says(kind: str, data: dict[str, Any], line: str) -> Non
 def test_a_visit_that_ends_says_how_long_it_took_and_what_it_cost() -> None:
     started = (10.0, "visit.started", {"path": "draft"})
     ended = (11.9, "visit.completed", {"path": "draft", "tokens": [200, 1012], "cost": 0.0031})
-    assert lines(started, ended)[1] == "✔ draft 1.90s 1,212 tokens $0.0031"
+    assert lines(started, ended)[1] == "✔ draft 1.90s · 1,212 tokens · $0.0031"
 
 
 def test_a_retry_says_when_and_why() -> None:

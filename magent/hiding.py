@@ -239,6 +239,26 @@ def _bare(text: str) -> str:
     return "".join(text.replace("\\n", "").replace("\\r", "").replace("\\", "").split())
 
 
+class MaskedText:
+    """One text that comes in pieces. What may be the beginning of a secret is held back until it is known."""
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+        self._held = ""
+
+    def add(self, piece: str) -> str:
+        """What can be seen now."""
+        text = self._held + piece
+        cut = self._words.doubtful(text)
+        self._held = text[cut:]
+        return self._words.hide(text[:cut])
+
+    def end(self) -> str:
+        """What was held back for nothing."""
+        held, self._held = self._held, ""
+        return self._words.hide(held)
+
+
 def _is_broken(text: str) -> bool:
     return "\n" in text or "\r" in text or "\\" in text
 

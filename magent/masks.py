@@ -13,7 +13,7 @@ from typing import Any
 
 from magent.errors import MagentError, UsageError
 from magent.events import Event
-from magent.hiding import MASK, Words
+from magent.hiding import MASK, MaskedText, Words
 from magent.keys import GUARD, values
 from magent.model import Workflow
 from magent.ports import Sink
@@ -107,26 +107,6 @@ def _entries(data: Mapping[Any, Any], mask: Mask) -> Mapping[Any, Any]:
         masked[name] = mask(value)
         same = same and name == key and masked[name] is value
     return data if same else masked
-
-
-class MaskedText:
-    """One text that comes in pieces. What may be the beginning of a secret is held back until it is known."""
-
-    def __init__(self, words: Words) -> None:
-        self._words = words
-        self._held = ""
-
-    def add(self, piece: str) -> str:
-        """What can be seen now."""
-        text = self._held + piece
-        cut = self._words.doubtful(text)
-        self._held = text[cut:]
-        return self._words.hide(text[:cut])
-
-    def end(self) -> str:
-        """What was held back for nothing."""
-        held, self._held = self._held, ""
-        return self._words.hide(held)
 
 
 class MaskedSink:

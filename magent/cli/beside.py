@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from magent.cli.console import neutral
+from magent.hiding import MaskedText
+from magent.keys import GUARD
 
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _LONGEST = 4096  # characters of a line that does not end
@@ -54,8 +56,8 @@ class Beside(io.RawIOBase):
 
 
 def plain(line: str) -> str:
-    """The line as a terminal would show it in the end, without colours."""
-    return neutral(_SEQUENCE.sub("", line.rstrip("\r").rpartition("\r")[2]))
+    """The line as a terminal would show it in the end, without colours and secrets."""
+    return neutral(GUARD.hide(_SEQUENCE.sub("", line.rstrip("\r").rpartition("\r")[2])))
 
 
 @contextmanager
@@ -94,3 +96,53 @@ def beside(real: TextIO, tell: Callable[[str], None]) -> Iterator[Beside]:
     finally:
         sys.stdout, sys.stderr = before
         raw.finish()
+
+
+class Guarded(io.TextIOBase):
+    """A stream whose writers may print secrets: those do not get through, also where they come in pieces."""
+
+    def __init__(self, real: TextIO) -> None:
+        self._real = real
+        self._words = GUARD.words()
+        self._text = MaskedText(self._words)
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._real.encoding
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return self._real.isatty()
+
+    def fileno(self) -> int:
+        return self._real.fileno()
+
+    def write(self, text: str) -> int:
+        if self._words is not GUARD.words():  # another workflow was read meanwhile
+            self.finish()
+            self._words = GUARD.words()
+            self._text = MaskedText(self._words)
+        self._real.write(self._text.add(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._real.flush()
+
+    def finish(self) -> None:
+        self._real.write(self._text.end())
+        self._real.flush()
+
+
+@contextmanager
+def guarded(real: TextIO) -> Iterator[None]:
+    """What is printed meanwhile, on stdout or stderr, goes to `real`, without secrets."""
+    stream = Guarded(real)
+    before = sys.stdout, sys.stderr
+    sys.stdout = sys.stderr = stream
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+        stream.finish()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from magent.cli import files, flags, results
+from magent.cli.beside import guarded
 from magent.cli.console import Console
 from magent.cli.dated import Progress
 from magent.cli.download import Download
@@ -86,7 +86,7 @@ def _watching(console: Console, watch: Watch, workflow: Workflow | None) -> Iter
         with live.shown():
             yield watching
         return
-    with contextlib.redirect_stdout(sys.stderr), console.results_apart(2):
+    with guarded(console.stream), console.results_apart(2):
         yield {} if console.settings.quiet else _plainly(console, watch, workflow)
 
 

@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magent.events import Event
-from magent.hiding import Words
+from magent.hiding import MaskedText, Words
 from magent.keys import Guard, clean_environment, is_key, values
-from magent.masks import MaskedSink, MaskedText, masker
+from magent.masks import MaskedSink, masker
 
 KEY = "sk-Öl/4+y=? &\"q\\'<z>~"
 PEM = "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n".format(

@@ -32,6 +32,7 @@ from magent.settings import open_store
 from magent.source import Problem, did_you_mean, sort_key
 from magent.spec.schema import check_value, field_schema, fill, validate
 from magent.stores.ids import new_id
+from magent.streaming import Pending
 from magent.version import VERSION
 
 if TYPE_CHECKING:
@@ -65,20 +66,22 @@ class LoadedWorkflow:
         **options: Any,
     ) -> Result:
         """Runs the workflow; `options` are those of `Options`. `store=None` keeps everything in memory."""
-        sinks = (*options.pop("sinks", ()), *([on_event] if on_event else ()))
+        sinks = (*options.pop("sinks", ()), *(() if on_event is None else (on_event,)))
         return await start(self, _store(store), Options(inputs=inputs or {}, sinks=sinks, **options))
 
     async def stream(self, inputs: Mapping[str, Any] | None = None, **options: Any) -> AsyncIterator[Event]:
-        """The events of a run as they happen, with text chunks. Ends with the run; leaving early stops the run."""
-        queue: asyncio.Queue[Event | None] = asyncio.Queue()
-        running = asyncio.create_task(self.run(inputs, on_event=queue.put_nowait, **options))
-        running.add_done_callback(lambda _: queue.put_nowait(None))
+        """The events of a run as they happen, with the text that streams: a slow reader gets it in larger pieces, and
+        never slows the run. Ends with the run; leaving early stops it, with all that it asked for."""
+        pending = Pending()
+        running = asyncio.create_task(self.run(inputs, on_event=pending, **options))
+        running.add_done_callback(lambda _: pending.end())
         try:
-            while (event := await queue.get()) is not None:
+            async for event in pending.read():
                 yield event
             await running
         finally:
             running.cancel()
+            await asyncio.wait({running})
 
 
 def load(source: str | os.PathLike[str] | Mapping[str, Any], *, name: str | None = None) -> LoadedWorkflow:

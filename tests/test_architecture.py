@@ -27,7 +27,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("process",),
     ("stores", "human", "agents", "tools", "tracing"),
-    ("settings", "masks", "reach", "outfit", "forecast", "loading", "outcome", "history", "records", "life", "app", "api"),
+    (
+        "settings", "masks", "streaming", "reach", "outfit", "toolkit", "forecast", "loading", "outcome", "history", "records",
+        "life", "app", "crew", "api",
+    ),
     ("__init__",),
     ("cli",),
     ("__main__",),
@@ -37,7 +40,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 INSIDE: dict[str, tuple[str, ...]] = {
     "agents": (
         "base", "calls", "refusals", "envelope", "command", "function", "replies", "download", "throttle", "prices",
-        "__init__", "parts", "models", "patterns", "grammar", "choice", "local",
+        "__init__", "parts", "reach", "models", "patterns", "grammar", "choice", "local",
     ),
     "answers": ("schema", "flags", "whole", "document", "__init__"),
     "cli": (
@@ -46,7 +49,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "dated", "live", "results", "reports", "execution",
         "tables", "people", "questions", "visits",
         "run", "resume", "respond", "validate", "graph", "runs", "runs_show", "runs_history", "runs_end", "checkpoints",
-        "schema", "roles", "completion",
+        "schema", "roles", "agents", "tools", "doctor", "completion",
     ),
     "draw": (
         "canvas", "overlay", "pictures", "words", "spine", "boxes", "scopes",

@@ -97,7 +97,7 @@ class Outfit:
             if any(access.path[:1] == ("run",) for access in raw.accesses):
                 return  # that is known when the run has begun
         try:
-            self._toolbox(graph).check(name)
+            self.toolbox(graph).check(name)
         except WorkFailed as error:
             raise UsageError(f"tool '{name}': {error.failure.message}", error.failure.hint) from error
 
@@ -188,6 +188,10 @@ class Outfit:
         kept = {key: value for key, value in spec.settings.items() if key in ("system", "temperature", "max_tokens")}
         return AgentSpec(name, "model", {**kept, "model": wanted}, spec.home)
 
+    def agent(self, name: str) -> Agent:
+        """One of the workflow's own agents, made where it was not yet. Raises WorkFailed."""
+        return self._agent(self.workflow.graph, name)
+
     def _agent(self, graph: Graph, name: str) -> Agent:
         spec = self._spec(graph, name)
         given = self.overrides.get(name)
@@ -227,18 +231,18 @@ class Outfit:
     async def tool(self, graph: Graph, name: str) -> ToolPort:
         """One tool, by its name. Raises WorkFailed (`tool`)."""
         try:
-            return await self._toolbox(graph).tool(name)
+            return await self.toolbox(graph).tool(name)
         except UsageError as error:
             raise WorkFailed(Failure("tool", error.message, hint=error.hint)) from error
 
     async def tools(self, graph: Graph, names: Sequence[str]) -> Mapping[str, ToolPort]:
         """Those that the names mean: of a group or a server, all. Raises WorkFailed (`tool`)."""
         try:
-            return await self._toolbox(graph).tools(names)
+            return await self.toolbox(graph).tools(names)
         except UsageError as error:
             raise WorkFailed(Failure("tool", error.message, hint=error.hint)) from error
 
-    def _toolbox(self, graph: Graph) -> Toolbox:
+    def toolbox(self, graph: Graph) -> Toolbox:
         """Each file has its own tools; its subgraphs share them."""
         key = graph.key.partition("#")[0]
         if key not in self._toolboxes:

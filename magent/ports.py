@@ -114,6 +114,16 @@ class Prepares(Protocol):
 
 
 @runtime_checkable
+class Reachable(Protocol):
+    """An agent that can say, without being asked anything, whether it could be."""
+
+    async def reach(self, online: bool) -> str:
+        """In a few words how it is reached. Sends nothing unless `online`, and never what costs money. Raises
+        WorkFailed that says what is missing."""
+        ...
+
+
+@runtime_checkable
 class Remembers(Protocol):
     """An agent whose answers depend on those it gave before (scripted replies)."""
 

@@ -72,6 +72,10 @@ class BaseAgent(ABC):
     async def answer(self, request: Request, on_text: OnText) -> Reply:
         """Answers `request`, which has the agent's own settings in it."""
 
+    async def reach(self, online: bool) -> str:  # noqa: ARG002
+        """In a few words how it is reached. Raises WorkFailed where it cannot be."""
+        return ""
+
     async def close(self) -> None:
         return None
 
@@ -91,6 +95,9 @@ class Unusable:
         self.why = failure
 
     async def ask(self, request: Request, on_text: OnText) -> Reply:  # noqa: ARG002
+        raise self.why
+
+    async def reach(self, online: bool) -> str:  # noqa: ARG002
         raise self.why
 
     async def close(self) -> None:

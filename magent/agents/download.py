@@ -76,6 +76,11 @@ def model_file(
     return path
 
 
+def place(cache: Path | None) -> Path:
+    """Where the file is, or will be."""
+    return (cache if cache is not None else _user_cache()) / MODEL
+
+
 def _user_cache() -> Path:
     from platformdirs import user_cache_dir
 

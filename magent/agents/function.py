@@ -40,6 +40,10 @@ class FunctionAgent(BaseAgent):
             on_text(reply.text)
         return reply
 
+    async def reach(self, online: bool) -> str:  # noqa: ARG002
+        await asyncio.to_thread(self._load, self.settings["call"])
+        return "the function is there"
+
     def _load(self, target: str) -> Callable[..., Any]:
         try:
             return load_function(target, self.home)

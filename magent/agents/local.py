@@ -14,13 +14,14 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from magent.agents import choice
 from magent.agents.base import AgentEnvironment, BaseAgent, OnText, cut_off, failed, reply_from_text
-from magent.agents.download import Cancelled, model_file
+from magent.agents.download import Cancelled, model_file, place
 from magent.agents.grammar import bound
 from magent.events import WorkFailed
 from magent.model import AgentSpec
@@ -32,6 +33,7 @@ TEXT_TOKENS = 400  # of an answer in text that has no bound
 DATA_TOKENS = 1024  # of one under a grammar, which ends by itself
 _BATCH = 128  # tokens of a prompt between two chances to call an answer off
 _SAME = {"temperature": 0.0, "seed": 1, "cache_prompt": False}  # the same question gets the same answer
+_NO_LIBRARY, _INSTALL = "the local model needs xllamacpp, which is not installed", "pip install 'magent-cli[local]'"
 _MAGIC = b"GGUF"
 _LEAN = {
     "hostnames": ["127.0.0.1"],
@@ -53,19 +55,46 @@ class LocalAgent(BaseAgent):
         """Fetches and loads the model, where that was not done yet, so that no task's time is spent on it."""
         await self._server()
 
+    async def reach(self, online: bool) -> str:  # noqa: ARG002
+        """Whether its file is there; it is neither loaded nor fetched."""
+        if importlib.util.find_spec("xllamacpp") is None:
+            raise failed(_NO_LIBRARY, _INSTALL, final=True)
+        named = self._named()
+        path = Path(self.home, named) if named else place(self.environment.cache)
+        if named or path.exists():
+            await asyncio.to_thread(_look_at, path)
+            return f"{path} is there"
+        return "its file is fetched when it is first asked"
+
     async def answer(self, request: Request, on_text: OnText) -> Reply:
         server = await self._server()
+        spent = Usage()
+        if choice.may_call(request):
+            answer = await self._chat(server, self._choice(request), _keep_quiet)
+            spent = answer.usage()
+            try:
+                call = choice.chosen("".join(answer.parts), request)
+            except ValueError:
+                raise cut_off(self.name, spent, "the call of a tool") from None
+            if call is not None:
+                return Reply("", usage=spent, model=server.name, calls=(call,))
+        answer = await self._chat(server, self._body(request, spent.output), on_text)
+        used = answer.usage()
+        usage = Usage(spent.input + used.input, spent.output + used.output, 0.0, 1 + spent.requests)
+        reply = reply_from_text("".join(answer.parts), request.schema, usage, server.name)
+        if answer.cut and request.schema is not None and not reply.has_data:
+            raise cut_off(self.name, used)
+        return reply
+
+    async def _chat(self, server: _Server, body: Mapping[str, Any], on_text: OnText) -> _Answer:
         answer = _Answer(asyncio.get_running_loop(), on_text)
         try:
-            await asyncio.wrap_future(server.pool.submit(server.chat, self._body(request), answer))
+            await asyncio.wrap_future(server.pool.submit(server.chat, body, answer))
         finally:
             answer.over = True
         if answer.error is not None:
             raise self._refused(answer.error)
-        reply = reply_from_text("".join(answer.parts), request.schema, answer.usage(), server.name)
-        if answer.cut and request.schema is not None and not reply.has_data:
-            raise cut_off(self.name, reply.usage)
-        return reply
+        return answer
 
     async def _server(self) -> _Server:
         called_off = threading.Event()
@@ -81,28 +110,46 @@ class LocalAgent(BaseAgent):
             raise failed("the local model was not fetched: called off") from error
 
     def _path(self, called_off: threading.Event) -> Path:
-        named = self.settings["model"].partition(":")[2] or self.environment.environ.get("MAGENT_LOCAL_MODEL", "")
+        named = self._named()
         if not named:
             environment = self.environment
             return model_file(environment.cache, environment.environ, environment.on_progress, called_off)
-        return Path(self.home, os.path.expanduser(named.removeprefix("local:")))
+        return Path(self.home, named)
 
-    def _body(self, request: Request) -> dict[str, Any]:
-        messages = [{"role": message.role, "content": message.text} for message in request.messages]
+    def _named(self) -> str:
+        """The file that the agent or the environment names; empty: magent's own."""
+        named = self.settings["model"].partition(":")[2] or self.environment.environ.get("MAGENT_LOCAL_MODEL", "")
+        return os.path.expanduser(named.removeprefix("local:"))
+
+    def _choice(self, request: Request) -> dict[str, Any]:
+        """The request in which it chooses between a call and an answer."""
+        return self._asking(choice.asked(request), request.max_tokens or DATA_TOKENS, choice.grammar(request.tools))
+
+    def _body(self, request: Request, spent: int = 0) -> dict[str, Any]:
+        """The request for the answer. What the choice before it took counts against `max_tokens`, too."""
+        messages = choice.talk(request)
         system = "\n\n".join(part for part in (request.system, _form(request.schema)) if part)
+        most = request.max_tokens or (TEXT_TOKENS if request.schema is None else DATA_TOKENS)
+        schema = None if request.schema is None else bound(request.schema)
+        messages = [{"role": "system", "content": system}, *messages] if system else messages
+        return self._asking(messages, max(1, most - (spent if request.max_tokens else 0)), schema)
+
+    def _asking(
+        self, messages: Sequence[Mapping[str, str]], max_tokens: int, schema: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
         body: dict[str, Any] = {
             **_SAME,
-            "max_tokens": request.max_tokens or (TEXT_TOKENS if request.schema is None else DATA_TOKENS),
+            "max_tokens": max_tokens,
             **({"temperature": self.settings["temperature"]} if "temperature" in self.settings else {}),
             **self._own,
-            "messages": [{"role": "system", "content": system}, *messages] if system else messages,
+            "messages": list(messages),
             "stream": True,
             "return_progress": True,
             "stream_options": {"include_usage": True},
         }
-        if request.schema is not None:
-            schema = {"name": "answer", "schema": bound(request.schema)}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        if schema is not None:
+            form = {"name": "answer", "schema": schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": form}
         return body
 
     def _refused(self, error: Mapping[str, Any]) -> WorkFailed:
@@ -133,9 +180,9 @@ class _Answer:
         if "error" in chunk:
             self.error = chunk["error"]
         self._used = chunk.get("usage") or self._used
-        for choice in chunk.get("choices", ()):
-            self.cut = self.cut or choice.get("finish_reason") == "length"
-            if not self.over and (text := choice.get("delta", {}).get("content")):
+        for part in chunk.get("choices", ()):
+            self.cut = self.cut or part.get("finish_reason") == "length"
+            if not self.over and (text := part.get("delta", {}).get("content")):
                 self.parts.append(text)
                 self._hand_on(text)
         return self.over
@@ -209,7 +256,7 @@ def serve(path: Path, size: Size) -> _Server:
 def _load(path: Path, size: Size) -> Any:
     _look_at(path)
     if importlib.util.find_spec("xllamacpp") is None:
-        raise failed("the local model needs xllamacpp, which is not installed", "pip install 'magent-cli[local]'")
+        raise failed(_NO_LIBRARY, _INSTALL, final=True)
     import xllamacpp
 
     try:
@@ -247,6 +294,10 @@ def _look_at(path: Path) -> None:
         raise failed(f"there is no model to load at {path}: {error.strerror}", hint) from error
     if magic != _MAGIC:
         raise failed(f"{path} is no GGUF file", hint)
+
+
+def _keep_quiet(text: str) -> None:
+    """A choice is no answer."""
 
 
 def _form(schema: Mapping[str, Any] | None) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 from magent.agents.base import AgentEnvironment, BaseAgent, OnText, cut_off, failed, reply_from_text
 from magent.agents.parts import calls_of, messages_of, opaque, parameters_of, text_of
+from magent.agents.reach import reach
 from magent.agents.refusals import explain
 from magent.events import WorkFailed
 from magent.model import AgentSpec
@@ -87,6 +88,18 @@ class ModelAgent(BaseAgent):
         except Exception as error:
             raise explain(error, self.name, self.model_id, self._place(), self._key) from error
         return self._reply(response, request)
+
+    async def reach(self, online: bool) -> str:
+        """The key is there, and the libraries; online the provider answers, takes the key and has the model."""
+        key, address = self._credentials()
+        _, model = await asyncio.to_thread(self._make_with, key, address)
+        if not online:
+            return "its key is set" if key and key != _NO_KEY else "ready"
+        kind = self._provider.kind.removesuffix("-chat").removesuffix("-responses")
+        base = address or str(getattr(model, "base_url", "") or "")
+        if not base.startswith("http"):
+            return "its key is set; it was not asked"
+        return await reach(kind, base, "" if key == _NO_KEY else key, self.model_id.partition(":")[2])
 
     async def close(self) -> None:
         self._model = None
@@ -198,6 +211,9 @@ class ModelAgent(BaseAgent):
         )
 
     def _make(self) -> tuple[Any, Any]:
+        return self._make_with(self._key, self._address)
+
+    def _make_with(self, key: str, address: str) -> tuple[Any, Any]:
         if importlib.util.find_spec("pydantic_ai") is None:
             raise failed(f"{self.model_id} needs Pydantic AI, which is not installed", _INSTALL, final=True)
         from pydantic_ai.exceptions import UserError
@@ -207,7 +223,7 @@ class ModelAgent(BaseAgent):
         _be_quiet()
         try:
             maker = infer_provider_class(self._provider.kind)
-            provider = maker(**self._arguments(maker))
+            provider = maker(**_arguments(maker, key, address))
             name = f"{self._provider.kind}:{self.model_id.partition(':')[2]}"
             model = infer_model(name, provider_factory=lambda _: provider)
         except ImportError as error:
@@ -215,14 +231,10 @@ class ModelAgent(BaseAgent):
                 f"{self.model_id} needs a library that is not installed: {error}", _INSTALL, final=True
             ) from error
         except (UserError, ValueError, TypeError) as error:
-            raise failed(f"{self.model_id} cannot be used: {_hidden(str(error), self._key)}", final=True) from error
+            raise failed(f"{self.model_id} cannot be used: {_hidden(str(error), key)}", final=True) from error
         if hasattr(provider.client, "max_retries"):
             provider.client.max_retries = 0
         return provider, model
-
-    def _arguments(self, maker: Any) -> dict[str, Any]:
-        given = {"api_key": self._key, "base_url": self._address}
-        return {name: value for name, value in given.items() if value and _takes(maker, name)}
 
     def _place(self) -> str:
         return str(getattr(self._model, "base_url", "") or self._address or self.model_id)
@@ -256,6 +268,11 @@ def _is_provider(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _arguments(maker: Any, key: str, address: str) -> dict[str, Any]:
+    given = {"api_key": key, "base_url": address}
+    return {name: value for name, value in given.items() if value and _takes(maker, name)}
 
 
 def _takes(maker: Any, name: str) -> bool:

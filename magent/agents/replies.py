@@ -47,6 +47,10 @@ class RepliesAgent(BaseAgent):
         except re2.error as error:
             raise failed(f"agent '{spec.name}' has a `match` that is no pattern: {_text(error)}") from error
 
+    async def reach(self, online: bool) -> str:  # noqa: ARG002
+        count = len(self.replies.entries)
+        return f"scripted: {count} repl{'y' if count == 1 else 'ies'}"
+
     def recall(self, mark: Any) -> None:
         """An earlier life of the run used this entry up."""
         self.replies.used.add(int(mark))

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from magent.agents.base import OnText
-from magent.ports import Agent, Prepares, Remembers, Reply, Request
+from magent.ports import Agent, Prepares, Reachable, Remembers, Reply, Request
 
 MINUTE = 60.0
 
@@ -52,6 +52,9 @@ class Throttled:
     async def prepare(self) -> None:
         if isinstance(self.agent, Prepares):
             await self.agent.prepare()
+
+    async def reach(self, online: bool) -> str:
+        return await self.agent.reach(online) if isinstance(self.agent, Reachable) else ""
 
     def recall(self, mark: Any) -> None:
         if isinstance(self.agent, Remembers):

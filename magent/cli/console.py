@@ -99,11 +99,19 @@ class Console:
         """One result, ended by a line feed. Raises MagentError where stdout takes no more, unless its reader left."""
         self.drawn(neutral(text) if self._out_is_terminal else text)
 
+    def piece(self, text: str) -> None:
+        """A piece of a result that is written as it comes; nothing where stdout takes no more."""
+        with contextlib.suppress(MagentError):
+            self._write(GUARD.hide(neutral(text) if self._out_is_terminal else text))
+
     def drawn(self, shown: str) -> None:
         """A result whose foreign parts are neutral already. Raises MagentError where stdout takes no more."""
         shown = GUARD.hide(shown)
+        self._write(shown if shown.endswith("\n") else shown + "\n")
+
+    def _write(self, shown: str) -> None:
         try:
-            self._out.write(shown if shown.endswith("\n") else shown + "\n")
+            self._out.write(shown)
             self._out.flush()
         except BrokenPipeError:
             self._abandon(self._out)

@@ -100,7 +100,11 @@ _AGENT = Option("agent", "--agent", "NAME=MODEL", "Another model for an agent, i
 _LIMIT = Option("limit", "--limit", "NAME=N", "Of steps, tokens, usd or timeout, such as usd=5.", many=True)
 _WIDTH = Option("max_concurrency", "--max-concurrency", "N", "At most N tasks at a time.")
 _STREAM = Option("stream", "--stream, --no-stream", "", "Show text as it is written, or do not.")
+_AGENTS_OF = Option(
+    "file", "-f, --file", "FILE", "Of a workflow or library; without it, ./workflow.yaml.", completes="file"
+)
 _ROLES_OF = Option("file", "-f, --file", "FILE", "With the roles of a workflow or library.", completes="file")
+_TOOLS_OF = Option("file", "-f, --file", "FILE", "With the tools of a workflow or library.", completes="file")
 
 
 def _output(*forms: str) -> Option:
@@ -284,6 +288,43 @@ DECLARED: dict[str, Declared] = {
             Example("magent graph workflow.yaml --mermaid", "Prints a Mermaid flowchart."),
         ),
     ),
+    "agents list": Declared(
+        (),
+        {
+            "Which": (_AGENTS_OF,),
+            "Check": (Option("check", "--check", "", "Say of each whether it can be reached; costs nothing."),),
+            "Output": (_output("text", "json"),),
+        },
+        (Example("magent agents list -f team.yaml --check", "Who there is, and whether they answer."),),
+        (("0", "listed"), ("1", "with --check: one of them cannot be reached")),
+    ),
+    "agents show": Declared(
+        (Argument("name", "NAME", "The agent, or a model such as local."),),
+        {
+            "Which": (_AGENTS_OF,),
+            "Check": (Option("check", "--check", "", "Ask its server whether it answers, too."),),
+            "Output": (_output("text", "json"),),
+        },
+        (Example("magent agents show local", "What it is, what it costs, whether it is ready."),),
+        (("0", "it is ready"), ("1", "something is missing: it says what")),
+    ),
+    "agents ask": Declared(
+        (
+            Argument("name", "NAME", "The agent, or a model such as openai:gpt-5-mini."),
+            Argument("prompt", "PROMPT", "What to ask; - reads it from stdin."),
+        ),
+        {
+            "Which": (_AGENTS_OF,),
+            "Agents and limits": (_AGENT, _LIMIT),
+            "Output": (_output("text", "json"),),
+        },
+        (
+            Example('magent agents ask local "What are tides?"', "Asks the model in the process."),
+            Example("magent agents ask writer - -f team.yaml < notes.md", "Asks a file's agent."),
+        ),
+        (("0", "it answered"), ("1", "it did not, and says why"), ("4", "a limit was reached")),
+        ("Its tools are there as in a task; nothing is kept of what was said.",),
+    ),
     "roles list": Declared(
         (),
         {"Which": (_ROLES_OF,), "Output": (_output("text", "json"),)},
@@ -314,6 +355,58 @@ DECLARED: dict[str, Declared] = {
             Example('magent roles route "fix the login page"', "Without skills the words of the task decide."),
         ),
         (("0", "a role fits"), ("1", "no role fits: it says what is missing, and who comes nearest")),
+    ),
+    "tools list": Declared(
+        (),
+        {"Which": (_TOOLS_OF,), "Output": (_output("text", "json"),)},
+        (
+            Example("magent tools list", "The tools that come with magent."),
+            Example("magent tools list -f workflow.yaml", "Those of a file and its servers first."),
+        ),
+    ),
+    "tools show": Declared(
+        (Argument("name", "NAME", "The tool, such as files.read."),),
+        {
+            "Which": (_TOOLS_OF,),
+            "Output": (
+                Option("openai", "--openai", "", "Print it as OpenAI's API takes a function."),
+                _output("text", "json"),
+            ),
+        },
+        (
+            Example("magent tools show files.read", "What it does, and its parameters."),
+            Example("magent tools show calculator --openai", "The function, as JSON."),
+        ),
+    ),
+    "tools call": Declared(
+        (
+            Argument("name", "NAME", "The tool, such as calculator."),
+            Argument("arguments", "[K=V]…", "Its arguments; K=@FILE reads a file, K=- stdin.", many=True),
+        ),
+        {"Which": (_TOOLS_OF,), "Output": (_output("text", "json"),)},
+        (
+            Example('magent tools call calculator expression="12.5 * 3"', "Prints the result."),
+            Example("magent tools call files.read path=workflow.yaml lines=3", "Reads below this directory."),
+        ),
+        (
+            ("0", "it was called, and gave a result"),
+            ("1", "the tool failed"),
+            ("2", "bad usage: no such tool, or arguments that do not fit"),
+        ),
+        more=("Files are those of the current directory, or of the workspace that the file names.",),
+    ),
+    "doctor": Declared(
+        (),
+        {
+            "Which": (_AGENTS_OF._replace(help="With the agents of a workflow or library; else ./workflow.yaml."),),
+            "Check": (Option("offline", "--offline", "", "Ask no server."),),
+            "Output": (_output("text", "json"),),
+        },
+        (
+            Example("magent doctor", "Versions, parts, the store, settings with their origin, agents."),
+            Example("magent doctor -f team.yaml --offline", "Without asking any server."),
+        ),
+        (("0", "all is well"), ("1", "something is to be mended: it says what")),
     ),
     "completion": Declared(
         (Argument("shell", "SHELL", "bash, zsh or fish.", completes=("bash", "zsh", "fish")),),

@@ -32,11 +32,18 @@ VERBS: tuple[VerbEntry, ...] = (
     VerbEntry("validate", "Check and draw", "validate", "validate", "Report every problem of workflow files."),
     VerbEntry("graph", "Check and draw", "graph", "graph", "Draw a workflow, or a run's path over it."),
     VerbEntry("schema", "Check and draw", "schema", "schema", "Print a JSON Schema of the language."),
+    VerbEntry("agents list", "Agents, roles, tools", "agents", "list_agents", "List a file's agents."),
+    VerbEntry("agents show", "Agents, roles, tools", "agents", "show_agent", "Show one agent, and if it is ready."),
+    VerbEntry("agents ask", "Agents, roles, tools", "agents", "ask", "Ask one agent something, alone."),
     VerbEntry(
         "roles list", "Agents, roles, tools", "roles", "list_roles", "List roles: predefined ones, and a file's."
     ),
     VerbEntry("roles show", "Agents, roles, tools", "roles", "show_role", "Show one role, with what it extends."),
     VerbEntry("roles route", "Agents, roles, tools", "roles", "route", "Say to which role a task goes, and why."),
+    VerbEntry("tools list", "Agents, roles, tools", "tools", "list_tools", "List tools: built-in ones, and a file's."),
+    VerbEntry("tools show", "Agents, roles, tools", "tools", "show_tool", "Show one tool, with what it takes."),
+    VerbEntry("tools call", "Agents, roles, tools", "tools", "call_tool", "Call a tool by hand."),
+    VerbEntry("doctor", "Everything else", "doctor", "doctor", "Check what magent works with."),
     VerbEntry("completion", "Everything else", "completion", "completion", "Print what teaches a shell to complete."),
 )
 
@@ -44,7 +51,9 @@ ENTRIES = {entry.name: entry for entry in VERBS}
 DEFAULTS = {
     "runs": "runs list",
     "checkpoints": "checkpoints list",
+    "agents": "agents list",
     "roles": "roles list",
+    "tools": "tools list",
 }  # what a first word alone means
 
 

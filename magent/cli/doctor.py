@@ -1,0 +1,274 @@
+"""`magent doctor`: whether what magent works with is there: versions, optional parts, the store, settings, agents."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from magent import cells, settings
+from magent.cli import flags
+from magent.cli.agents import file_of
+from magent.cli.console import Console, dump
+from magent.cli.tables import GAP, Part, Sheet, wrap
+from magent.crew import Crew, reach
+from magent.errors import InvalidWorkflow, MagentError
+from magent.keys import is_key
+from magent.source import render
+from magent.version import VERSION
+
+OUTPUTS = ("text", "json")
+_NAME = 26  # columns of a name, at most
+_STYLES = {"ok": ("✔", "green"), "no": ("✘", "red"), "info": ("·", "dim")}
+_BUILT_IN: Mapping[tuple[str, ...], Any] = {
+    ("store",): settings.STORE,
+    ("durability",): "sync",
+    ("checkpoints", "every"): 500,
+    ("checkpoints", "interval"): "60s",
+    ("checkpoints", "keep"): 5,
+    ("limits", "max_steps"): 10_000,
+    ("limits", "max_concurrency"): 16,
+}
+_OF_THE_FILE = ("limits", "checkpoints", "defaults", "notify")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One row: `state` is ok, no, or info, where nothing can be wrong; `hint` is what to do."""
+
+    group: str
+    name: str
+    state: str
+    says: str
+    hint: str | None = None
+    origin: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        shown = {"group": self.group, "name": self.name, "state": self.state, "says": self.says}
+        return shown | {key: value for key in ("hint", "origin") if (value := getattr(self, key)) is not None}
+
+
+def doctor(console: Console, *, file: str | None, offline: bool, output: str | None) -> int:
+    """Check what magent works with."""
+    form = flags.one_of("--output", output, OUTPUTS) or "text"
+    found = [*_versions(), *_parts(), *_settings_and_store(console, file), *_agents(file, online=not offline)]
+    well = all(each.state != "no" for each in found)
+    if form == "json":
+        console.result(dump({"well": well, "checks": [each.as_json() for each in found]}))
+    else:
+        _tell(console, found)
+    if not well and form == "text":
+        count = sum(each.state == "no" for each in found)
+        console.told(f"{count} thing{'' if count == 1 else 's'} to mend", "yellow")
+    return 0 if well else 1
+
+
+# ---- versions and parts
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("Versions", "magent", "info", VERSION)
+    yield Finding("Versions", "Python", "info", f"{platform.python_version()}, {sys.executable}")
+    yield Finding(
+        "Versions", "system", "info", f"{platform.system()} {platform.release()}, {os.cpu_count()} processors"
+    )
+
+
+def _parts() -> Iterator[Finding]:
+    """The optional parts that the package names, each with what it needs and whether that is there."""
+    try:
+        needs = importlib.metadata.requires("magent-cli") or []
+    except importlib.metadata.PackageNotFoundError:
+        return
+    parts: dict[str, list[str]] = {}
+    for need in needs:
+        extra = re.search(r"extra\s*==\s*['\"]([\w-]+)['\"]", need)
+        name = re.match(r"[\w.-]+", need)
+        if extra and name and extra[1] != "dev":
+            parts.setdefault(extra[1], []).append(name[0])
+    for part, names in sorted(parts.items()):
+        missing = [name for name in names if _version(name) is None]
+        if missing:
+            hint = f"where it is wanted: pip install 'magent-cli[{part}]'"
+            yield Finding("Optional parts", part, "info", f"not installed: {', '.join(missing)}", hint)
+        else:
+            yield Finding("Optional parts", part, "ok", ", ".join(f"{name} {_version(name)}" for name in names))
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+# ---- settings and the store
+
+
+def _settings_and_store(console: Console, file: str | None) -> Iterator[Finding]:
+    try:
+        read = settings.read()
+    except InvalidWorkflow as invalid:
+        for problem in invalid.problems:
+            yield Finding("Settings", settings.NAME, "no", render(problem).splitlines()[0], problem.hint)
+        return
+    except MagentError as error:
+        yield Finding("Settings", "environment", "no", error.message, error.hint)
+        return
+    url = console.settings.store or read.store()
+    yield _store(url)
+    for path, value, origin in _values(read, _of_the_file(file), console.settings.store):
+        yield Finding("Settings", ".".join(path), "info", str(value), origin=origin)
+
+
+def _store(url: str) -> Finding:
+    """A file is written where the store is, or would be, and taken away again."""
+    scheme, _, path = url.partition(":")
+    if scheme != "file":
+        return Finding(
+            "Store",
+            url,
+            "ok" if scheme == "memory" else "info",
+            "nothing is kept" if scheme == "memory" else "not looked into",
+        )
+    try:
+        place = Path(path).expanduser().resolve()
+        there = next(each for each in (place, *place.parents) if each.exists())
+        with tempfile.NamedTemporaryFile(dir=there, prefix=".magent-doctor-"):
+            pass
+    except OSError as error:
+        hint = "give yourself the right to write there, or name another: --store file:DIR"
+        return Finding("Store", url, "no", f"{place} cannot be written: {error.strerror}", hint)
+    return Finding("Store", url, "ok", "writable" if there == place else "writable; made when a run begins")
+
+
+def _of_the_file(file: str | None) -> Mapping[str, Any]:
+    try:
+        name = file_of(file, needed=False)
+        return {} if name is None else Crew(name).root()
+    except MagentError:
+        return {}  # told with the agents
+
+
+def _values(
+    read: settings.Settings, workflow: Mapping[str, Any], store: str | None
+) -> Iterator[tuple[tuple[str, ...], Any, str]]:
+    """Each setting that has a value, and the first that says it: flag, environment, workflow, settings file, magent."""
+    told = dict.fromkeys([*_BUILT_IN, *settings.IN_ENVIRONMENT, *_paths(read.data)])
+    for path in told:
+        of_workflow = workflow if path[0] in _OF_THE_FILE else {}
+        sources: list[tuple[Any, str]] = [
+            (store if path == ("store",) else None, "--store"),
+            (_at(read.environment, path), "MAGENT_" + "_".join(path).upper()),
+            (_at(of_workflow, path), "the workflow file"),
+            (_at(read.data, path), str(read.file)),
+            (_BUILT_IN.get(path), "built in"),
+        ]
+        for value, origin in sources:
+            if value is not None:
+                yield path, "***" if _is_secret(path) else value, origin
+                break
+
+
+def _paths(data: Mapping[str, Any], before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for key, value in data.items():
+        if isinstance(value, Mapping) and value:
+            yield from _paths(value, (*before, key))
+        else:
+            yield (*before, key)
+
+
+def _at(data: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data
+
+
+def _is_secret(path: Sequence[str]) -> bool:
+    """Headers of a webhook and the like may hold keys."""
+    return "headers" in path or any(is_key(part) for part in path)
+
+
+# ---- agents
+
+
+def _agents(file: str | None, *, online: bool) -> Iterator[Finding]:
+    try:
+        name = file_of(file, needed=False)
+        if name is None:
+            yield Finding("Agents", "local", *_local(online))
+            return
+        crew = Crew(name)
+    except InvalidWorkflow as invalid:
+        first = invalid.problems[0]
+        more = f" (and {len(invalid.problems) - 1} more)" if len(invalid.problems) > 1 else ""
+        yield Finding(
+            "Agents", first.position.file, "no", f"{first.message}{more}", f"magent validate {first.position.file}"
+        )
+        return
+    except MagentError as error:
+        yield Finding("Agents", file or "workflow.yaml", "no", error.message, error.hint)
+        return
+    for agent, (said, failure) in asyncio.run(_reached(crew, online)).items():
+        if failure is None:
+            yield Finding("Agents", agent, "ok", said or "ready")
+        else:
+            yield Finding("Agents", agent, "no", failure.message, failure.hint)
+
+
+def _local(online: bool) -> tuple[str, str, str | None]:
+    """Without a file: the model that needs no key. That it is not installed is no fault."""
+    said, failure = asyncio.run(reach(Crew(None), "local", online=online))
+    return ("ok", said, None) if failure is None else ("info", failure.message, failure.hint)
+
+
+async def _reached(crew: Crew, online: bool) -> dict[str, Any]:
+    names = list(crew.described())
+    found = await asyncio.gather(*(reach(crew, name, online=online) for name in names))
+    return dict(zip(names, found, strict=True))
+
+
+# ---- the screen
+
+
+def _tell(console: Console, found: Sequence[Finding]) -> None:
+    sheet = Sheet(console)
+    name = min(_NAME if sheet.width is None or sheet.width >= 60 else 16, max(cells.width(each.name) for each in found))
+    group = ""
+    for each in found:
+        if each.group != group:
+            group = each.group
+            sheet.title(group)
+        _row(sheet, each, name)
+    sheet.print()
+
+
+def _row(sheet: Sheet, each: Finding, name: int) -> None:
+    sign, style = _STYLES[each.state]
+    mark = Part(sign if sheet.signs else cells.pad({"info": ""}.get(each.state, each.state), 2), style)
+    indent = cells.width(mark.text) + 1
+    says = each.says + (f"  ({each.origin})" if each.origin else "")
+    lines = _wrapped(sheet, says, indent + name + len(GAP))
+    if cells.width(each.name) <= name:
+        sheet.line(mark, " ", cells.pad(each.name, name), GAP, lines.pop(0))
+    else:
+        sheet.line(mark, " ", each.name)
+    for line in lines:
+        sheet.line(" " * (indent + name + len(GAP)), line)
+    if each.hint:
+        for line in _wrapped(sheet, each.hint, indent + name + len(GAP)):
+            sheet.line(" " * (indent + name + len(GAP)), Part(line, "dim"))
+
+
+def _wrapped(sheet: Sheet, text: str, indent: int) -> list[str]:
+    text = " ".join(text.split(" "))
+    return [text] if sheet.width is None else list(wrap(text, max(16, sheet.width - indent)))

@@ -14,7 +14,7 @@ from magent.source import did_you_mean
 from magent.spec.schema import check_value
 
 Schemas = Mapping[str, Mapping[str, Any]]
-_WORDS = {
+WORDS = {
     "string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
     "array": "a list", "object": "a mapping",
 }  # fmt: skip
@@ -30,7 +30,7 @@ def gather(declared: Schemas, words: Sequence[str] | None, file: str | None, con
         raise UsageError("only one input can be read from stdin (-i NAME=-)")
     for name, value in texts:
         if name in declared:
-            given[name] = parse(declared[name], _content(name, value))
+            given[name] = parse(declared[name], content(f"-i {name}", value))
         else:
             faults[name] = [_unknown(name, declared)]
     faults |= check(declared, {name: value for name, value in given.items() if name in declared})
@@ -42,7 +42,7 @@ def gather(declared: Schemas, words: Sequence[str] | None, file: str | None, con
 def _refused(declared: Schemas, faults: Mapping[str, Sequence[str]]) -> UsageError:
     """All faults in one go, and the flags to write."""
     told = [fault for each in faults.values() for fault in each]
-    flags_to_write = [f"-i {name}={_example(declared[name])}" for name in faults if name in declared]
+    flags_to_write = [f"-i {name}={example(declared[name])}" for name in faults if name in declared]
     hint = f"write {' '.join(flags_to_write)}" if flags_to_write else None
     if len(told) == 1:
         return UsageError(told[0], hint)
@@ -58,7 +58,7 @@ def check(declared: Schemas, given: Mapping[str, Any]) -> dict[str, list[str]]:
             faults[name] = [_subject(name, reason) for reason in reasons]
         elif "default" not in schema:
             about = f": {one_line(str(schema['description']))}" if schema.get("description") else ""
-            kinds = " or ".join(_WORDS.get(kind, kind) for kind in _types(schema))
+            kinds = " or ".join(WORDS.get(kind, kind) for kind in types(schema))
             faults[name] = [f"input '{name}'{f' ({kinds})' if kinds else ''} is missing{about}"]
     return {name: reasons for name, reasons in faults.items() if reasons}
 
@@ -70,7 +70,7 @@ def _subject(name: str, reason: str) -> str:
 
 def parse(schema: Mapping[str, Any], text: str) -> Any:
     """The value that a text on the command line means for this schema: of all readings, the first that fits."""
-    readings = list(_readings(_types(schema), text))
+    readings = list(_readings(types(schema), text))
     return next((value for value in readings if not check_value(schema, value)), readings[0])
 
 
@@ -86,7 +86,7 @@ def _readings(types: Sequence[str], text: str) -> Iterable[Any]:
     yield text
 
 
-def _types(schema: Mapping[str, Any]) -> list[str]:
+def types(schema: Mapping[str, Any]) -> list[str]:
     kind = schema.get("type", [])
     return [kind] if isinstance(kind, str) else list(kind)
 
@@ -95,16 +95,16 @@ def _optional(schema: Mapping[str, Any]) -> bool:
     return "default" in schema and schema["default"] is None
 
 
-def _content(name: str, value: str) -> str:
+def content(flag: str, value: str) -> str:
     """`@file` and `-` are replaced by what they hold, to the byte."""
     if value == "-" or value.startswith("@"):
-        text = files.read_text(f"-i {name}", value if value == "-" else value[1:])
+        text = files.read_text(flag, value if value == "-" else value[1:])
     else:
         text = value
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise UsageError(f"-i {name}: the value is not UTF-8 text") from None
+        raise UsageError(f"{flag}: the value is not UTF-8 text") from None
     return text
 
 
@@ -113,10 +113,10 @@ def _unknown(name: str, declared: Schemas) -> str:
     return f"there is no input '{one_line(name, 100)}': {did_you_mean(name, declared) or known}"
 
 
-def _example(schema: Mapping[str, Any]) -> str:
-    """What could stand after `-i name=`."""
+def example(schema: Mapping[str, Any]) -> str:
+    """What could stand after `name=`."""
     for key in ("examples", "enum"):
         if isinstance(schema.get(key), list) and schema[key]:
             first = schema[key][0]
             return shlex.quote(first if isinstance(first, str) else json.dumps(first, ensure_ascii=False))
-    return next((_EXAMPLES[kind] for kind in _types(schema) if kind in _EXAMPLES), "…")
+    return next((_EXAMPLES[kind] for kind in types(schema) if kind in _EXAMPLES), "…")

@@ -89,6 +89,17 @@ def _template(data: Mapping[str, Any], key: str) -> Template | None:
     return Template(str(data[key])) if data.get(key) is not None else None
 
 
+def tool_specs(bundle: Bundle) -> dict[str, model.ToolSpec]:
+    """The tools of a workflow or library whose `tools` were checked, with those of its libraries."""
+    return dict(_specs(bundle, bundle.root, "tools", model.ToolSpec, _TOOL_KINDS))
+
+
+def _specs(bundle: Bundle, key: str, section: str, make: Any, kinds: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    for name, (settings, owner) in bundle.definitions(key, section).items():
+        kind = next(kind for kind in kinds if kind in settings)
+        yield name, make(name, kind, settings, owner.home)
+
+
 class _House:
     """One document with what it may name: its own agents, roles, tools, chains and defaults, and its libraries'."""
 
@@ -97,16 +108,11 @@ class _House:
         self.key = key
         self.document = document
         self.defaults = {name: value for name, (value, _) in bundle.definitions(key, "defaults").items()}
-        self.agents = dict(self._specs("agents", model.AgentSpec, _AGENT_KINDS))
-        self.tools = dict(self._specs("tools", model.ToolSpec, _TOOL_KINDS))
+        self.agents = dict(_specs(bundle, key, "agents", model.AgentSpec, _AGENT_KINDS))
+        self.tools = dict(_specs(bundle, key, "tools", model.ToolSpec, _TOOL_KINDS))
         self.roles = {name: value for name, (value, _) in bundle.definitions(key, "roles").items()}
         chains = bundle.definitions(key, "chains").items()
         self.chains = {name: _chain(str(name), value) for name, (value, _) in chains}
-
-    def _specs(self, section: str, make: Any, kinds: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-        for name, (settings, owner) in self.bundle.definitions(self.key, section).items():
-            kind = next(kind for kind in kinds if kind in settings)
-            yield name, make(name, kind, settings, owner.home)
 
     def graph(self, key: str, data: Mapping[str, Any]) -> Graph:
         raw = data["nodes"]

@@ -91,8 +91,8 @@ BUILTINS: Mapping[str, Mapping[str, Builtin]] = {
     "files": _FILES,
     "http_request": {
         "": Builtin(
-            "Makes an HTTP request and gives status, headers, text, json (null where the answer is none), the url that"
-            " answered after redirects, and whether the text was truncated. Only some hosts are allowed.",
+            "Makes an HTTP request to a host that is allowed. Gives status, headers, text, json (null where the answer"
+            " is none), the url that answered after redirects, and whether the text was truncated.",
             _object(
                 {"url": {"type": "string", "description": "The address, such as https://api.example.org/items?page=2"}},
                 {
@@ -126,7 +126,7 @@ BUILTINS: Mapping[str, Mapping[str, Builtin]] = {
     },
     "json_query": {
         "": Builtin(
-            "Picks values out of JSON with a JMESPath expression and gives what it finds, null where there is nothing."
+            "Picks values out of JSON with a JMESPath expression. Gives what it finds, null where there is nothing."
             " Example: items[?price > `10`].{name: name, price: price} | [0:5]",
             _object(
                 {

@@ -205,6 +205,9 @@ def _union(schemas: list[dict[str, Any]]) -> dict[str, Any]:
     if all(set(each) == {"type"} and isinstance(each["type"], str) for each in schemas):
         kinds = list(dict.fromkeys(each["type"] for each in schemas))
         return {"type": kinds[0] if len(kinds) == 1 else kinds}
+    others = [each for each in schemas if each != {"type": "null"}]
+    if len(others) == 1 and "type" in others[0] and len(schemas) > 1:
+        return _or_null(others[0])
     return {"anyOf": schemas}
 
 

@@ -200,7 +200,7 @@ def check_providers(context: Context) -> Iterator[Problem]:
     """`web_search` asks a service that it knows, and knows where it is."""
     for place, _, tool in _shared(context, "tools"):
         provider = tool.get("provider")
-        if tool.get("builtin") != "web_search" or not _literal(provider):
+        if tool.get("builtin") != "web_search" or not isinstance(provider, str) or is_template(provider):
             continue
         if provider not in PROVIDERS:
             hint = context.hint(provider, PROVIDERS) or f"there are: {', '.join(PROVIDERS)}"

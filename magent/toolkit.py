@@ -1,0 +1,162 @@
+"""The tools of a file, workflow or library, with those that come with magent: listed, shown, called by hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from magent.errors import InvalidWorkflow, UsageError
+from magent.events import WorkFailed
+from magent.model import Graph, ToolSpec, Workflow
+from magent.offers import misfit
+from magent.outfit import Outfit
+from magent.ports import Tool, ToolContext
+from magent.source import did_you_mean
+from magent.spec.build import tool_specs
+from magent.spec.builtins import BUILTINS
+from magent.spec.checks import check
+from magent.spec.loader import Bundle, load
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An entry of `tools`, or one that stands for a built-in tool: what kind it is, whether the file declares it, and
+    its tools; `why` says why there are none."""
+
+    name: str
+    kind: str
+    declared: bool
+    tools: Sequence[Tool]
+    why: str = ""
+
+
+class Toolkit:
+    """Made of a file, or of none: then it holds the built-in tools alone. Raises InvalidWorkflow. `close` ends it."""
+
+    def __init__(self, file: str | None, cwd: str) -> None:
+        bundle = None if file is None else _sound(load(file))
+        declared = {} if bundle is None else tool_specs(bundle)
+        builtin = {name: ToolSpec(name, "builtin", {"builtin": name}, cwd) for name in BUILTINS if name not in declared}
+        self._specs = {**declared, **builtin}
+        self._declared = frozenset(declared)
+        workflow = _workflow(bundle, self._specs, cwd)
+        self._graph = workflow.graph
+        names = {"id": "", "name": workflow.name, "dir": "", "home": workflow.home, "key": ""}
+        workspace = _workspace(workflow, cwd)
+        seen = {
+            "inputs": {name: field.get("default") for name, field in self._graph.inputs.items()},
+            "env": {name: os.environ.get(name) for name in workflow.env},
+            "run": {**names, "workspace": str(workspace)},
+        }
+        self._outfit = Outfit(workflow, {}, seen, cwd)
+        write = workflow.workspace is None or self._outfit.writes
+        self.context = ToolContext("", f"call-{token_hex(8)}", cwd, workspace, write)
+
+    @property
+    def mask(self) -> Any:
+        """A function that hides secrets in JSON data, or None."""
+        return self._outfit.mask
+
+    async def kept(self) -> list[Kept]:
+        """Every entry, the file's first. One that cannot be had says why."""
+        return [await self._entry(name) for name in self._specs]
+
+    async def _entry(self, name: str) -> Kept:
+        kind, declared = self._specs[name].kind, name in self._declared
+        if kind == "builtin" and not declared:
+            told = [Shown(f"{name}.{inner}" if inner else name, *BUILTINS[name][inner]) for inner in BUILTINS[name]]
+            return Kept(name, kind, declared, told)
+        try:
+            tools = list((await self._outfit.tools(self._graph, [name])).values())
+            for tool in tools:
+                tool.parameters  # noqa: B018 - a function is imported for it
+        except WorkFailed as error:
+            return Kept(name, kind, declared, (), error.failure.message)
+        return Kept(name, kind, declared, tools)
+
+    def kind(self, name: str) -> tuple[str, bool]:
+        """What kind of tool it is, and whether the file declares it."""
+        entry = name.partition(".")[0]
+        return self._specs[entry].kind, entry in self._declared
+
+    async def tool(self, name: str) -> Tool:
+        """Raises UsageError for a name that is none, WorkFailed where it cannot be had."""
+        entry = name.partition(".")[0]
+        if entry not in self._specs:
+            hint = did_you_mean(name, self._specs) or "magent tools list shows them; with -f FILE those of a file, too"
+            raise UsageError(f"no tool is named '{name[:100]}'", hint)
+        told = BUILTINS.get(entry, {}).get(name.partition(".")[2])
+        if told is not None and entry not in self._declared and entry in NEED_SETTINGS:
+            return Shown(name, *told)
+        return await self._outfit.toolbox(self._graph).tool(name)
+
+    async def call(self, tool: Tool, arguments: Mapping[str, Any]) -> Any:
+        """Raises UsageError for arguments that do not fit, WorkFailed where the tool fails."""
+        fault = misfit(tool, arguments)
+        if fault is not None:
+            raise UsageError(fault.message, fault.hint)
+        return await tool.call(arguments, self.context)
+
+    async def close(self) -> None:
+        await self._outfit.close()
+
+
+NEED_SETTINGS = {
+    "http_request": "tools: {%s: {builtin: http_request, allow_hosts: [api.example.org]}}",
+    "shell": "tools: {%s: {builtin: shell, allow: [git, rg]}}",
+}
+"""Built-in tools that do nothing before a file says what they may, and how one says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A built-in tool that is told of, and cannot be called as it is."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    external: bool = False
+    confirm: bool = False
+
+    async def call(self, _arguments: Mapping[str, Any], _context: ToolContext, /) -> Any:
+        entry = self.name.partition(".")[0]
+        hint = f"give a file with -f that declares it: {NEED_SETTINGS[entry] % entry}"
+        raise UsageError(f"'{self.name}' does nothing before a file says what it may", hint)
+
+
+def _sound(bundle: Bundle) -> Bundle:
+    """What is wrong elsewhere in the file does not matter here. Raises InvalidWorkflow."""
+    found = [problem for problem in check(bundle) if problem.severity == "error"]
+    wrong = [problem for problem in found if problem in bundle.problems or problem.path.startswith("tools")]
+    if wrong:
+        raise InvalidWorkflow(wrong, bundle.sources)
+    return bundle
+
+
+def _workflow(bundle: Bundle | None, specs: Mapping[str, ToolSpec], cwd: str) -> Workflow:
+    """A workflow of these tools and no nodes."""
+    document = None if bundle is None else bundle.documents[bundle.root]
+    data = {} if document is None else document.data
+    home = cwd if document is None else document.home
+    graph = Graph("tools", home, {}, "", {}, inputs=data.get("inputs") or {}, tools=specs)
+    return Workflow(
+        name=str(data.get("name", "")),
+        file="" if document is None else document.file,
+        home=home,
+        root="tools",
+        graphs={"tools": graph},
+        frozen={},
+        secrets=tuple(data.get("secrets") or ()),
+        env=tuple(data.get("env") or ()),
+        workspace=data.get("workspace"),
+    )
+
+
+def _workspace(workflow: Workflow, cwd: str) -> Path:
+    """Where file tools may go: where the workflow says, else here."""
+    path = (workflow.workspace or {}).get("path")
+    return Path(os.path.normpath(os.path.join(workflow.home, path))) if path else Path(cwd)

@@ -42,7 +42,10 @@ def list_checkpoints(console: Console, *, id: str, output: str | None) -> int:
 
 async def _kept(store: RunStore, id: str) -> tuple[str, list[CheckpointInfo]]:
     run_id = await store.resolve(id)
-    return run_id, list(await store.checkpoints(run_id))
+    kept = list(await store.checkpoints(run_id))
+    if not kept:
+        await store.read(run_id)  # one that is damaged is not called short
+    return run_id, kept
 
 
 def _as_json(info: CheckpointInfo) -> dict[str, Any]:
@@ -120,8 +123,9 @@ def _tell(sheet: Sheet, shown: Mapping[str, Any], everything: bool) -> None:
     _stands(sheet, shown, everything)
     sheet.title("State")
     state = {name: value for name, value in shown["state"].items() if value is not None}
-    sheet.text(plain.show(state) if state else "nothing is written yet",
-               most=None if everything or not sheet.signs else _STATE_LINES)  # fmt: skip
+    brief = sheet.signs and not everything
+    said = plain.show(plain.lean(state) if brief else state) if state else "nothing is written yet"
+    sheet.text(said, most=_STATE_LINES if brief else None)
 
 
 def _stands(sheet: Sheet, shown: Mapping[str, Any], everything: bool) -> None:

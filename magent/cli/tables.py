@@ -14,6 +14,7 @@ from magent import cells
 from magent.cli.console import Console, one_line
 
 GAP = "  "
+_LONGEST_LINE = 4  # lines of the window that one line of a long text takes
 LONGEST = 10_000  # characters of a cell that are looked at
 STATUSES: Mapping[str, tuple[str, str]] = {
     "completed": ("✔", "green"),
@@ -134,13 +135,24 @@ class Sheet:
             self.text(what, indent=6, style="dim")
 
     def text(self, text: str, *, indent: int = 2, most: int | None = None, style: str = "") -> None:
-        """A text with its line breaks, wrapped where the window ends; at most `most` of its lines."""
-        lines = [piece for line in text.rstrip("\n").split("\n") for piece in self._wrapped(line, indent)]
+        """A text with its line breaks, wrapped where the window ends; at most `most` of its lines. Where it has more,
+        none of its own lines takes the room of all others."""
+        whole = text.rstrip("\n").split("\n")
+        lines = [piece for line in whole for piece in self._wrapped(line, indent)]
+        if most is not None and len(lines) > most + 1:
+            lines = [piece for line in whole for piece in self._beginning(self._wrapped(line, indent))]
         shown = lines if most is None or len(lines) <= most + 1 else lines[:most]
         for line in shown:
             self._lines.append((" " * indent + self._console.tinted(line, *style.split())).rstrip())
         if len(shown) < len(lines):
             self.line(" " * indent, Part(f"… {len(lines) - len(shown):,} more lines (-v, or --output json)", "dim"))
+
+    def _beginning(self, pieces: list[str]) -> list[str]:
+        if len(pieces) <= _LONGEST_LINE or self.width is None:
+            return pieces
+        more = f" {self._mark} {len(pieces) - _LONGEST_LINE:,} more lines"
+        last = cells.cut(pieces[_LONGEST_LINE - 1], max(1, cells.width(pieces[0]) - len(more)), mark="")
+        return [*pieces[: _LONGEST_LINE - 1], last + more]
 
     def _wrapped(self, line: str, indent: int) -> list[str]:
         said = self._console.spoken(line.expandtabs(4))

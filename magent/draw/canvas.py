@@ -25,8 +25,8 @@ _ACROSS, _DOWN = (1, 3), (0, 2)
 
 _SAME = {
     "─╌╴╶╼╾·⊘": "-", "━╍═╸╺": "=", "│╎╵╷": "|", "┃╏║╹╻╽╿": "H", "┈┉": ".", "┊┋": ":", "╱": "/", "╲": "\\",
-    "▼▽↓": "v", "▶▷→": ">", "◀◁": "<", "…": "~", "\N{MULTIPLICATION SIGN}✘": "x", "↺": "@", "◉○": "o", "✔": "+",
-    "⏸": "?", "■": "#",
+    "▼": "V", "▽↓": "v", "▶▷→": ">", "◀◁": "<", "…": "~", "\N{MULTIPLICATION SIGN}✘": "x", "↺": "@", "◉○": "o",
+    "✔": "+", "⏸": "?", "■": "#",
 }  # fmt: skip
 _CORNERS = "".join(map(chr, range(0x250C, 0x254C))) + "╔╗╚╝╤╭╮╰╯╒╕╘╛╓╖╙╜"
 _ASCII = str.maketrans({**dict.fromkeys(_CORNERS, "+"), **{sign: to for signs, to in _SAME.items() for sign in signs}})

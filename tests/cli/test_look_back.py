@@ -150,10 +150,10 @@ def test_a_misspelt_id_gets_the_nearest_and_a_short_one_its_candidates(
     assert f"{DONE}" in ambiguous.err
 
 
-@pytest.mark.parametrize("verb", [["show"], ["history"], ["cancel"]])
+@pytest.mark.parametrize("verb", [["runs", "show"], ["runs", "history"], ["runs", "cancel"]])
 def test_a_damaged_run_says_what_to_do(verb: list[str], there: Path, capsys: Any) -> None:
     there.joinpath(".magent/runs/broken/journal.jsonl").write_bytes(b"{}\n")
-    outcome = magent(capsys, "runs", *verb, "broken")
+    outcome = magent(capsys, *verb, "broken")
     assert outcome.code == 5
     assert "internal error" not in outcome.err
 
@@ -308,3 +308,13 @@ def test_what_holds_a_question_waits(there: Path, capsys: Any) -> None:
     shown = json.loads(magent(capsys, "runs", "show", "held", "--output", "json").out)
     assert {visit["path"]: visit["status"] for visit in shown["visits"]} == {"p": "waiting", "q": "waiting"}
     assert main(["runs", "rm", "held", "--yes"]) == 0
+
+
+def test_a_damaged_run_without_checkpoints_is_not_called_short(here: Path, capsys: Any) -> None:
+    here.joinpath("one.yaml").write_text("{magent: 1, name: one, nodes: {a: {set: {x: 1}}}}")
+    assert main(["-q", "run", "one.yaml", "--id", "one"]) == 0
+    assert "it is short" in magent(capsys, "checkpoints", "list", "one").err
+    here.joinpath(".magent/runs/one/journal.jsonl").write_bytes(b"{}\n")
+    outcome = magent(capsys, "checkpoints", "list", "one")
+    assert outcome.code == 5
+    assert "it is short" not in outcome.err

@@ -105,3 +105,17 @@ def test_how_long_ago(seconds: float, said: str) -> None:
 )
 def test_sizes(count: int, said: str) -> None:
     assert size(count) == said
+
+
+def test_one_long_line_of_a_long_text_leaves_room_for_the_others() -> None:
+    out = Out()
+    sheet = Sheet(Console(Globals(), out, Out()))
+    sheet.width = 40
+    sheet.text("\n".join(["x" * 4000, "second", *["more"] * 10]), most=8)
+    sheet.text("y" * 200, most=8)
+    sheet.print()
+    lines = out.getvalue().splitlines()
+    assert all(cells.width(line) <= 40 for line in lines)
+    assert lines[3].endswith("xx … 102 more lines")
+    assert lines[4:9] == ["  second", "  more", "  more", "  more", "  … 7 more lines (-v, or --output json)"]
+    assert "".join(lines[9:]).count("y") == 200

@@ -68,6 +68,7 @@ class Driver:
     inbox: deque[Callable[[], None]] = field(default_factory=deque)
     noted: list[asyncio.Future[None]] = field(default_factory=list)  # wait for what they told to be on the record
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    consulting: int = 0  # attempts at work that wait for a person's consent
     waited: float = 0.0  # seconds of this life in which only people were awaited
     fault: BaseException | None = None  # a bug of an adapter: this life ends in good order, then it is raised
 
@@ -104,7 +105,9 @@ class Driver:
     async def pause(self) -> None:
         """Waits until something comes back. While only people are awaited, the run's time limit stands still."""
         began = self.clock.now()
-        only_people = not self.tasks and not self._working_timers() and not self.dying
+        only_people = len(self.tasks) <= self.consulting and not self._working_timers() and not self.dying
+        if only_people and (timer := self.timers.pop((-1, "limit"), None)) is not None:
+            timer.cancel()
         await self.wake.wait()
         self.wake.clear()
         if only_people:
@@ -468,7 +471,14 @@ class Desk:
         self.driver.recorder.tell(Event(0, self.driver.clock.now(), kind, data))
 
     async def ask(self, question: Question) -> Mapping[str, Any] | None:
-        return await self.driver.human.ask(question)
+        driver = self.driver
+        driver.consulting += 1
+        driver.wake.set()
+        try:
+            return await driver.human.ask(question)
+        finally:
+            driver.consulting -= 1
+            driver.wake.set()
 
     async def sleep(self, seconds: float) -> None:
         done = asyncio.Event()

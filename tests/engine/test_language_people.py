@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,8 +14,11 @@ from magent.engine import run as lives
 from magent.engine.fold import Run
 from magent.human.chain import Chain, Defaults
 from magent.human.file import AnswersFile
+from magent.ports import Question
 from tests.build import Lab
+from tests.engine.crew import FakeTool, calls, crew
 from tests.engine.language import People, Programs, assert_replayable, failure, forever, lab, outputs, ran
+from tests.fakes import ManualClock
 
 ALL = """
 nodes:
@@ -286,6 +291,36 @@ async def test_time_spent_waiting_for_people_does_not_count_as_running_time() ->
     room.clock.time += 100_000
     room.human = People({"ask": {"approved": True}})
     assert (await room.resume()).status == "completed"
+
+
+class Slow(People):
+    """Takes 100 seconds for an answer."""
+
+    clock: ManualClock
+
+    async def ask(self, question: Question) -> Mapping[str, Any] | None:
+        answered = asyncio.Event()
+        self.clock.call_at(self.clock.now() + 100, answered.set)
+        await answered.wait()
+        return await super().ask(question)
+
+
+async def test_nor_does_the_time_that_somebody_at_the_terminal_takes() -> None:
+    text = "nodes: {a: {wait: 40s, next: ask}, ask: {type: human_input, input: approval, next: b}, b: {wait: %s}}"
+    for seconds, status in ((15, "completed"), (25, "interrupted")):
+        people = Slow({"ask": {"approved": True}})
+        room = lab(text % seconds, human=people)
+        people.clock = room.clock
+        assert (await room.start(limits={"timeout": 60})).status == status
+
+
+async def test_nor_that_for_consent_to_a_call_of_a_tool() -> None:
+    text = "agents: {a: {model: test}}\ntools: {pay: {builtin: calculator}}\n"
+    text += "nodes: {t: {prompt: Pay, agent: a, tools: [pay]}}"
+    people = Slow({"pay": {"approved": True}})
+    room = crew(text, [FakeTool("pay", confirm=True)], people=people, a=[calls(("pay", {})), "paid"])
+    people.clock = room.clock
+    assert (await room.start(limits={"timeout": 60})).status == "completed"
 
 
 # ---- work with effects outside that a crash left unfinished

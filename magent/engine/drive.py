@@ -68,6 +68,7 @@ class Driver:
     inbox: deque[Callable[[], None]] = field(default_factory=deque)
     noted: list[asyncio.Future[None]] = field(default_factory=list)  # wait for what they told to be on the record
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    leaving: bool = False  # nothing is recorded any more for what is still at work
     consulting: int = 0  # attempts at work that wait for a person's consent
     waited: float = 0.0  # seconds of this life in which only people were awaited
     fault: BaseException | None = None  # a bug of an adapter: this life ends in good order, then it is raised
@@ -433,6 +434,7 @@ class Driver:
 
     async def quiet(self) -> None:
         """Cancels what is at work and waits until it has ended."""
+        self.leaving = True
         for timer in self.timers.values():
             timer.cancel()
         self.timers.clear()
@@ -456,9 +458,13 @@ class Desk:
 
     async def note(self, kind: str, data: Mapping[str, Any], *, sync: bool) -> None:
         driver, done = self.driver, asyncio.get_running_loop().create_future()
+        if driver.leaving:
+            raise asyncio.CancelledError  # for those that took the first for a failure of their own
 
         def record() -> None:
-            if driver.at_work(self.scope, self.visit):
+            if not driver.at_work(self.scope, self.visit):
+                done.cancel()
+            else:
                 driver.recorder.must_sync = driver.recorder.must_sync or sync
                 driver.record(kind, {"scope": self.scope.id, "path": self.visit.path, **data})
                 driver.noted.append(done)

@@ -291,3 +291,32 @@ async def test_what_an_agent_spent_before_it_failed_counts() -> None:
     room = crew(ONE, [adding(), paying()], a=Scripted(fails))
     run = await room.start()
     assert (run.status, run.tokens, run.cost) == ("failed", [100, 50], 0.1)
+
+
+async def stubborn(**_: Any) -> Any:
+    try:
+        await forever()
+    except asyncio.CancelledError as error:
+        raise broken("tool", "ended from outside") from error
+
+
+async def test_a_tool_that_takes_its_end_for_a_failure_holds_up_nothing() -> None:
+    text = (
+        HEAD
+        + """
+nodes:
+  fan: {type: parallel, branches: [t, w], wait_for: any}
+  t: {prompt: Work, agent: a, tools: [add]}
+  w: {wait: 5s}
+"""
+    )
+    run = await asyncio.wait_for(crew(text, [FakeTool("add", stubborn)], a=[calls(("add", {})), "x"]).start(), 10)
+    assert (run.status, run.outputs["fan"]) == ("completed", {"t": None, "w": None})
+
+
+async def test_nor_does_it_where_the_run_is_stopped() -> None:
+    room = crew(
+        HEAD + "nodes: {t: {prompt: Work, agent: a, tools: [add]}}", [FakeTool("add", stubborn)], a=calls(("add", {}))
+    )
+    run = await asyncio.wait_for(room.start(limits={"timeout": 5}), 10)
+    assert run.status == "interrupted"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import pytest
 
 from magent import cells
-from magent.human import display, toolbar
+from magent.human import display, kinds, toolbar
 from magent.human.keyboard import Reader
-from magent.human.prompts import Around, wrapped
+from magent.human.prompts import Around, Option, Prompts, wrapped
 from magent.ports import Question
 
 
@@ -133,3 +134,20 @@ def test_a_value_stands_beside_its_name_where_there_is_room_for_both(value: str,
 def test_content_that_is_empty_is_seen_to_be() -> None:
     text = display.show(Question("a", "a", 1, "review", content=""), 0.0, color=False, bounded=True).text
     assert text.splitlines()[-2] == "(empty)"
+
+
+class Picks:
+    """Prompts that choose the last option, and keep what was offered."""
+
+    async def choose(self, message: str, options: Sequence[Option], default: int | None, **_: Any) -> Any:
+        self.offered = [label for label, _ in options]
+        return options[-1][1]
+
+
+async def test_options_with_the_same_label_are_told_apart_by_their_values() -> None:
+    labelled: list[tuple[Any, str]] = [(1, "yes"), (True, "yes"), ("x", "no")]
+    options = tuple({"value": value, "label": label} for value, label in labelled)
+    prompts = Picks()
+    answer = await kinds.ask(cast(Prompts, prompts), Question("a", "a", 1, "choice", options=options))
+    assert prompts.offered == ["yes (1)", "yes (true)", "no"]
+    assert answer["choice"] == "x"

@@ -281,6 +281,7 @@ async def test_what_is_no_run_is_not_listed(store: FileStore) -> None:
     assert [info.id for info in await store.list()] == ["a"]
 
 
+@pytest.mark.untraced
 async def test_thousands_of_runs_are_listed_and_found(store: FileStore) -> None:
     directory = await write(store, "r00000")
     files = {name: (directory / name).read_bytes() for name in ("run.json", "journal.jsonl")}
@@ -288,11 +289,11 @@ async def test_thousands_of_runs_are_listed_and_found(store: FileStore) -> None:
         (store.runs / f"r{number:05}").mkdir()
         for name, content in files.items():
             (store.runs / f"r{number:05}" / name).write_bytes(content)
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(list(await store.list())) == 2000
     assert await store.resolve("01999") == "r01999"
     assert await store.resolve("latest") == "r01999"
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 async def test_only_the_newest_checkpoints_are_kept(store: FileStore) -> None:

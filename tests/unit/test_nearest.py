@@ -39,7 +39,7 @@ def test_the_name_that_was_meant(word: str, known: tuple[str, ...], meant: str |
 
 
 def test_long_words_and_many_names_take_no_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert nearest("x" * 10_000, ["x" * 9_999]) is None
     nearest("node_12x34", [f"node_{number}" for number in range(100_000)])
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5

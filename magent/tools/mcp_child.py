@@ -64,7 +64,8 @@ class Child:
         try:
             self._process = start(self.argv, self.environ, self.cwd, subprocess.PIPE)
         except WorkFailed as error:
-            raise failed(f"{told} could not be started: {error.failure.message}", error.failure.hint) from error
+            message, hint = f"{told} could not be started: {error.failure.message}", error.failure.hint
+            raise failed(message, hint, final=True) from error
         self._group = Group(self._process.pid)
 
     async def connect(self) -> None:
@@ -145,7 +146,9 @@ class Child:
 
     def abandon(self) -> None:
         """Nobody has its stdin any more, so that it ends."""
-        for transport in (self._in, self._out, self._err):
+        if self._in and self._in.get_write_buffer_size():
+            self._in.abort()  # it never read that
+        for transport in (self._out, self._err):
             if transport is not None:
                 transport.close()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):

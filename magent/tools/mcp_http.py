@@ -160,6 +160,6 @@ def _said(error: Exception) -> str:
 
 
 def _error(code: int, message: str, hint: str = "") -> httpx2.Response:
-    error = {"code": code, "message": message, "data": {"hint": hint}}
+    error = {"code": code, "message": message, "data": {"hint": hint}}  # where one is known, trying again is in vain
     body = {"jsonrpc": "2.0", "id": None, "error": error}
     return httpx2.Response(502, headers={"content-type": "application/json"}, content=json.dumps(body).encode())

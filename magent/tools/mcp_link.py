@@ -211,7 +211,8 @@ class Link:
         if error.code == BROKEN:
             return failed(f"'{name}' got an answer that is none of the protocol: {error.message}", _MAINTAINER)
         if error.code == HTTP_FAILED:
-            return failed(f"'{name}' got no answer from {self.spec.place}: {error.message}", _hint(error) or _LATER)
+            message = f"'{name}' got no answer from {self.spec.place}: {error.message}"
+            return failed(message, _hint(error) or _LATER, final=bool(_hint(error)))
         if error.code == types.CONNECTION_CLOSED and error.message == "Connection closed":
             self.retire()
             return failed(f"'{name}' got no answer: {await self._how_it_ended()}", "the next call starts it again")
@@ -247,7 +248,7 @@ class Link:
             words += f"; it printed last: {said}" if said else ""
             if self._child.rubbish:
                 words += f"; on its stdout, which is for messages alone: {' / '.join(self._child.rubbish)}"
-        return failed(f"{self.spec} {words}", hint)
+        return failed(f"{self.spec} {words}", hint, final=isinstance(cause, MCPError) and bool(_hint(cause)))
 
     def _why(self, cause: BaseException) -> tuple[str, str]:
         if isinstance(cause, TimeoutError):

@@ -64,6 +64,8 @@ def value_of(tool: str, result: CallToolResult, output: Mapping[str, Any] | None
     what does not fit its own schema, is no JSON, or too large."""
     if result.is_error:
         said = GUARD.hide("\n".join(part["text"] for part in _parts(result) if part["type"] == "text").strip())
+        if not said and result.structured_content is not None:
+            said = GUARD.hide(json.dumps(result.structured_content, ensure_ascii=False))
         said = said if len(said) <= _LONGEST_TEXT else said[: _LONGEST_TEXT - 1] + "…"
         raise failed(f"'{tool}' failed: {said or 'the server does not say why'}")
     value = _bare(result, output) if result.structured_content is not None else _from_parts(_parts(result))

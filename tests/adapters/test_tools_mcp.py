@@ -166,6 +166,14 @@ async def test_another_version_of_the_protocol_is_told(start: Start) -> None:
     assert "Unsupported protocol version from the server: 3000-01-01" in (await failure(start("future"))).message
 
 
+async def test_what_a_server_asks_is_answered_or_refused_and_its_own_answer_comes(start: Start) -> None:
+    assert json.loads(await call(start("asking"), "asks")) == {
+        "q1": "result",
+        "q2": "List roots not supported",
+        "q3": "Sampling not supported",
+    }
+
+
 # ---- listing
 
 
@@ -256,6 +264,15 @@ async def test_a_start_that_failed_is_tried_again_when_it_is_needed_again(start:
     program.write_text((SERVERS / "crooked.py").read_text())
     assert await call(docs, "echo", text="now") == "now"
     await docs.close()
+
+
+async def test_the_library_that_is_not_installed_is_named(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("magent.tools.mcp_link", "magent.tools.mcp_http"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    told = await failure(start())
+    assert told.message == "MCP servers need the library 'mcp', which is not installed"
+    assert told.hint == "pip install 'magent-cli[mcp]'"
 
 
 @pytest.mark.parametrize(
@@ -383,6 +400,18 @@ def _session_of(pid: str) -> int:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[3])
     except (OSError, IndexError):
         return 0
+
+
+async def test_a_server_that_reads_nothing_more_is_ended_with_what_it_did_not_read(start: Start) -> None:
+    docs = start("asking")
+    pid = int(await call(docs, "pid"))
+    deaf = asyncio.create_task(failure(docs, "deaf"))
+    unread = asyncio.create_task(failure(docs, "echo", text="x" * 1_000_000))
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(10):
+        await docs.close()
+        await asyncio.gather(deaf, unread)
+    assert not lives(pid)
 
 
 async def test_the_end_does_not_wait_for_a_start(start: Start) -> None:

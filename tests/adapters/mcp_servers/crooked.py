@@ -28,6 +28,8 @@ NAMES = [
     "fails",
 ]
 seen: list[Any] = []
+waiting: list[Any] = []
+replies: dict[str, str] = {}
 
 
 def tool(name: str, **more: Any) -> dict[str, Any]:
@@ -50,6 +52,8 @@ if "misfits" in HOW:
     tools.append(tool("misfit", outputSchema={"type": "object", "properties": {"n": {"type": "integer"}}}))
 if "shapeless" in HOW:
     tools.append({"name": "shapeless"})
+if "asking" in HOW:
+    tools += [tool("asks"), tool("deaf")]
 if "many" in HOW:
     tools += [tool(f"tool_{number}") for number in range(3000)]
 
@@ -100,6 +104,14 @@ def called(identity: Any, name: str, arguments: dict[str, Any]) -> None:
         result = text("the page is locked", isError=True)
     elif name == "misfit":
         result = text("", structuredContent={"n": "many"})
+    elif name == "asks":
+        waiting.append(identity)
+        send({"id": "q1", "method": "ping"})
+        send({"id": "q2", "method": "roots/list"})
+        message = {"role": "user", "content": {"type": "text", "text": "?"}}
+        send({"id": "q3", "method": "sampling/createMessage", "params": {"messages": [message], "maxTokens": 9}})
+    elif name == "deaf":
+        time.sleep(300)
     elif name != "hang":
         send({"id": identity, "error": {"code": -32602, "message": f"no tool {name}"}})
     if result is not None:
@@ -123,6 +135,10 @@ def answer(message: dict[str, Any]) -> None:
         called(identity, params["name"], params.get("arguments") or {})
     elif method == "notifications/cancelled":
         seen.append(params["requestId"])
+    elif method is None:
+        replies[identity] = "result" if "result" in message else message["error"]["message"]
+        if len(replies) == 3:
+            send({"id": waiting.pop(), "result": text(json.dumps(replies))})
 
 
 def listed(identity: Any, cursor: str | None) -> None:

@@ -49,7 +49,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "dated", "live", "results", "reports", "execution",
         "tables", "people", "questions", "visits",
         "run", "resume", "respond", "validate", "graph", "runs", "runs_show", "runs_history", "runs_end", "checkpoints",
-        "schema", "roles", "agents", "tools", "doctor", "completion",
+        "schema", "roles", "findings", "agents", "tools", "doctor", "completion",
     ),
     "draw": (
         "canvas", "overlay", "pictures", "words", "spine", "boxes", "scopes",

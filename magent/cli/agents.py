@@ -14,6 +14,7 @@ from magent.agents import price_of
 from magent.cli import files, flags, results
 from magent.cli.console import Console, dump
 from magent.cli.download import Download
+from magent.cli.findings import reached, tell
 from magent.cli.tables import GAP, Cell, Column, Part, Sheet, wrap
 from magent.crew import ASKED, Crew, reach
 from magent.errors import MagentError, UsageError
@@ -28,7 +29,6 @@ _LISTED = (
     Column("AGENT", least=10),
     Column("KIND", rank=2),
     Column("WHAT", least=16),
-    Column("REACHABLE", least=16),
 )
 Words = list[str] | None
 
@@ -38,17 +38,18 @@ def list_agents(console: Console, *, file: str | None, check: bool, output: str 
     form = flags.one_of("--output", output, OUTPUTS) or "text"
     crew = Crew(file_of(file))
     described = crew.described()
-    found = asyncio.run(_reach_all(crew, list(described), online=True)) if check else {}
+    found = asyncio.run(reach_all(crew, online=True)) if check else {}
     if form == "json":
         console.result(dump([_as_json(name, body, found.get(name)) for name, body in described.items()]))
     elif not described:
         console.say(f"{crew.file} has no agents")
     else:
         sheet = Sheet(console)
-        rows: list[Sequence[Cell]] = [
-            (name, kind_of(body), what_of(body), _reached(sheet, found.get(name))) for name, body in described.items()
-        ]
-        sheet.table(_LISTED, rows)
+        if check:
+            tell(sheet, [reached(name, *each) for name, each in found.items()])
+        else:
+            rows: list[Sequence[Cell]] = [(name, kind_of(body), what_of(body)) for name, body in described.items()]
+            sheet.table(_LISTED, rows)
         sheet.print()
     return 1 if any(failure for _, failure in found.values()) else 0
 
@@ -121,8 +122,8 @@ def ask(
         console.result(dump({"agent": name, "answer": answer, "tokens": result.tokens, "cost_usd": result.cost_usd}))
     elif not telling.end(answer):
         console.result(answer if isinstance(answer, str) else dump(answer))
-    if form == "text" and console.terminal:
-        console.say(" · ".join(results.spent(result.tokens, result.cost_usd)), "dim")
+    if form == "text" and console.terminal and (spent := results.spent(result.tokens, result.cost_usd)):
+        console.say(" · ".join(spent), "dim")
     return 0
 
 
@@ -171,7 +172,9 @@ def file_of(file: str | None, *, needed: bool = True) -> str | None:
 # ---- what is told
 
 
-async def _reach_all(crew: Crew, names: Sequence[str], *, online: bool) -> dict[str, tuple[str, Failure | None]]:
+async def reach_all(crew: Crew, *, online: bool) -> dict[str, tuple[str, Failure | None]]:
+    """All agents of the file at once, by name."""
+    names = list(crew.described())
     found = await asyncio.gather(*(reach(crew, name, online=online) for name in names))
     return dict(zip(names, found, strict=True))
 
@@ -187,14 +190,6 @@ def what_of(body: Mapping[str, Any]) -> str:
         return f"{count} scripted"
     told = body.get(kind_of(body), "")
     return " ".join(str(word) for word in told) if isinstance(told, list) else str(told)
-
-
-def _reached(sheet: Sheet, found: tuple[str, Failure | None] | None) -> Cell:
-    if found is None:
-        return ""
-    said, failure = found
-    sign = ("✘ " if failure else "✔ ") if sheet.signs else ("no: " if failure else "yes: ")
-    return Part(f"{sign}{failure.message if failure else said or 'yes'}", "red" if failure else "green")
 
 
 def _as_json(name: str, body: Mapping[str, Any], found: tuple[str, Failure | None] | None) -> dict[str, Any]:

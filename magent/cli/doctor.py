@@ -11,15 +11,15 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from magent import cells, settings
+from magent import settings
 from magent.cli import flags
-from magent.cli.agents import file_of
+from magent.cli.agents import file_of, reach_all
 from magent.cli.console import Console, dump
-from magent.cli.tables import GAP, Part, Sheet, wrap
+from magent.cli.findings import Finding, reached, tell
+from magent.cli.tables import Sheet
 from magent.crew import Crew, reach
 from magent.errors import InvalidWorkflow, MagentError
 from magent.keys import is_key
@@ -27,8 +27,6 @@ from magent.source import render
 from magent.version import VERSION
 
 OUTPUTS = ("text", "json")
-_NAME = 26  # columns of a name, at most
-_STYLES = {"ok": ("✔", "green"), "no": ("✘", "red"), "info": ("·", "dim")}
 _BUILT_IN: Mapping[tuple[str, ...], Any] = {
     ("store",): settings.STORE,
     ("durability",): "sync",
@@ -41,22 +39,6 @@ _BUILT_IN: Mapping[tuple[str, ...], Any] = {
 _OF_THE_FILE = ("limits", "checkpoints", "defaults", "notify")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One row: `state` is ok, no, or info, where nothing can be wrong; `hint` is what to do."""
-
-    group: str
-    name: str
-    state: str
-    says: str
-    hint: str | None = None
-    origin: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        shown = {"group": self.group, "name": self.name, "state": self.state, "says": self.says}
-        return shown | {key: value for key in ("hint", "origin") if (value := getattr(self, key)) is not None}
-
-
 def doctor(console: Console, *, file: str | None, offline: bool, output: str | None) -> int:
     """Check what magent works with."""
     form = flags.one_of("--output", output, OUTPUTS) or "text"
@@ -65,7 +47,9 @@ def doctor(console: Console, *, file: str | None, offline: bool, output: str | N
     if form == "json":
         console.result(dump({"well": well, "checks": [each.as_json() for each in found]}))
     else:
-        _tell(console, found)
+        sheet = Sheet(console)
+        tell(sheet, found)
+        sheet.print()
     if not well and form == "text":
         count = sum(each.state == "no" for each in found)
         console.told(f"{count} thing{'' if count == 1 else 's'} to mend", "yellow")
@@ -218,57 +202,11 @@ def _agents(file: str | None, *, online: bool) -> Iterator[Finding]:
     except MagentError as error:
         yield Finding("Agents", file or "workflow.yaml", "no", error.message, error.hint)
         return
-    for agent, (said, failure) in asyncio.run(_reached(crew, online)).items():
-        if failure is None:
-            yield Finding("Agents", agent, "ok", said or "ready")
-        else:
-            yield Finding("Agents", agent, "no", failure.message, failure.hint)
+    for agent, (said, failure) in asyncio.run(reach_all(crew, online=online)).items():
+        yield reached(agent, said, failure, "Agents")
 
 
 def _local(online: bool) -> tuple[str, str, str | None]:
     """Without a file: the model that needs no key. That it is not installed is no fault."""
     said, failure = asyncio.run(reach(Crew(None), "local", online=online))
     return ("ok", said, None) if failure is None else ("info", failure.message, failure.hint)
-
-
-async def _reached(crew: Crew, online: bool) -> dict[str, Any]:
-    names = list(crew.described())
-    found = await asyncio.gather(*(reach(crew, name, online=online) for name in names))
-    return dict(zip(names, found, strict=True))
-
-
-# ---- the screen
-
-
-def _tell(console: Console, found: Sequence[Finding]) -> None:
-    sheet = Sheet(console)
-    name = min(_NAME if sheet.width is None or sheet.width >= 60 else 16, max(cells.width(each.name) for each in found))
-    group = ""
-    for each in found:
-        if each.group != group:
-            group = each.group
-            sheet.title(group)
-        _row(sheet, each, name)
-    sheet.print()
-
-
-def _row(sheet: Sheet, each: Finding, name: int) -> None:
-    sign, style = _STYLES[each.state]
-    mark = Part(sign if sheet.signs else cells.pad({"info": ""}.get(each.state, each.state), 2), style)
-    indent = cells.width(mark.text) + 1
-    says = each.says + (f"  ({each.origin})" if each.origin else "")
-    lines = _wrapped(sheet, says, indent + name + len(GAP))
-    if cells.width(each.name) <= name:
-        sheet.line(mark, " ", cells.pad(each.name, name), GAP, lines.pop(0))
-    else:
-        sheet.line(mark, " ", each.name)
-    for line in lines:
-        sheet.line(" " * (indent + name + len(GAP)), line)
-    if each.hint:
-        for line in _wrapped(sheet, each.hint, indent + name + len(GAP)):
-            sheet.line(" " * (indent + name + len(GAP)), Part(line, "dim"))
-
-
-def _wrapped(sheet: Sheet, text: str, indent: int) -> list[str]:
-    text = " ".join(text.split(" "))
-    return [text] if sheet.width is None else list(wrap(text, max(16, sheet.width - indent)))

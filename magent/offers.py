@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,19 +9,10 @@ from magent.errors import UsageError
 from magent.events import Failure, WorkFailed
 from magent.ports import Tool, ToolOffer
 from magent.source import did_you_mean
+from magent.spec.builtins import LONGEST_NAME, offered_name
 from magent.spec.schema import UNUSABLE, check_value
 
-LONGEST = 64  # characters of a name
 _MOST_FAULTS = 5  # that are told at a time
-_OTHER = re.compile(r"[^A-Za-z0-9_-]")
-
-
-def offered_name(name: str) -> str:
-    """A tool's name in OpenAI's form: `files.read` is `files_read`. One that is too long ends in a digest of itself."""
-    plain = _OTHER.sub("_", name)
-    if len(plain) <= LONGEST:
-        return plain
-    return f"{plain[: LONGEST - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def definition(tool: Tool) -> dict[str, Any]:
@@ -67,7 +56,7 @@ class Offers:
         if tool is None:
             near = did_you_mean(name, self.by_name)
             there = f"there are: {', '.join(self.by_name)}" if self.by_name else "there are none"
-            raise WorkFailed(Failure("tool", f"there is no tool '{name[:LONGEST]}'", hint=near or there))
+            raise WorkFailed(Failure("tool", f"there is no tool '{name[:LONGEST_NAME]}'", hint=near or there))
         return tool
 
 

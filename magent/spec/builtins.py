@@ -3,6 +3,8 @@ they do is in `magent.tools`; `validate` holds arguments against this."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -11,6 +13,18 @@ PROVIDERS = ("ddgs", "searxng", "brave")
 MOST_FOUND = 1000
 MOST_RESULTS = 50
 MOST_WORDS = 1000
+
+
+LONGEST_NAME = 64  # characters of a name that a tool is offered under
+_OTHER = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def offered_name(name: str) -> str:
+    """A tool's name in OpenAI's form: `files.read` is `files_read`. One that is too long ends in a digest of itself."""
+    plain = _OTHER.sub("_", name)
+    if len(plain) <= LONGEST_NAME:
+        return plain
+    return f"{plain[: LONGEST_NAME - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 class Builtin(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from magent.source import Problem
-from magent.spec.builtins import BUILTINS, PROVIDERS
+from magent.spec.builtins import BUILTINS, PROVIDERS, offered_name
 from magent.spec.catalogue import predefined_roles
 from magent.spec.checks.context import Context
 from magent.spec.checks.views import (
@@ -194,6 +194,24 @@ def _file_tool(context: Context, place: Place, server: str, inner: str, called: 
     hint = context.hint(f"{server}.{inner}", [f"{server}.{tool}" for tool in functions]) if inner else None
     shown = ", ".join(f"{server}.{tool}" for tool in functions)
     yield place.problem("unknown-tool", message, hint=hint or f"known: {shown}")
+
+
+def check_offered_names(context: Context) -> Iterator[Problem]:
+    """In the form in which agents are offered tools, `files.read` is `files_read`: no two may come to one name."""
+    seen: dict[tuple[Any, ...], dict[str, str]] = {}
+    for place, key, name, called in _tool_names(context):
+        if called:
+            continue
+        offered = seen.setdefault((id(place.document), *place.path[:-1]), {})
+        tool = mapping(context.definitions(key, "tools").get(name, ({},))[0])
+        group = BUILTINS.get(str(tool.get("builtin")), {})
+        for each in [f"{name}.{inner}" for inner in group if inner] or [name]:
+            other = offered.setdefault(offered_name(each), each)
+            if other != each:
+                message = (
+                    f"an agent could not tell '{other}' and '{each}' apart: both are offered as '{offered_name(each)}'"
+                )
+                yield place.problem("tool-clash", message, hint="give one of them another name")
 
 
 def check_providers(context: Context) -> Iterator[Problem]:

@@ -148,6 +148,7 @@ class Task(Node):
     output: Mapping[str, Any] | None = None
     retry: Retry = Retry()
     external: bool = False
+    calls_out: bool = False  # a prompt or a chain, where there are tools with effects outside
     consents: bool = False  # `retry` is written on the task itself: also work with effects outside is done again
 
 

@@ -42,7 +42,7 @@ def check_document(document: Any, workflow: Workflow) -> list[Problem]:
     """What is wrong with an answers file before the run starts: keys that name no human node, values that cannot fit.
 
     Values are checked where the node's options and form are literal. Names of tools that `confirm` are keys too, and
-    those of tasks with `effects: external`, as `resume` may ask about them.
+    those of tasks with `effects: external`, or that may call such a tool, as `resume` may ask about them.
     """
     if not isinstance(document, Mapping):
         return [
@@ -98,7 +98,7 @@ def _unknown_key(key: str, by_name: Collection[str], tools: Collection[str]) -> 
 
 
 def _asks(node: Node) -> bool:
-    return isinstance(node, HumanInput) or (isinstance(node, Task) and node.external)
+    return isinstance(node, HumanInput) or (isinstance(node, Task) and (node.external or node.calls_out))
 
 
 def _check_answers(node: Node, value: Any) -> list[tuple[tuple[int, ...], str]]:

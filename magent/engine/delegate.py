@@ -143,6 +143,9 @@ async def tools_of(attempt: Attempt, company: Company, speaker: Speaker, named: 
             found[name] = ChainTool(attempt, attempt.graph.chains[name], facts)
         else:
             found |= await attempt.services.tools(attempt.graph, [name])
-    if speaker.delegates and company.heirs(speaker.role, speaker.above):  # type: ignore[arg-type]
+    if role is not None and speaker.delegates and company.heirs(role, speaker.above):
+        if NAME in found:
+            message = f"the role '{role.name}' may delegate, and has another tool of the name '{NAME}'"
+            raise WorkFailed(Failure("tool", message, hint="give that tool another name"))
         found[NAME] = Delegate(attempt, company, speaker)
     return found

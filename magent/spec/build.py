@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, Literal
 
 from magent import durations, model
@@ -175,8 +176,19 @@ class _House:
         if works:
             usual = {} if external else self.defaults.get("retry") or {}
             retry = _retry({**usual, **(data.get("retry") or {})})
-        consents = "retry" in data
-        return Task(**common, work=work, output=data.get("output"), retry=retry, external=external, consents=consents)
+        return Task(
+            **common,
+            work=work,
+            output=data.get("output"),
+            retry=retry,
+            external=external,
+            calls_out=isinstance(work, (model.Prompt, model.Chain)) and self.reaches_out,
+            consents="retry" in data,
+        )
+
+    @cached_property
+    def reaches_out(self) -> bool:
+        return any(spec.settings.get("effects") == "external" for spec in self.tools.values())
 
     def _calls_out(self, data: Mapping[str, Any]) -> bool:
         """Whether the tool that a task calls is declared to have effects outside."""

@@ -215,3 +215,11 @@ async def test_an_external_tool_of_a_subtask_counts_as_the_visits() -> None:
     cut = types(room.journal.events).index("tool.returned") + 1
     again = crew(LED, [tool], a=lead, b="", c="")
     assert (await again.resume(room.journal.events[:cut])).status == "waiting"
+
+
+async def test_another_tool_of_that_name_is_an_error() -> None:
+    text = HEAD.replace("tools: {add:", "tools: {delegate: {builtin: calculator}, add:")
+    text += "nodes: {t: {prompt: Lead it, role: lead, tools: [delegate]}}"
+    run = await crew(text, [FakeTool("delegate")], a="", b="", c="").start()
+    assert run.failure is not None
+    assert "has another tool of the name 'delegate'" in run.failure.message

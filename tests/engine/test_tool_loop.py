@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from magent.answers import check_document
 from magent.engine.snapshot import from_json, to_json
 from magent.ports import Reply, Request, Usage
 from tests.engine.crew import FakeTool, Scripted, broken, calls, crew, last, told, types
-from tests.engine.language import People, assert_replayable, forever, refolded
+from tests.engine.language import People, assert_replayable, checked, forever, refolded
 
 HEAD = """
 agents: {a: {model: test}, b: {model: test}}
@@ -320,3 +321,9 @@ async def test_nor_does_it_where_the_run_is_stopped() -> None:
     )
     run = await asyncio.wait_for(room.start(limits={"timeout": 5}), 10)
     assert run.status == "interrupted"
+
+
+def test_the_answers_file_may_say_what_became_of_a_prompt_that_may_call_such_a_tool() -> None:
+    outside = ONE.replace("pay: {builtin: calculator}", "pay: {builtin: calculator, effects: external}")
+    assert check_document({"t": "again"}, checked(outside)) == []
+    assert [problem.code for problem in check_document({"t": "again"}, checked(ONE))] == ["unknown-node"]

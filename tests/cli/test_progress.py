@@ -56,6 +56,17 @@ def test_a_visit_that_ends_says_how_long_it_took_and_what_it_cost() -> None:
     assert lines(started, ended)[1] == "✔ draft 1.90s · 1,212 tokens · $0.0031"
 
 
+def test_what_failed_of_a_collection_is_told() -> None:
+    error = {"type": "end", "message": "nothing in it", "node": "empty"}
+    told = lines(
+        (0.0, "visit.started", {"path": "each", "items": ["a", "b"]}),
+        (0.0, "visit.completed", {"path": "each[0]/empty", "status": "failed", "error": error}),
+        (0.0, "visit.failed", {"path": "each[1]/read", "error": {"type": "exit", "message": "no"}, "caught": "go"}),
+        (2.0, "visit.completed", {"path": "each"}),
+    )
+    assert told[1:3] == ["✘ each[0]/empty ends as failed: nothing in it", "✘ each[1]/read failed: exit: no (goes on)"]
+
+
 def test_a_retry_says_when_and_why() -> None:
     event = (10.0, "visit.retry", {"path": "a", "at": 12.0, "attempt": 1, "error": {"type": "exit", "message": "x"}})
     assert lines(event) == ["↻ a tries again in 2.00s: exit: x"]

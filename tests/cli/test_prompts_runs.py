@@ -31,7 +31,7 @@ def waits_for(file: Path, lines: int = 1) -> dict[str, Any]:
     """A node that prints, and ends when the file is there."""
     program = (
         f"import os, time\nfor n in range({lines}): print('at work', n, flush=True)\n"
-        f"while not os.path.exists({str(file)!r}): time.sleep(0.02)\nprint('all done')"
+        f"while not os.path.exists({str(file)!r}): time.sleep(0.1)\nprint('all done')"
     )
     return {"run": [sys.executable, "-S", "-c", program]}
 

@@ -157,6 +157,10 @@ def _values(item: Option | Argument, given: Sequence[str], store: str | None = N
         yield Choice(FILES)
     elif item.completes == "node":
         yield from _nodes(given[0] if given else "workflow.yaml")
+    elif item.completes == "tool":
+        builtins = importlib.import_module("magent.spec.builtins").BUILTINS
+        for name, tools in builtins.items():
+            yield from (Choice(f"{name}.{inner}" if inner else name, told.description) for inner, told in tools.items())
     elif item.completes in ("run", "question"):
         lookup = importlib.import_module("magent.cli.complete_runs")
         found = lookup.runs(store) if item.completes == "run" else lookup.questions(store, given[0])

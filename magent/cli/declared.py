@@ -10,7 +10,7 @@ Closed = tuple[str, ...]
 
 class Option(NamedTuple):
     """`flags` is `-i, --input`, or `--stream, --no-stream` where the second says no; `value` is what stands behind it,
-    "" where nothing does. `many`: it may be given again. `completes`: closed values, or "file", "run", "node"."""
+    "" where nothing does. `many`: it may be given again. `completes`: closed values, or "file", "run", "tool", …"""
 
     name: str
     flags: str
@@ -319,8 +319,8 @@ DECLARED: dict[str, Declared] = {
             "Output": (_output("text", "json"),),
         },
         (
-            Example('magent agents ask local "What are tides?"', "Asks the model in the process."),
-            Example("magent agents ask writer - -f team.yaml < notes.md", "Asks a file's agent."),
+            Example('magent agents ask writer "What are tides?"', "Asks an agent of ./workflow.yaml."),
+            Example("echo hello | magent agents ask eve - -f team.yaml", "Asks a file's agent what stdin says."),
         ),
         (("0", "it answered"), ("1", "it did not, and says why"), ("4", "a limit was reached")),
         ("Its tools are there as in a task; nothing is kept of what was said.",),
@@ -365,7 +365,7 @@ DECLARED: dict[str, Declared] = {
         ),
     ),
     "tools show": Declared(
-        (Argument("name", "NAME", "The tool, such as files.read."),),
+        (Argument("name", "NAME", "The tool, such as files.read.", completes="tool"),),
         {
             "Which": (_TOOLS_OF,),
             "Output": (
@@ -380,7 +380,7 @@ DECLARED: dict[str, Declared] = {
     ),
     "tools call": Declared(
         (
-            Argument("name", "NAME", "The tool, such as calculator."),
+            Argument("name", "NAME", "The tool, such as calculator.", completes="tool"),
             Argument("arguments", "[K=V]…", "Its arguments; K=@FILE reads a file, K=- stdin.", many=True),
         ),
         {"Which": (_TOOLS_OF,), "Output": (_output("text", "json"),)},

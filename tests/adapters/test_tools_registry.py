@@ -8,8 +8,9 @@ import pytest
 from magent.errors import UsageError
 from magent.events import WorkFailed
 from magent.model import ToolSpec
-from magent.offers import Offers, definition, misfit, offered_name, parameters_of
+from magent.offers import Offers, definition, misfit, parameters_of
 from magent.ports import Question, Tool, ToolContext
+from magent.spec.builtins import offered_name
 from magent.tools import Fixed, Toolbox
 from magent.tools.wrappers import CallRecord, Confirmed, Dressed, Prefixed, Recorded, only
 from tests.adapters.tooling import context, one, refused, toolbox, used

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import pytest
 
@@ -17,7 +17,7 @@ from magent.ports import Tool, ToolContext
 from magent.process import ProcessExecutor
 from magent.tools import Toolbox, ToolEnvironment, make
 
-KINDS = ("builtin", "mcp", "call", "run")
+Kind = Literal["builtin", "mcp", "call", "run"]
 
 
 def context(
@@ -36,11 +36,13 @@ def toolbox(
 ) -> Toolbox:
     child = clean_environment(os.environ, secrets or {}, {}) if environ is None else environ
     environment = ToolEnvironment(ProcessExecutor(), child, secrets or {}, seen or {})
-    specs = {
-        name: ToolSpec(name, next(kind for kind in KINDS if kind in settings), settings, home)  # type: ignore[arg-type]
-        for name, settings in tools.items()
-    }
+    specs = {name: ToolSpec(name, _kind(settings), settings, home) for name, settings in tools.items()}
     return Toolbox(specs, lambda spec: make(spec, spec.settings, environment))
+
+
+def _kind(settings: Mapping[str, Any]) -> Kind:
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    return next(kind for kind in kinds if kind in settings)
 
 
 async def one(settings: Mapping[str, Any], **more: Any) -> Tool:

@@ -47,6 +47,7 @@ def offered(capsys: Any, *words: str) -> list[str]:
         (["validate", "a.yaml", ""], [":files"]),
         (["run", "a.yaml", ""], []),
         (["completion", "z"], ["zsh"]),
+        (["tools", "call", "files.re"], ["files.read"]),
         (["--ver"], ["--verbose", "--version"]),
     ],
 )

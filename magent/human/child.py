@@ -14,6 +14,8 @@ import signal
 import termios
 from collections.abc import Sequence
 
+from magent.keys import GUARD
+
 _STDIN, _STDERR, _GATE = 0, 2, 9
 _POLITE = 1.0  # seconds between SIGTERM and SIGKILL
 _DEFAULT = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE)
@@ -51,7 +53,7 @@ def _spawn(argv: Sequence[str]) -> tuple[int, int]:
         return os.posix_spawn(
             "/bin/sh",
             ["sh", "-c", f'read -r line <&{_GATE} && exec {_GATE}<&- && exec "$@"', "sh", *argv],
-            os.environ,
+            GUARD.environment(),
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, begins, _GATE),
                 (os.POSIX_SPAWN_DUP2, _STDERR, 1),  # stdout may be a pipe

@@ -26,7 +26,7 @@ quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCh
 TEXT = """
 agents: {a: {model: test}, b: {model: test, fallback: [a]}}
 defaults: {agent: a, retry: {max_attempts: 2, delay: 0}}
-tools: {add: {builtin: calculator}, pay: {builtin: calculator}, flop: {builtin: calculator}}
+tools: {add: {call: 'm:f'}, pay: {call: 'm:f'}, flop: {call: 'm:f'}}
 roles:
   lead: {agent: a, can_delegate: true, skills: [planning], max_subtasks: 2}
   coder: {agent: b, can_delegate: true, skills: [python], tools: [add, both]}

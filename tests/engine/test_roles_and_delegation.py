@@ -16,7 +16,7 @@ from tests.engine.language import assert_replayable, checked
 HEAD = """
 agents: {a: {model: test, system: Agent speaks.}, b: {model: test}, c: {model: test}}
 defaults: {agent: b}
-tools: {add: {builtin: calculator}}
+tools: {add: {call: 'm:f'}}
 roles:
   lead: {role_type: manager, agent: a, instructions: "You lead {{ run.name }}.", can_delegate: true, max_subtasks: 2,
          skills: [planning]}
@@ -218,7 +218,7 @@ async def test_an_external_tool_of_a_subtask_counts_as_the_visits() -> None:
 
 
 async def test_another_tool_of_that_name_is_an_error() -> None:
-    text = HEAD.replace("tools: {add:", "tools: {delegate: {builtin: calculator}, add:")
+    text = HEAD.replace("tools: {add:", "tools: {delegate: {call: 'm:f'}, add:")
     text += "nodes: {t: {prompt: Lead it, role: lead, tools: [delegate]}}"
     run = await crew(text, [FakeTool("delegate")], a="", b="", c="").start()
     assert run.failure is not None

@@ -15,7 +15,7 @@ from tests.engine.language import People, assert_replayable, checked, forever, r
 
 HEAD = """
 agents: {a: {model: test}, b: {model: test}}
-tools: {add: {builtin: calculator}, pay: {builtin: calculator}}
+tools: {add: {call: 'm:f'}, pay: {call: 'm:f'}}
 """
 ONE = HEAD + "nodes: {t: {prompt: Work, agent: a, tools: [add, pay]}}"
 NUMBERS = {
@@ -324,6 +324,6 @@ async def test_nor_does_it_where_the_run_is_stopped() -> None:
 
 
 def test_the_answers_file_may_say_what_became_of_a_prompt_that_may_call_such_a_tool() -> None:
-    outside = ONE.replace("pay: {builtin: calculator}", "pay: {builtin: calculator, effects: external}")
+    outside = ONE.replace("pay: {call: 'm:f'}", "pay: {call: 'm:f', effects: external}")
     assert check_document({"t": "again"}, checked(outside)) == []
     assert [problem.code for problem in check_document({"t": "again"}, checked(ONE))] == ["unknown-node"]

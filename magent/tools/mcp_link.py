@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import math
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -44,6 +45,8 @@ _OTHER_ERA = (  # answers to `initialize` of servers that know only the protocol
 )
 for _name in ("mcp", "client"):  # what the SDK logs is not for the screen of who runs a workflow
     logging.getLogger(_name).addHandler(logging.NullHandler())
+
+_ID = re.compile(rb'"id"\s*:\s*(\d{1,18})\b')
 
 OnChanged = Callable[[list[Listed]], None]
 OnText = Callable[[str], None]
@@ -366,7 +369,8 @@ def _broken_answer(line: bytes, error: ValidationError) -> SessionMessage | None
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
-        return None
+        number = _ID.search(line, 0, 1000) if b'"jsonrpc"' in line[:1000] else None
+        found = {"id": int(number[1])} if number else None
     identity = found.get("id") if isinstance(found, dict) and "method" not in found else None
     if not isinstance(identity, (int, str)) or isinstance(identity, bool):
         return None

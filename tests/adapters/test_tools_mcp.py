@@ -151,6 +151,20 @@ async def test_an_answer_that_is_none_is_an_error_at_once(start: Start) -> None:
     assert await call(docs, "echo", text="on") == "on"
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("nan", "'docs.nan' gave what is no JSON"),
+        ("deep", "'docs.deep' got an answer that is none of the protocol"),
+        ("half", "'docs.half' got an answer that is none of the protocol"),
+    ],
+)
+async def test_what_is_no_json_is_an_error_at_once(start: Start, name: str, told: str) -> None:
+    docs = start("asking", timeout="60s")
+    assert (await failure(docs, name)).message.startswith(told)
+    assert await call(docs, "echo", text="on") == "on"
+
+
 async def test_rubbish_on_stdout_is_passed_over(start: Start) -> None:
     assert await call(start("noisy"), "echo", text="hi") == "hi"
 

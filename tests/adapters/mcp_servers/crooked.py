@@ -53,7 +53,7 @@ if "misfits" in HOW:
 if "shapeless" in HOW:
     tools.append({"name": "shapeless"})
 if "asking" in HOW:
-    tools += [tool("asks"), tool("deaf")]
+    tools += [tool(name) for name in ("asks", "deaf", "nan", "deep", "half")]
 if "many" in HOW:
     tools += [tool(f"tool_{number}") for number in range(3000)]
 
@@ -104,6 +104,14 @@ def called(identity: Any, name: str, arguments: dict[str, Any]) -> None:
         result = text("the page is locked", isError=True)
     elif name == "misfit":
         result = text("", structuredContent={"n": "many"})
+    elif name == "nan":
+        result = text("", structuredContent={"n": float("nan")})
+    elif name == "deep":
+        deep = '{"a":' * 5000 + "1" + "}" * 5000
+        sys.stdout.write(f'{{"jsonrpc":"2.0","id":{identity},"result":{{"content":[],"structuredContent":{deep}}}}}\n')
+        sys.stdout.flush()
+    elif name == "half":
+        result = text("half a pair: \ud800")
     elif name == "asks":
         waiting.append(identity)
         send({"id": "q1", "method": "ping"})

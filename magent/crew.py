@@ -20,6 +20,7 @@ from magent.spec.loader import Bundle, load, load_data
 
 ASKED = "asked_of_the_agent"  # the input that holds the question
 NODE = "ask"
+MODEL = "model"  # the name of an agent that stands in no file
 _KEPT = ("magent", "description", "include", "secrets", "env", "agents", "roles", "tools", "chains", "workspace")
 _SECTIONS = ("agents", "tools", "chains", "roles", "secrets", "env", "include")
 
@@ -56,7 +57,7 @@ class Crew:
             return wanted
         if ":" in wanted or wanted == "local":
             self.bundle = load_data(_alone(wanted), os.getcwd())
-            return NODE
+            return "local" if wanted == "local" else MODEL
         named = f"there are: {', '.join(known)}" if self.file is not None else "name a file with -f FILE"
         hint = did_you_mean(wanted, known) or f"{named}; or a model, such as local or openai:gpt-5-mini"
         raise UsageError(f"no agent is named '{wanted}'", hint)
@@ -87,7 +88,7 @@ async def reach(crew: Crew, name: str, *, online: bool) -> tuple[str, Failure | 
 
 
 def _alone(model: str) -> dict[str, Any]:
-    name = "local" if model == "local" else NODE
+    name = "local" if model == "local" else MODEL
     return {"magent": 1, "name": "agents", "agents": {name: {"model": model}}, "nodes": {NODE: _task(name)}}
 
 

@@ -285,3 +285,15 @@ def test_doctor_in_a_terminal(team: Path, golden: Golden, columns: int) -> None:
         shown = terminal.history
     start = next(at for at, line in enumerate(shown) if line.startswith("Settings"))
     golden(f"doctor-{columns}", shown[start:])
+
+
+def test_a_model_that_stands_in_no_file_is_asked(here: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeProvider() as server:
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url + "/v1")
+        assert magent(capsys, "agents", "ask", "openai:ok", "hi").out == "Hello, world\n"
+        done = magent(capsys, "agents", "ask", "openai:refused", "hi")
+        assert (done.code, done.out) == (1, "")
+        assert "401" in done.err
+        assert KEY not in done.err
+    assert magent(capsys, "agents", "show", "local").out.startswith("local  model")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -188,3 +191,47 @@ def test_an_agent_that_no_role_reaches_needs_none() -> None:
 def test_a_tool_that_cannot_be_made_is_told_before_anything_runs(nodes: dict[str, Any], more: dict[str, Any]) -> None:
     tools = {"broken": {"builtin": "web_search", "provider": "brave", "api_key": "{{ secrets.NO_SUCH_KEY }}"}}
     assert "NO_SUCH_KEY is not set" in refusal(nodes, tools=tools, secrets=["NO_SUCH_KEY"], **more)
+
+
+# ---- secrets
+
+SECRET = 'pass"wörd/+ 0123456789'
+LEAKING: dict[str, Any] = {
+    **HEAD,
+    "secrets": ["TEAM_SECRET"],
+    "inputs": {"x": {"type": "string"}},
+    "agents": {
+        "boss": {
+            "replies": [{"call": "delegate", "with": {"task": "math {{ inputs.x }}"}}, {"reply": "{{ inputs.x }}"}]
+        },
+        "worker": {"replies": [{"call": "echo", "with": {"text": "{{ inputs.x }}"}}, {"reply": "see {{ inputs.x }}"}]},
+    },
+    "defaults": {"agent": "boss"},
+    "tools": {"echo": {"run": ["printf", "%s", "{{ text }}"], "parameters": {"text": {"type": "string"}}}},
+    "roles": {
+        "lead": {"agent": "boss", "can_delegate": True, "skills": ["planning"]},
+        "mathematician": {"agent": "worker", "skills": ["math"], "tools": ["echo"]},
+    },
+    "chains": {"c": {"inputs": {"x": {}}, "steps": [{"tool": "echo", "with": {"text": "{{ inputs.x }}"}}]}},
+    "nodes": {
+        "ask": {"prompt": "plan {{ inputs.x }}", "route": {"prefer": "lead"}, "session": "talk", "next": "go"},
+        "go": {"chain": "c", "with": {"x": "{{ inputs.x }}"}},
+    },
+}
+
+
+def test_no_secret_is_written_whatever_agents_and_tools_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TEAM_SECRET", SECRET)
+    seen: list[Event] = []
+    coded = base64.b64encode(f"user:{SECRET}".encode()).decode()
+    result = magent.run(LEAKING, {"x": f"{SECRET} {quote(SECRET)} {coded}"}, on_event=seen.append)
+    assert result.status == "completed", result.error
+    assert {"tool.called", "delegation.started", "role.routed"} <= {event.type for event in seen}
+    told = "".join(capfd.readouterr()) + json.dumps([event.as_json() for event in seen], ensure_ascii=False)
+    written = [told, *(file.read_text("utf-8", "replace") for file in tmp_path.rglob("*") if file.is_file())]
+    assert len(written) > 4
+    for form in (SECRET, json.dumps(SECRET)[1:-1], json.dumps(SECRET, ensure_ascii=False)[1:-1], quote(SECRET), coded):
+        assert not any(form in text for text in written), form

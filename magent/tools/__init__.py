@@ -6,6 +6,7 @@ ones, which are imported on use.
                    http_connect)                        json_query  JMESPath (json_bounds)
     shell          programs that are allowed            program     `run`: a command
     function       `call`: a Python function (signatures, docstrings)
+    mcp            `mcp`: a server (mcp_words, mcp_child, mcp_values, and with the SDK mcp_http, mcp_link)
 
 `wrappers` stand around any of them; `Toolbox` holds those of a graph.
 """

@@ -6,6 +6,7 @@ import base64
 import html
 import itertools
 import json
+import re
 import string
 import unicodedata
 from collections.abc import Callable
@@ -79,7 +80,9 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "whole": str,
     "json": lambda text: json.dumps(text)[1:-1],
     "json unicode": lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
-    "json upper": lambda text: json.dumps(text)[1:-1].replace("\\u00d6", "\\u00D6"),
+    "json upper": lambda text: re.sub(
+        r"\\u[0-9a-f]{4}", lambda found: "\\u" + found[0][2:].upper(), json.dumps(text)[1:-1]
+    ),
     "json slashes": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
     "json of html": lambda text: "".join(f"\\u{ord(c):04x}" if c in "<>&" else json.dumps(c)[1:-1] for c in text),
     "json twice": lambda text: json.dumps(json.dumps({"k": text})),
@@ -89,9 +92,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "html": html.escape,
     "url": quote,
     "url all": lambda text: quote(text, safe=""),
-    "url lower": lambda text: quote(text, safe="").replace("%C3%96", "%c3%96").replace("%2F", "%2f").replace(
-        "%2B", "%2b").replace("%3D", "%3d").replace("%3F", "%3f").replace("%5C", "%5c").replace("%3C", "%3c").replace(
-        "%3E", "%3e"),
+    "url lower": lambda text: re.sub("%..", lambda found: found[0].lower(), quote(text, safe="")),
     "form": quote_plus,
     "url twice": lambda text: quote(quote(text, safe=""), safe=""),
     "base64": lambda text: base64.b64encode(text.encode()).decode(),

@@ -12,6 +12,7 @@ from magent.ports import Message, Request, ToolCall
 
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
 ANSWER = "answer"
+_UNTOLD = ("usage", "timestamp", "finish_reason", "state")  # of a response: what no provider wants back
 
 
 def messages_of(request: Request, model_id: str) -> list[Any]:
@@ -20,11 +21,13 @@ def messages_of(request: Request, model_id: str) -> list[Any]:
     from pydantic_ai.messages import ModelRequest
 
     made: list[Any] = []
+    own: set[str] = set()  # ids in what goes back as it came, so that the results of those calls must keep them, too
     for message in request.messages:
         if message.role == "assistant":
             made.append(_response(message, model_id))
+            own |= {call.id for call in message.calls} if _is_own(message, model_id) else set()
             continue
-        part = _user_part(message)
+        part = _user_part(message, own)
         if made and isinstance(made[-1], ModelRequest):
             made[-1] = ModelRequest(parts=[*made[-1].parts, part], instructions=request.system)
         else:
@@ -32,11 +35,12 @@ def messages_of(request: Request, model_id: str) -> list[Any]:
     return made
 
 
-def _user_part(message: Message) -> Any:
+def _user_part(message: Message, own: set[str]) -> Any:
     from pydantic_ai.messages import ToolReturnPart, UserPromptPart
 
     if message.role == "tool":
-        return ToolReturnPart(message.name, message.text, _id(message.call_id))
+        call_id = message.call_id if message.call_id in own else _id(message.call_id)
+        return ToolReturnPart(message.name, message.text, call_id)
     return UserPromptPart(message.text)
 
 
@@ -44,14 +48,17 @@ def _response(message: Message, model_id: str) -> Any:
     """As the model gave it where it was this model; rebuilt where it was another, which could not read its thoughts."""
     from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelResponse, TextPart, ToolCallPart
 
-    kept = message.opaque
-    if isinstance(kept, Mapping) and kept.get("model") == model_id:
-        return ModelMessagesTypeAdapter.validate_python([kept["response"]])[0]
+    if _is_own(message, model_id):
+        return ModelMessagesTypeAdapter.validate_python([message.opaque["response"]])[0]
     parts: list[Any] = [TextPart(message.text)] if message.text or not message.calls else []
     for call in message.calls:
         arguments = call.arguments if isinstance(call.arguments, (dict, str)) else json.dumps(call.arguments)
         parts.append(ToolCallPart(call.name, arguments, _id(call.id)))
     return ModelResponse(parts=parts)
+
+
+def _is_own(message: Message, model_id: str) -> bool:
+    return isinstance(message.opaque, Mapping) and message.opaque.get("model") == model_id
 
 
 def _id(call_id: str) -> str:
@@ -131,7 +138,8 @@ def opaque(response: Any, model_id: str, calls: Sequence[ToolCall]) -> Any:
         replace(part, tool_name=names[part.tool_call_id]) if part.part_kind == "tool-call" else part for part in parts
     ]
     dumped = ModelMessagesTypeAdapter.dump_python([replace(response, parts=parts)], mode="json")
-    return {"model": model_id, "response": dumped[0]}
+    told = {key: value for key, value in dumped[0].items() if value is not None and key not in _UNTOLD}
+    return {"model": model_id, "response": told}
 
 
 def _is_special(part: Any) -> bool:

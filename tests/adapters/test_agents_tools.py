@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from magent.agents import make
-from magent.agents.parts import parameters_of
+from magent.agents.parts import messages_of, opaque, parameters_of
 from magent.events import WorkFailed
 from magent.ports import Message, Reply, Request, ToolCall, ToolOffer
 from tests.adapters.fake_provider import SIGNATURE, FakeProvider, Turn, environment, request, spec_of
@@ -344,3 +344,21 @@ async def test_a_function_calls_tools(tmp_path: Path) -> None:
         await made("bad").ask(question, lambda _: None)
     plain = await made("two").ask(request("x"), lambda _: None)
     assert (plain.calls, json.loads(plain.text)["text"]) == ((), "both")  # without tools a mapping is an answer
+
+
+def test_items_of_openais_responses_go_back_with_their_ids() -> None:
+    """Its reasoning and its calls have ids that may hold signs which other providers do not take."""
+    from pydantic_ai.messages import ModelResponse, ThinkingPart, ToolCallPart
+
+    model, id = "openai-responses:gpt-5", "call_1|fc_1"
+    thought = ThinkingPart("six", id="rs_1", signature="sealed", provider_name="openai")
+    called = ToolCallPart("calculator", '{"expression": "6*7"}', id, id="fc_1", provider_name="openai")
+    calls = (ToolCall(id, "calculator", {"expression": "6*7"}),)
+    kept = json.loads(json.dumps(opaque(ModelResponse([thought, called], provider_name="openai"), model, calls)))
+    said = Message("assistant", "", calls, opaque=kept)
+    talk = Request("q", (Message("user", "q"), said, Message("tool", "42", call_id=id, name="calculator")))
+    _, back, results = messages_of(talk, model)
+    assert (back.parts[0].signature, back.parts[1].id, results.parts[0].tool_call_id) == ("sealed", "fc_1", id)
+    _, rebuilt, results = messages_of(talk, "anthropic:claude")
+    assert [part.part_kind for part in rebuilt.parts] == ["tool-call"]
+    assert rebuilt.parts[0].tool_call_id == results.parts[0].tool_call_id == "call_1_fc_1"

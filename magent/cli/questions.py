@@ -25,7 +25,7 @@ def head(sheet: Sheet, asked: Asked, *, named: bool = False) -> None:
     if question.deadline is not None:
         facts.append(_deadline(question.deadline, now))
     if question.assignee:
-        facts.append(f"for {question.assignee}")
+        facts.append(f"assigned to {question.assignee}")
     style = "red" if question.deadline is not None and question.deadline - now < 3600 else "dim"
     sheet.text(", ".join(facts), style=style)
 

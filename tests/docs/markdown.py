@@ -73,7 +73,7 @@ _VARYING = (
     (re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b"), "RUN"),
     (re.compile(r"\b\d\d:\d\d:\d\d "), ""),
     (re.compile(r"(, | · )[\d,]+ tokens"), ""),
-    (re.compile(r"^( *[✔✘] [^:]*?)  +\d+(\.\d+)?(ms|s)$"), r"\1"),
+    (re.compile(r"^( *[✔✘] [^:]*?) +\d+(\.\d+)?(ms|s)$"), r"\1"),
     (re.compile(r"\b\d+(\.\d+)?(ms|s)\b"), "TIME"),
     (re.compile(r"\s+$"), ""),
 )

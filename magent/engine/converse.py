@@ -38,6 +38,7 @@ class Talk:
     agents: list[str] = field(default_factory=list)
     wishes: list[Message] = field(default_factory=list)
     passed: list[dict[str, str]] = field(default_factory=list)
+    hopeless: bool = True  # of those that were passed over, none may answer when asked again
     rounds: int = 0
 
     def __post_init__(self) -> None:
@@ -94,6 +95,7 @@ class Talk:
                 failure = error.failure
                 if failure.type not in FALLS_BACK or len(self.agents) == 1:
                     raise self._told(failure) from error
+                self.hopeless = self.hopeless and failure.final
                 self.agents.pop(0)
                 self.passed.append({"agent": name, "type": failure.type, "message": failure.message})
                 self.attempt.used.setdefault("fallback", []).append(self.passed[-1])
@@ -102,7 +104,8 @@ class Talk:
         if not self.passed or failure.type == "limit":
             return WorkFailed(failure)
         before = "; ".join(f"{each['agent']}: {each['message']}" for each in self.passed)
-        return WorkFailed(failure._replace(message=f"{failure.message} (before that, {before})"))
+        final = failure.final and self.hopeless
+        return WorkFailed(failure._replace(message=f"{failure.message} (before that, {before})", final=final))
 
     async def _ask(self, name: str) -> Reply:
         attempt = self.attempt

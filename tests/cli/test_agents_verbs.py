@@ -297,3 +297,21 @@ def test_a_model_that_stands_in_no_file_is_asked(here: Path, capsys: Any, monkey
         assert "401" in done.err
         assert KEY not in done.err
     assert magent(capsys, "agents", "show", "local").out.startswith("local  model")
+
+
+def test_a_wrong_key_is_not_tried_again_but_falls_back_and_what_may_pass_is(here: Path, capsys: Any) -> None:
+    """The first is limited, which may pass; who stands in has a wrong key, which will not."""
+    text = """
+        magent: 1
+        name: tries
+        agents:
+          first: {model: "openai:FIRST", base_url: "URL/v1", api_key: a-key-of-the-first, fallback: [second]}
+          second: {model: "openai:refused", base_url: "URL/v1", api_key: a-key-of-the-second}
+        nodes: {ask: {prompt: hi, agent: first, retry: {max_attempts: 2, delay: 1ms}}}
+    """
+    for first, asked in (("forbidden", 2), ("broken", 4)):
+        with FakeProvider() as server:
+            written = dedent(text).replace("URL", server.url).replace("FIRST", first)
+            here.joinpath("workflow.yaml").write_text(written, "utf-8")
+            done = magent(capsys, "run", "--no-input", "-q")
+            assert (done.code, len(server.seen)) == (1, asked)

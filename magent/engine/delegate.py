@@ -66,21 +66,23 @@ class Delegate:
 
     async def call(self, arguments: Mapping[str, Any], _context: ToolContext, /) -> Any:
         task, skills = str(arguments["task"]), [str(skill) for skill in arguments.get("skills") or ()]
-        self._count()
+        given = self._given()
         decision = self._routed(task, skills)
+        self._attempt.subtasks[self._role.name] = given + 1
         heir = self._company.role(str(decision.chosen))
         agent = agent_of(self._attempt, heir) or self._speaker.agent
         speaker = Speaker(agent, heir, (*self._speaker.above, self._role.name))
         return await self._hand_over(speaker, task, decision)
 
-    def _count(self) -> None:
-        attempt, name = self._attempt, self._role.name
-        given = attempt.subtasks.get(name, 0)
+    def _given(self) -> int:
+        """How many subtasks the role has handed over in this visit. Raises WorkFailed where that is all it may."""
+        name = self._role.name
+        given = self._attempt.subtasks.get(name, 0)
         if given >= self._role.max_subtasks:
             subtasks = "1 subtask" if given == 1 else f"{given} subtasks"
             message = f"'{name}' has handed over {subtasks}, as many as it may in a visit"
             raise WorkFailed(Failure("tool", message, hint="do the rest yourself"))
-        attempt.subtasks[name] = given + 1
+        return given
 
     def _routed(self, task: str, skills: Sequence[str]) -> Decision:
         if not self._heirs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ class Toolkit:
 
     async def kept(self) -> list[Kept]:
         """Every entry, the file's first. One that cannot be had says why."""
-        return [await self._entry(name) for name in self._specs]
+        return list(await asyncio.gather(*map(self._entry, self._specs)))
 
     async def _entry(self, name: str) -> Kept:
         kind, declared = self._specs[name].kind, name in self._declared

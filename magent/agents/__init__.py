@@ -2,7 +2,12 @@
 
     replies    scripted answers               function   a Python function
     command    a program, such as an agent CLI   models     provider:model, through Pydantic AI
-    local      a small model in the process (`download` fetches its file, `grammar` bounds what it may say)
+    local      a small model in the process (`download` fetches its file, `grammar` bounds what it may say, `choice`
+               lets it choose between a tool and an answer)
+
+`parts` puts conversations and tools into Pydantic AI's words, `refusals` says what a provider's refusal means, `reach`
+whether it answers at all; `envelope` opens the JSON that agent CLIs print; `calls` reads calls of tools as agents write
+them.
 
 `throttle` holds any of them to its `max_concurrency` and `requests_per_minute`; `prices` knows what a model costs.
 

@@ -362,3 +362,16 @@ def test_items_of_openais_responses_go_back_with_their_ids() -> None:
     _, rebuilt, results = messages_of(talk, "anthropic:claude")
     assert [part.part_kind for part in rebuilt.parts] == ["tool-call"]
     assert rebuilt.parts[0].tool_call_id == results.parts[0].tool_call_id == "call_1_fc_1"
+
+
+@pytest.mark.parametrize("way", ["cut", "cut_clean"])
+@pytest.mark.parametrize(("provider", "prefix"), [("openai", ""), ("anthropic", "claude-"), ("google", "gemini-")])
+async def test_a_stream_that_breaks_off_calls_nothing(
+    server: FakeProvider, provider: str, prefix: str, way: str
+) -> None:
+    """Half a call is no call, however the connection ends; another attempt may do better."""
+    server.script = [Turn(("a", "b", "c", "d") if provider == "google" else (), (SUM, SUM))]
+    with pytest.raises(WorkFailed) as caught:
+        await ask(server, f"{provider}:{prefix}{way}", request("x", tools=(ADD,)))
+    assert (caught.value.failure.type, caught.value.failure.final) == ("agent", False)
+    assert "broke off" in caught.value.failure.message

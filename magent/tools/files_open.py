@@ -80,7 +80,7 @@ def shown(path: str) -> str:
 @contextmanager
 def directory(workspace: Path, parts: Sequence[str], *, make: bool = False) -> Iterator[int]:
     """The handle of the directory that `parts` lead to. With `make`, those that lack are made. Raises WorkFailed."""
-    with _told("the workspace" if not parts else "/".join(parts)):
+    with _told(""):
         handle = os.open(workspace, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _not_of_the_system(handle)
@@ -183,4 +183,4 @@ def _failure(path: str, error: OSError) -> Exception:
     why = _WHY.get(error.errno or 0, f"cannot be opened: {error.strerror}")
     if error.errno == errno.ENOTDIR:
         why += ", or a symbolic link, which is not followed"
-    return failed(f"'{shown(path)}' {why}")
+    return failed(f"'{shown(path)}' {why}" if path else f"the workspace {why}")

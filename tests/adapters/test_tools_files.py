@@ -285,7 +285,8 @@ async def test_a_text_that_is_too_large_or_no_text_is_not_written(place: Path) -
 
 async def test_a_workspace_that_is_gone_is_told(place: Path) -> None:
     shutil.rmtree(place)
-    assert await fault("list", place) == "'the workspace' is not there"
+    for path in (".", "notes/a.txt"):
+        assert await fault("stat", place, path=path) == "the workspace is not there"
 
 
 # ---- with somebody at work against them

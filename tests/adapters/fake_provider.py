@@ -298,7 +298,11 @@ class _Anthropic(_OpenAI):
                 yield event("content_block_delta", index=index, delta=delta)
             yield event("content_block_stop", index=index)
         reason = turn.finish or ("tool_use" if turn.calls else "end_turn")
-        yield event("message_delta", delta={"stop_reason": reason, "stop_sequence": None}, usage={"input_tokens": 11, "output_tokens": 5})
+        yield event(
+            "message_delta",
+            delta={"stop_reason": reason, "stop_sequence": None},
+            usage={"input_tokens": 11, "output_tokens": 5},
+        )
         yield event("message_stop")
 
     @staticmethod

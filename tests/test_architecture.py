@@ -28,13 +28,13 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("process",),
     ("stores", "human", "agents", "tools", "tracing"),
     (
-        "settings", "masks", "streaming", "reach", "outfit", "toolkit", "forecast", "loading", "outcome", "history", "records",
-        "life", "app", "crew", "api",
+        "settings", "masks", "streaming", "reach", "outfit", "toolkit", "forecast", "loading", "outcome", "history",
+        "records", "life", "app", "crew", "api",
     ),
     ("__init__",),
     ("cli",),
     ("__main__",),
-)
+)  # fmt: skip
 
 # Inside a package a module imports only from those named before it.
 INSIDE: dict[str, tuple[str, ...]] = {

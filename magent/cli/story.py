@@ -172,7 +172,7 @@ def facts_of(event: Event, spot: Spot | None) -> Iterator[str]:
     if took >= 0.01:
         yield durations.show(took)
     if event.data.get("fallback"):
-        yield f"agent {one_line(str(event.data.get('agent')))}"
+        yield f"by agent {one_line(str(event.data.get('agent')))}"
     if spot.tokens:
         yield f"{spot.tokens:,} tokens"
     if spot.cost:

@@ -1,5 +1,5 @@
-"""What the package brings along as YAML, read when it is asked for: the predefined roles (`magent/catalogue/roles.yaml`, a
-library like any other) and the envelopes of agent CLIs (`envelopes.yaml`)."""
+"""What the package brings along as YAML, read when it is asked for: the predefined roles
+(`magent/catalogue/roles.yaml`, a library like any other) and the envelopes of agent CLIs (`envelopes.yaml`)."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def test_the_agent_that_stood_in_is_told(here: Path, capsys: Any) -> None:
     written(here, FALLS_BACK.replace("SECOND", "{replies: [fine]}"))
     outcome = magent(capsys, "run")
     assert outcome.code == 0
-    assert "(agent second)" in outcome.err
+    assert "by agent second" in outcome.err
 
 
 def test_where_nobody_can_stand_in_every_reason_is_told(here: Path, capsys: Any) -> None:

@@ -144,7 +144,7 @@ def answer(message: dict[str, Any]) -> None:
     elif method == "notifications/cancelled":
         seen.append(params["requestId"])
     elif method is None:
-        replies[identity] = "result" if "result" in message else message["error"]["message"]
+        replies[str(identity)] = "result" if "result" in message else message["error"]["message"]
         if len(replies) == 3:
             send({"id": waiting.pop(), "result": text(json.dumps(replies))})
 

@@ -12,6 +12,7 @@ from magent.spec.loader import load_yaml
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = ROOT / "workflows"
 FILES = {file.stem: file for file in sorted(WORKFLOWS.glob("*.yaml"))}
+TOGETHER = ("supervisor", "debate", "plan_execute", "research", "cli_pair", "chat")  # agents that work together
 
 
 class Scripted:
@@ -24,6 +25,8 @@ class Scripted:
     async def ask(self, request: Request, on_text: Callable[[str], None]) -> Reply:
         self.asked.append(request.path)
         answer = self.answer(request)
+        if isinstance(answer, Reply):
+            return answer
         if isinstance(answer, str):
             return Reply(answer, usage=Usage(10, 5, 0.0, 1))
         return Reply("", answer, has_data=True, usage=Usage(10, 5, 0.0, 1))

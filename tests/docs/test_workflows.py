@@ -18,12 +18,12 @@ from magent import draw
 from magent.agents.download import model_file
 from magent.app import check
 from magent.events import WorkFailed
-from tests.docs.samples import FILES, ROOT, Scripted, agents, answers, find, make_things_up, read_report
+from tests.docs.samples import FILES, ROOT, TOGETHER, Scripted, agents, answers, find, make_things_up, read_report
 
 
 def test_there_are_workflows() -> None:
     gallery = {"triage", "digest", "revise", "translate", "nightly"}
-    assert {"quickstart", "review_change", "runbook", *gallery} <= set(FILES)
+    assert {"quickstart", "review_change", "runbook", *gallery, *TOGETHER} == set(FILES)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -2,7 +2,7 @@
 # --output-format json`. It judges the form of a message alone, by the rules that are common for commits.
 
 function quoted(text) {
-  gsub(/\\/, "\\\\", text)
+  gsub(/\\/, "&&", text)
   gsub(/"/, "\\\"", text)
   gsub(/\n/, "\\n", text)
   gsub(/[[:cntrl:]]/, " ", text)

@@ -2,7 +2,7 @@
 # json`. The message says no more than can be counted in the diff; the first one is too long, and without a body.
 
 function quoted(text) {
-  gsub(/\\/, "\\\\", text)
+  gsub(/\\/, "&&", text)
   gsub(/"/, "\\\"", text)
   gsub(/\n/, "\\n", text)
   gsub(/[[:cntrl:]]/, " ", text)

@@ -3,7 +3,7 @@
 # A paragraph is the better the more different words of the query it holds; short words do not count.
 
 function quoted(text) {
-  gsub(/\\/, "\\\\", text)
+  gsub(/\\/, "&&", text)
   gsub(/"/, "\\\"", text)
   gsub(/[[:cntrl:]]/, " ", text)
   return "\"" text "\""

@@ -1,4 +1,5 @@
-# Scores a text by the rules of its brief:   awk -f score.awk brief.txt - < draft.txt
+# Scores a text by the rules of its brief:   awk -f score.awk < both
+# where `both` is the brief, a line <draft>, and the text.
 #
 #   Must say: 8:15            two points lost where it does not
 #   Must not say: sorry       one point lost where it does
@@ -7,12 +8,12 @@
 #
 # Prints {"score": 0 to 10, "faults": ["…"]}.
 
-FNR == NR && /^Must say: */            { sub(/^Must say: */, ""); must[++musts] = trim($0); next }
-FNR == NR && /^Must not say: */        { sub(/^Must not say: */, ""); never[++nevers] = trim($0); next }
-FNR == NR && /^Words in a sentence: */ { longest = $NF + 0; next }
-FNR == NR && /^Words: */               { most = $NF + 0; next }
-FNR == NR                              { next }
-                                       { text = text " " $0 }
+/^<draft>\r?$/ && !second        { second = 1; next }
+second                           { text = text " " $0; next }
+/^Must say: */                   { sub(/^Must say: */, ""); must[++musts] = trim($0) }
+/^Must not say: */               { sub(/^Must not say: */, ""); never[++nevers] = trim($0) }
+/^Words in a sentence: */        { longest = $NF + 0 }
+/^Words: */                      { most = $NF + 0 }
 
 END {
   lower = tolower(text)

@@ -1,8 +1,10 @@
-# What a rule can say about a translation:   awk -v language=German -f check.awk glossary.tsv - < both
-# where `both` is the original, a line <translation>, and the translation. Prints one fault a line.
+# What a rule can say about a translation:   awk -v language=German -f check.awk < all
+# where `all` is the glossary, a line <text>, the original, a line <translation>, and the translation. Prints one fault a
+# line.
 
-FNR == NR && /^#/        { next }
-FNR == NR                { split($0, cell, "\t"); if (cell[1] == language) { word[++words] = cell[2]; want[words] = cell[3] }; next }
+!first && /^<text>$/     { first = 1; next }
+!first && /^#/           { next }
+!first                   { split($0, cell, "\t"); if (cell[1] == language) { word[++words] = cell[2]; want[words] = cell[3] }; next }
 /^<translation>$/        { second = 1; next }
 !second                  { source = source " " $0; if ($0 != "") lines++; next }
                          { target = target " " $0; if ($0 != "") made++ }

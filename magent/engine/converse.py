@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from magent.engine.company import Speaker
-from magent.engine.using import Facts, agreed, as_text, begun, returned, shown, told, use
+from magent.engine.using import Facts, agreed, as_text, begun, heard, returned, shown, sound, told, use
 from magent.engine.work import Attempt
 from magent.errors import UsageError
 from magent.events import Failure, WorkFailed
@@ -137,10 +137,11 @@ class Talk:
         attempt = self.attempt
         settings = settings_of(attempt, name)
         max_tokens = settings.get("max_tokens")
+        system = self._system(settings)
         return Request(
-            self.prompt,
-            (*self.messages, *self.wishes),
-            system=self._system(settings),
+            sound(self.prompt),
+            tuple(replace(each, text=sound(each.text)) for each in (*self.messages, *self.wishes)),
+            system=sound(system),
             schema=None if self.fields is None else field_schema(self.fields),
             max_tokens=max_tokens if isinstance(max_tokens, int) else None,
             path=attempt.path,
@@ -173,10 +174,11 @@ class Talk:
         if self.rounds > ROUNDS:
             message = f"agent '{self.agents[0]}' called tools {ROUNDS} times and gave no answer"
             raise WorkFailed(Failure("agent", message, hint="ask for less at a time, or offer it fewer tools"))
-        self.messages += [*self.wishes, Message("assistant", reply.text, reply.calls, opaque=reply.opaque)]
+        calls = heard(reply.calls)
+        self.messages += [*self.wishes, Message("assistant", reply.text, calls, opaque=reply.opaque)]
         self.wishes = []
         await self._tell(reply)
-        for call in reply.calls:
+        for call in calls:
             text = await self._result(call)
             self.messages.append(Message("tool", text, call_id=call.id, name=call.name))
 

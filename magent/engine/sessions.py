@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from magent.events import Failure, WorkFailed
@@ -20,8 +21,9 @@ def restored(messages: Iterable[Mapping[str, Any]]) -> tuple[Message, ...]:
 
 
 def history(name: str, kept: Sequence[Mapping[str, Any]], *, with_tools: bool) -> tuple[Message, ...]:
-    """What stands before the prompt. An agent without tools is not shown calls: some servers refuse them. Raises
-    WorkFailed (`agent`) where the session has grown too long."""
+    """What stands before the prompt. An agent without tools is not shown calls: some servers refuse them, and two
+    answers in a row, so what was said between calls is one with the answer. Raises WorkFailed (`agent`) where the
+    session has grown too long."""
     size = sum(len(message.get("text", "")) for message in kept)
     if size > LONGEST:
         hint = "name another `session`, or hand on what matters by a prompt"
@@ -29,8 +31,9 @@ def history(name: str, kept: Sequence[Mapping[str, Any]], *, with_tools: bool) -
     messages = restored(kept)
     if with_tools:
         return messages
-    plain = (Message(each.role, each.text) for each in messages if each.role != "tool")
-    return tuple(each for each in plain if each.text)
+    told = [each for each in messages if each.role != "tool" and each.text]
+    turns = ((role, [each.text for each in group]) for role, group in groupby(told, key=lambda each: each.role))
+    return tuple(Message(role, "\n\n".join(texts)) for role, texts in turns)
 
 
 def told_of(name: str, kept: Sequence[Mapping[str, Any]]) -> str:

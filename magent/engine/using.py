@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from magent.engine.values import NotJson, plain
 from magent.engine.work import Attempt
 from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError
-from magent.ports import Question, Tool
+from magent.ports import Question, Tool, ToolCall
 
 SHOWN = 100_000  # characters of a result that an agent gets
 KEPT = 1_000_000  # of a result that an agent got, in the record
@@ -97,6 +97,30 @@ async def agreed(attempt: Attempt, tool: Tool, arguments: Mapping[str, Any]) -> 
         said = f": {answer['comment']}" if answer.get("comment") else ""
         return Failure("tool", f"'{tool.name}' was not called: a person said no{said}", hint="go on without it")
     return None
+
+
+# ---- what an agent writes
+
+
+def heard(calls: Iterable[ToolCall]) -> tuple[ToolCall, ...]:
+    """The calls of one reply: each has an id of its own, as servers want them back, and text that can be written."""
+    found: dict[str, ToolCall] = {}
+    for call in calls:
+        number, id = 1, call.id
+        while id in found:
+            number += 1
+            id = f"{call.id}_{number}"
+        found[id] = ToolCall(id, sound(call.name), sound(call.arguments))
+    return tuple(found.values())
+
+
+def sound(value: Any) -> Any:
+    """JSON without halves of characters, which no file, server or child process takes: `\\ud83d` alone is one."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, Mapping):
+        return {sound(key): sound(item) for key, item in value.items()}
+    return [sound(item) for item in value] if isinstance(value, list) else value
 
 
 # ---- as an agent reads it

@@ -45,7 +45,7 @@ async def test_an_agent_without_tools_is_not_shown_the_calls_of_others() -> None
     second = Scripted("two")
     room = crew(TWO, [FakeTool("add", lambda: 3)], a=[calls(("add", {}), text="let me"), "one"], b=second)
     run = await done(room)
-    assert seen(second.requests[0]) == ["u:First", "a:let me", "a:one", "u:Second"]
+    assert seen(second.requests[0]) == ["u:First", "a:let me\n\none", "u:Second"]
     assert [each["role"] for each in run.root.sessions["talk"]] == [
         "user", "assistant", "tool", "assistant", "user", "assistant",
     ]  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 
 from magent.answers import check_document
 from magent.engine.snapshot import from_json, to_json
-from magent.ports import Reply, Request, Usage
+from magent.ports import Reply, Request, ToolCall, Usage
 from tests.engine.crew import FakeTool, Scripted, broken, calls, crew, last, told, types
 from tests.engine.language import People, assert_replayable, checked, forever, refolded
 
@@ -327,3 +327,22 @@ def test_the_answers_file_may_say_what_became_of_a_prompt_that_may_call_such_a_t
     outside = ONE.replace("pay: {call: 'm:f'}", "pay: {call: 'm:f', effects: external}")
     assert check_document({"t": "again"}, checked(outside)) == []
     assert [problem.code for problem in check_document({"t": "again"}, checked(ONE))] == ["unknown-node"]
+
+
+async def test_calls_of_one_id_are_told_apart() -> None:
+    one = Reply("", calls=tuple(ToolCall("same", "add", {"a": n, "b": n}) for n in (1, 2, 3)))
+    agent = Scripted(one, "done")
+    await done(crew(ONE, [adding(), paying()], a=agent))
+    _, called, *results = agent.requests[1].messages
+    assert [call.id for call in called.calls] == [each.call_id for each in results]
+    assert len({call.id for call in called.calls}) == 3
+    assert [each.text for each in results] == ["2", "4", "6"]
+
+
+async def test_half_a_character_reaches_neither_tools_nor_agents() -> None:
+    tool = FakeTool("add", lambda **given: "\udc00" + given["x"])
+    agent = Scripted(calls(("add", {"x": "\ud83d", "y": ["\ud83d\ude00"]}), text="\ud83d"), "done")
+    await done(crew(ONE, [tool, paying()], a=agent))
+    for message in agent.requests[1].messages:
+        assert message.text.encode()
+    assert agent.requests[1].messages[1].calls[0].arguments == {"x": "\ufffd", "y": ["\U0001f600"]}

@@ -133,7 +133,8 @@ class Place:
             self.work.joinpath(f"{name}.yaml").write_text(text, "utf-8")
         places = {"DUMPS": str(path / "dumps"), "TMPDIR": str(path / "tmp"), "PYTHONPATH": f"{ROOT}:{self.work}"}
         self.env = {**os.environ, **SECRETS, **COPIES, **places, "OURS": " ".join(SECRETS)}
-        self.env.pop("NO_COLOR", None)
+        for name in ("NO_COLOR", "CI"):  # a terminal is a person's
+            self.env.pop(name, None)
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "magent", *words]

@@ -107,7 +107,7 @@ COMMANDS = [
     (name, words, said)
     for name in TOGETHER
     for words, said in re.findall(r"^# {3}magent (run workflows/\S+.*?)(?: {2,}(.*))?$", FILES[name].read_text(), re.M)
-    if "gpt" not in words and "--id" not in words
+    if "gpt" not in words and "--id" not in words and not words.endswith("\\")
 ]
 
 

@@ -279,6 +279,19 @@ def test_digest_fails_where_no_file_could_be_read(here: Path) -> None:
     assert message(result) == "No file could be read. The first: a.txt is empty"
 
 
+def test_digest_leaves_out_what_is_no_text(here: Path) -> None:
+    inputs = texts(here, a="The boat is late.")
+    folder = Path(inputs["folder"])
+    (folder / "b.txt").write_bytes(b"\xff\xfeB\0")
+    (folder / "c.txt").write_bytes(b"a\0b")
+    (folder / "d.txt").mkdir()
+    (folder / "d.txt" / "inside").write_text("never listed")
+    result = run("digest", inputs, use_defaults=True)
+    assert result.outputs["files"] == 1
+    assert result.outputs["left_out"][:2] == ["b.txt is no UTF-8 text", "c.txt is no UTF-8 text"]
+    assert [line for line in result.outputs["left_out"][2:] if "d.txt" not in line] == []
+
+
 def test_digest_fails_where_there_is_no_file(here: Path) -> None:
     assert "txt" in message(run("digest", texts(here)))
 
@@ -357,14 +370,45 @@ def test_revise_takes_the_lower_of_two_scores(here: Path) -> None:
         ("Write.\n", "", 0, ["it is empty"]),
     ],
 )
-def test_the_score_follows_the_brief(brief: str, text: str, score: int, faults: list[str], here: Path) -> None:
-    (here / "brief.txt").write_text(brief)
-    words = ["awk", "-f", str(WORKFLOWS / "revise" / "score.awk"), "brief.txt", "-"]
-    done = subprocess.run(words, input=text + "\n", capture_output=True, text=True, check=True)
+def test_the_score_follows_the_brief(brief: str, text: str, score: int, faults: list[str]) -> None:
+    words = ["awk", "-f", str(WORKFLOWS / "revise" / "score.awk")]
+    both = f"{brief}<draft>\n{text}\n"
+    done = subprocess.run(words, input=both, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == {"score": score, "faults": faults}
 
 
+@pytest.mark.parametrize("name", ["-b.txt", "a=1.txt", "my b'rief.txt"])
+def test_revise_takes_its_rules_from_a_file_of_any_name(name: str, here: Path) -> None:
+    shutil.copy(WORKFLOWS / "revise" / "brief.txt", here / name)
+    assert run("revise", {"brief": name}).outputs["scores"] == [2, 8, 3, 10]
+
+
+@pytest.mark.parametrize("content", [b"Write a notice.\n", b"", "Must say: x\n".encode("utf-16")])
+def test_revise_refuses_a_brief_without_rules_as_every_draft_would_be_perfect(content: bytes, here: Path) -> None:
+    (here / "brief.txt").write_bytes(content)
+    result = run("revise", {"brief": "brief.txt"})
+    assert result.error is not None
+    assert "The brief has no rules" in result.error["message"]
+
+
 # ---- translate
+
+
+@pytest.mark.parametrize("name", ["-g.tsv", "g=1.tsv", "g 's.tsv"])
+def test_translate_holds_a_glossary_of_any_name_and_with_any_line_ends(name: str, here: Path) -> None:
+    for source, target in (("glossary.tsv", name), ("notice.txt", "mine.txt")):
+        content = (WORKFLOWS / "translate" / source).read_bytes()
+        (here / target).write_bytes(content.replace(b"\n", b"\r\n"))
+    result = run("translate", {"glossary": name, "text": "mine.txt"}, use_defaults=True)
+    assert result.outputs["signed"] == ["German", "French"]
+    assert result.outputs["not_signed"] == ["Spanish: the number 3 is there too often; the number 5 is missing"]
+
+
+def test_translate_finds_nothing_in_an_empty_text(here: Path) -> None:
+    (here / "mine.txt").write_text("\n")
+    result = run("translate", {"text": "mine.txt"}, use_defaults=True)
+    assert result.error is not None
+    assert "there is nothing to translate" in result.error["message"]
 
 
 def test_translate_sends_back_what_a_rule_or_a_person_refuses(here: Path) -> None:
@@ -452,6 +496,21 @@ WRONG = [
     "the newest backup is 4 days old",
     "the log has 4 errors today",
 ]
+
+
+@pytest.mark.parametrize("disk", ["-h", "/no/such/place"])
+def test_nightly_asks_where_a_disk_could_not_be_looked_at(disk: str, here: Path) -> None:
+    result = run("nightly", {"disk": disk})
+    assert (result.exit_code, result.state["wrong"]) == (3, ["disk could not be checked"])
+
+
+@pytest.mark.parametrize("name", ["x=1", "-bad", "b 'd"])
+def test_nightly_looks_into_a_folder_of_any_name_and_with_any_line_ends(name: str, here: Path) -> None:
+    shutil.copytree(BAD, here / name)
+    for file in ("app.log", "certificates.txt", "sample-day"):
+        content = (here / name / file).read_bytes()
+        (here / name / file).write_bytes(content.replace(b"\n", b"\r\n"))
+    assert run("nightly", {"folder": name, **ROOMY}).state["wrong"] == WRONG
 
 
 def test_nightly_asks_where_something_is_wrong(here: Path) -> None:

@@ -59,7 +59,7 @@ class Crew:
             self.bundle = load_data(_alone(wanted), os.getcwd())
             return "local" if wanted == "local" else MODEL
         named = f"there are: {', '.join(known)}" if self.file is not None else "name a file with -f FILE"
-        hint = did_you_mean(wanted, known) or f"{named}; or a model, such as local or openai:gpt-5-mini"
+        hint = did_you_mean(wanted, [*known, "local"]) or f"{named}; or a model, such as local or openai:gpt-5-mini"
         raise UsageError(f"no agent is named '{wanted}'", hint)
 
     def workflow(self, name: str) -> LoadedWorkflow:

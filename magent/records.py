@@ -194,7 +194,8 @@ async def past(store: RunStore, run_id: str, seq: int | None = None) -> tuple[Ru
     if not 1 <= seq <= last:
         known = [each.seq for each in await store.checkpoints(run_id)]
         hint = f"there are checkpoints of {_listed(map(str, known))}" if known else f"magent runs history {run_id}"
-        raise UsageError(f"run {run_id} has no event {seq}: they go from 1 to {last}", hint)
+        there = f"they go from 1 to {last}" if last else "nothing of it was recorded"
+        raise UsageError(f"run {run_id} has no event {seq}: {there}", hint)
     fold = await store.checkpoint(run_id, seq)
     kept = None if fold is None else (seq, fold)
     events = () if kept else record.events[:seq]

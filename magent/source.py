@@ -166,9 +166,12 @@ def _plain(word: str) -> str:
     return word.casefold().replace("_", "-")
 
 
-def _distance(word: str, name: str) -> tuple[int, int]:
-    """Edits, and how much longer or shorter; a name that was only begun is one edit away."""
-    return 1 if name.startswith(word) else _edits(word, name), abs(len(name) - len(word))
+def _distance(word: str, name: str) -> tuple[int, bool, int]:
+    """Edits, whether the first letter is another, and how much longer or shorter it is; a name only begun is one edit
+    away."""
+    if name.startswith(word):
+        return 1, False, 0
+    return _edits(word, name), name[:1] != word[:1], abs(len(name) - len(word))
 
 
 def _edits(one: str, other: str) -> int:

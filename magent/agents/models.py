@@ -243,6 +243,8 @@ class ModelAgent(BaseAgent):
 def _provider(model_id: str) -> _Provider:
     name, colon, model = model_id.partition(":")
     if not colon or not model.strip():
+        if name in _KNOWN:
+            raise failed(f"'{model_id}' names a provider, but no model", f"write {name}:MODEL")
         near = None if colon else did_you_mean(name, ["local", *_KNOWN])
         raise failed(
             f"'{model_id}' names no model", near or "write provider:model, such as openai:gpt-5-mini, or local"

@@ -96,6 +96,8 @@ def ask(
 ) -> int:
     """Ask one agent something, alone."""
     form = flags.one_of("--output", output, OUTPUTS) or "text"
+    if name and not prompt:
+        raise UsageError(f"what is '{name}' to be asked?", f'such as: magent agents ask {name} "What are tides?"')
     if not name or not prompt:
         raise UsageError("which agent, and what?", 'such as: magent agents ask local "What are tides?"')
     question = files.read_text("PROMPT", "-") if prompt == "-" else prompt

@@ -188,6 +188,7 @@ DECLARED: dict[str, Declared] = {
             Example("magent respond latest", "Shows what the newest run asks."),
             Example("magent respond latest sign_off --approve --resume", "Approves, and goes on."),
         ),
+        (("0", "answered, or shown"), ("2", "the answer is refused"), ("", "with --resume: as magent resume")),
     ),
     "runs list": Declared(
         (),
@@ -267,6 +268,7 @@ DECLARED: dict[str, Declared] = {
             Example("magent validate", "Checks ./workflow.yaml."),
             Example("magent validate --strict *.yaml", "Checks several files; warnings fail."),
         ),
+        (("0", "no file has an error"), ("2", "errors; with --strict, warnings too")),
     ),
     "graph": Declared(
         (Argument("file", "[FILE|ID]", "The workflow, or a run.", "workflow.yaml", completes="file"),),
@@ -381,7 +383,7 @@ DECLARED: dict[str, Declared] = {
     "tools call": Declared(
         (
             Argument("name", "NAME", "The tool, such as calculator.", completes="tool"),
-            Argument("arguments", "[K=V]…", "Its arguments; K=@FILE reads a file, K=- stdin.", many=True),
+            Argument("arguments", "[K=V]...", "Its arguments; K=@FILE reads a file, K=- stdin.", many=True),
         ),
         {"Which": (_TOOLS_OF,), "Output": (_output("text", "json"),)},
         (

@@ -194,4 +194,6 @@ def _write(path: str, data: bytes) -> None:
     try:
         Path(path).write_bytes(data)
     except OSError as error:
-        raise UsageError(f"-o {path}: {error.strerror}") from error
+        lost = isinstance(error, FileNotFoundError)
+        why = "there is no such directory" if lost else str(error.strerror or error).lower()
+        raise UsageError(f"-o {path} cannot be written: {why}") from error

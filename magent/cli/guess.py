@@ -12,7 +12,7 @@ from magent.source import did_you_mean, nearest
 OTHER_WORDS = {
     "answer": "respond", "approve": "respond", "check": "validate", "continue": "resume", "draw": "graph",
     "exec": "run", "lint": "validate", "log": "runs show", "logs": "runs show", "ls": "runs list", "ps": "runs list",
-    "start": "run", "status": "runs show",
+    "start": "run", "status": "runs show", "version": "--version",
 }  # fmt: skip
 """What other programs call what a verb does."""
 
@@ -22,12 +22,12 @@ def verb(words: Sequence[str]) -> str:
     first, rest = words[0], list(words[1:])
     if first.endswith((".yaml", ".yml")):
         return _this("run", first, *rest)
-    if (joined := first.replace("_", " ").replace("-", " ").lower()) in ENTRIES:
+    if (joined := first.replace("_", " ").replace("-", " ").lower().strip()) in ENTRIES:
         return _this(joined, *rest)
-    if near := nearest(first, ("help", *first_words())):
-        return f"did you mean '{near}'?"
-    if other := OTHER_WORDS.get(first.lower()) or _whole(first.lower()):
+    if other := OTHER_WORDS.get(joined) or _whole(joined):
         return _this(other, *rest)
+    if near := nearest(first.strip(), ("help", *first_words())):
+        return f"did you mean '{near}'?"
     return f"the verbs are {', '.join(first_words())}; `magent --help` says what they do"
 
 

@@ -24,9 +24,9 @@ def main(args: Sequence[str]) -> int:
     """Runs one command line; returns its exit code."""
     _tolerate()
     console = Console(_foreseen(args))
-    if list(args[:1]) == ["complete-words"]:  # a shell asks, at every press of TAB
-        return _complete(console, args[1:])
     try:
+        if list(args[:1]) == ["complete-words"]:  # a shell asks, at every press of TAB
+            return _complete(console, args[1:])
         leading, words = split(args)
         if "--version" in leading:
             console.result(VERSION_LINE)

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 from magent.cli.declared import Argument, Declared, Option
+from magent.cli.verbs import second_words
 from magent.errors import UsageError
 from magent.source import did_you_mean
 
@@ -43,6 +44,8 @@ class Verb(TyperCommand):
         name, equals, _ = word.partition("=")
         if equals and name.isidentifier() and any("-i" in param.opts for param in self.params):
             return f"an input is given with -i: {shlex.join(['-i', word])}"
+        if word in second_words(first := str(ctx.command_path).split()[1]):
+            return f"the second word follows the first: magent {first} {word} [OPTIONS]"
         takes = " ".join(str(param.metavar) for param in self.params if param.param_type_name == "argument")
         return f"`{ctx.command_path}` takes {takes or 'options only'}; see {ctx.command_path} --help"
 

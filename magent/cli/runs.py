@@ -58,7 +58,8 @@ def list_runs(
     elif every:
         known = {info.workflow for info in every}
         near = did_you_mean(workflow, known) if workflow is not None and workflow not in known else None
-        console.told(f"none of the {len(every):,} runs is such a one{f': {near}' if near else ''}")
+        none = "the only run is not" if len(every) == 1 else f"none of the {len(every):,} runs is"
+        console.told(f"{none} such a one{f': {near}' if near else ''}")
         console.suggest(console.command("runs", "list"), "shows them all")
     else:
         console.told(f"there are no runs in {store.url} yet")

@@ -34,11 +34,13 @@ def history_of(console: Console, *, id: str, node: str | None, since: str | None
     store = settings.open_store(console.settings.store)
     run_id, steps = asyncio.run(_steps(store, id))
     shown = [step for step in steps if step.seq >= first and node in (None, step.node, step.path)]
+    if not shown:
+        _known(run_id, steps, node)
     if form == "json":
         console.result(dump([step.as_json() for step in shown]))
         return 0
     if not shown:
-        _nothing(console, run_id, steps, node)
+        console.hint(f"run {run_id} has written nothing {'yet' if since is None else f'since event {since}'}")
         return 0
     sheet = Sheet(console)
     for step in shown:
@@ -53,11 +55,11 @@ async def _steps(store: RunStore, id: str) -> tuple[str, list[Step]]:
     return run_id, list(history.steps(workflow_of(record), record.events, run_id))
 
 
-def _nothing(console: Console, run_id: str, steps: Iterable[Step], node: str | None) -> None:
+def _known(run_id: str, steps: Iterable[Step], node: str | None) -> None:
+    """Raises UsageError, with the nearest, where the run has no such node."""
     known = {name for step in steps for name in (step.node, step.path) if name}
     if node is not None and node not in known:
         raise UsageError(f"nothing that '{node}' wrote is in run {run_id}", did_you_mean(node, known))
-    console.hint(f"run {run_id} has written nothing since")
 
 
 def _show(sheet: Sheet, step: Step, *, everything: bool) -> None:

@@ -61,7 +61,8 @@ def similar(path: str) -> str | None:
     folder, name = os.path.split(path)
     stem, suffix = os.path.splitext(name)
     try:
-        names = [os.path.splitext(each) for each in sorted(os.listdir(folder or "."))[:1000]]
+        here = sorted(os.listdir(folder or "."))[:1000]
+        names = [os.path.splitext(each) for each in here if each != name]  # a link may lead nowhere
     except (OSError, ValueError):
         return None
     near = nearest(stem, [each for each, other in names if other == suffix])

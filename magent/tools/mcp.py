@@ -122,7 +122,7 @@ class McpServer:
         except ImportError as error:
             if child:
                 child.abandon()
-            raise failed(f"MCP servers need the library '{error.name}', which is not installed", _INSTALL) from error
+            raise failed("MCP servers need the library 'mcp', which is not installed", _INSTALL) from error
         return made(self.spec, child, self._take)
 
     def _take(self, listed: list[Listed]) -> None:

@@ -131,7 +131,9 @@ def test_show_tells_what_an_agent_is(team: Path, capsys: Any) -> None:
     [
         (["agents", "show", "scriptd"], "did you mean 'scripted'?"),
         (["agents", "show"], "which agent?"),
-        (["agents", "ask", "echo"], "which agent, and what?"),
+        (["agents", "ask"], "which agent, and what?"),
+        (["agents", "ask", "echo"], "what is 'echo' to be asked?\n  such as: magent agents ask echo "),
+        (["agents", "show", "locl"], "did you mean 'local'?"),
         (["agents", "ask", "echo", "  "], "the prompt is empty"),
         (["agents", "ask", "echo", "x", "--agent", "ecko=local"], "no agent is named 'ecko'"),
         (["agents", "list", "-f", "nowhere.yaml"], "nowhere.yaml"),

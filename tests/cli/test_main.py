@@ -87,6 +87,31 @@ def test_a_misspelt_second_word_gets_the_nearest(capsys: Any) -> None:
     assert "did you mean 'list'?" in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["runs", "hist"], "did you mean 'history'?"),
+        (["route", "a task"], "did you mean: magent roles route 'a task'"),
+        (["check", "a.yaml"], "did you mean: magent validate a.yaml"),
+        (["version"], "did you mean: magent --version"),
+        (["run "], "did you mean: magent run"),
+        (["runs", "--output", "json", "list"], "the second word follows the first: magent runs list [OPTIONS]"),
+        (["completion", "bsh"], "did you mean 'bash'?"),
+    ],
+)
+def test_a_word_that_is_nearly_right_gets_the_right_line(words: list[str], hint: str, capsys: Any) -> None:
+    outcome = magent(capsys, *words)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.endswith(f"\n  {hint}\n")
+
+
+def test_a_link_that_leads_nowhere_is_not_its_own_likeness(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "flow.yaml").symlink_to(tmp_path / "gone.yaml")
+    outcome = magent(capsys, "run", str(tmp_path / "flow.yaml"))
+    assert outcome.code == 2
+    assert "did you mean" not in outcome.err
+
+
 def test_a_file_in_the_place_of_a_verb_gets_the_line_to_write(capsys: Any) -> None:
     assert "did you mean: magent run flow.yaml" in magent(capsys, "flow.yaml").err
 

@@ -293,6 +293,11 @@ def test_a_speaker_who_fails_says_nothing_in_that_round(here: Path) -> None:
     assert [one["agent"] for one in result.state["said"] if one["round"] == 1] == ["captain", "passenger"]
 
 
+def test_a_person_decides_where_the_judge_gives_up(here: Path) -> None:
+    result = run("debate", agents={"judge": Scripted(fails)}, answers={"decide": "never"})
+    assert (result.status, result.outputs["decision"], result.outputs["asked"]) == ("completed", "never", True)
+
+
 def test_a_person_decides_what_the_rounds_did_not_settle(here: Path) -> None:
     result = run("debate", {"rounds": 1}, answers=answers("debate"))
     assert (result.outputs["decision"], result.outputs["why"]) == ("fewer", "We try it for one winter.")

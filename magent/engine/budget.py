@@ -64,9 +64,19 @@ class RunBudget:
         price = self.price(agent)
         wanted = 0.0 if price is None else tokens * price[1] / 1e6
         if used + self.reserved_usd + wanted > limit or used >= limit > 0:
-            reserved = f", ${self.reserved_usd:.4f} reserved by calls at work" if self.reserved_usd > 1e-9 else ""
-            message = f"the budget of ${limit:g} does not allow another call: ${used:.4f} are spent{reserved}"
-            message += f", and this one may need ${wanted:.4f}"
+            reserved = f", {_money(self.reserved_usd)} reserved by calls at work" if self.reserved_usd > 1e-9 else ""
+            message = f"the budget of {_money(limit)} does not allow another call: {_money(used)} are spent{reserved}"
+            message += f", and this one may need {_money(wanted)}"
             enough = 2 * max(limit, used + self.reserved_usd + wanted) or 1
-            raise WorkFailed(Failure("limit", message, hint=f"raise it with --limit usd={enough:.4g}"))
+            raise WorkFailed(Failure("limit", message, hint=f"raise it with --limit usd={_digits(enough)}"))
         return wanted
+
+
+def _money(dollars: float) -> str:
+    return f"${_digits(dollars)}"
+
+
+def _digits(number: float) -> str:
+    """No exponent, and never 0 for what is more: a call may cost millionths."""
+    text = f"{number:.4f}" if number >= 0.01 else f"{number:.9f}"
+    return text.rstrip("0").rstrip(".")

@@ -175,7 +175,9 @@ class Talk:
             message = f"agent '{self.agents[0]}' called tools {ROUNDS} times and gave no answer"
             raise WorkFailed(Failure("agent", message, hint="ask for less at a time, or offer it fewer tools"))
         calls = heard(reply.calls)
-        self.messages += [*self.wishes, Message("assistant", reply.text, calls, opaque=reply.opaque)]
+        same = [call.id for call in calls] == [call.id for call in reply.calls]
+        opaque = reply.opaque if same else None  # it names the calls by their old ids
+        self.messages += [*self.wishes, Message("assistant", reply.text, calls, opaque=opaque)]
         self.wishes = []
         await self._tell(reply)
         for call in calls:

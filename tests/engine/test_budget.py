@@ -50,3 +50,12 @@ def test_a_budget_in_dollars_that_is_used_up_stops_agents_that_cost_nothing_too(
     made = budget(usd=0.001)
     made.settle(made.reserve("dear", 100), Usage(10, 10, 0.001))
     refusal(made, "free", 1)
+
+
+def test_millionths_of_a_dollar_are_told_as_such() -> None:
+    made = budget(usd=0.00005)
+    made.settle(made.reserve("dear", 1), Usage(10, 10, 0.000048))
+    message, hint = refusal(made, "dear", 10)
+    assert "the budget of $0.00005 does not" in message
+    assert "$0.000048 are spent" in message
+    assert hint.startswith("raise it with --limit usd=0.0001")

@@ -346,3 +346,12 @@ async def test_half_a_character_reaches_neither_tools_nor_agents() -> None:
     for message in agent.requests[1].messages:
         assert message.text.encode()
     assert agent.requests[1].messages[1].calls[0].arguments == {"x": "\ufffd", "y": ["\U0001f600"]}
+
+
+async def test_what_only_a_model_can_read_does_not_go_back_with_other_ids() -> None:
+    def twice(*ids: str) -> Reply:
+        return Reply("", calls=tuple(ToolCall(id, "add", {"a": 1, "b": 1}) for id in ids), opaque={"signed": True})
+
+    agent = Scripted(twice("one", "two"), twice("same", "same"), "done")
+    await done(crew(ONE, [adding(), paying()], a=agent))
+    assert [each.opaque for each in agent.requests[2].messages if each.role == "assistant"] == [{"signed": True}, None]

@@ -34,6 +34,7 @@ CHECKS: tuple[Callable[[Context], Iterator[Problem]], ...] = (
     roles.check_routes,
     references.check_tools,
     references.check_offered_names,
+    references.check_delegate_is_free,
     references.check_providers,
     references.check_chains,
     references.check_chain_steps,

@@ -214,6 +214,15 @@ def check_offered_names(context: Context) -> Iterator[Problem]:
                 yield place.problem("tool-clash", message, hint="give one of them another name")
 
 
+def check_delegate_is_free(context: Context) -> Iterator[Problem]:
+    """A role that may delegate is offered a tool of that name, so no other of its tools may have it."""
+    for place, _, role in _shared(context, "roles"):
+        for index, tool in enumerate(sequence(role.get("tools"))):
+            if role.get("can_delegate") is True and tool == "delegate":
+                message = "a role that may delegate has another tool of the name 'delegate'"
+                yield (place / ("tools", index)).problem("tool-clash", message, hint="give that tool another name")
+
+
 def check_providers(context: Context) -> Iterator[Problem]:
     """`web_search` asks a service that it knows, and knows where it is."""
     for place, _, tool in _shared(context, "tools"):

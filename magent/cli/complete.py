@@ -7,6 +7,7 @@ the help is made of, too. What is looked up, runs and questions, is imported onl
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from magent.cli.declared import DECLARED, GLOBALS, Argument, Option
 from magent.cli.verbs import ENTRIES, VERBS, first_words, second_words
 
 FILES = ":files"  # the answer that leaves it to the shell
+_PREDEFINED = os.path.join(os.path.dirname(os.path.dirname(__file__)), "catalogue", "roles.yaml")
 _NODE = re.compile(r"^( +)([A-Za-z_][A-Za-z0-9_]*):")
 
 
@@ -125,14 +127,21 @@ def _of_verb(name: str, words: list[str], typed: str) -> Iterator[Choice]:
     given, values = _split(words, by_flag)
     last = by_flag.get(words[-1]) if words else None
     if last is not None and last.value:
-        yield from _values(last, given)
+        yield from _values(last, given, file=_file_of(values))
     elif typed.startswith("-"):
         used = {by_flag[word].name for word in words if word in by_flag and not by_flag[word].many}
         yield from _flags([option for option in declared.options if option.name not in used])
     elif declared.arguments and (len(given) < len(declared.arguments) or declared.arguments[-1].many):
         yield from _values(
-            declared.arguments[min(len(given), len(declared.arguments) - 1)], given, values.get("--store")
+            declared.arguments[min(len(given), len(declared.arguments) - 1)],
+            given,
+            values.get("--store"),
+            _file_of(values),
         )
+
+
+def _file_of(values: dict[str, str]) -> str:
+    return values.get("-f") or values.get("--file") or "workflow.yaml"
 
 
 def _split(words: Sequence[str], by_flag: dict[str, Option]) -> tuple[list[str], dict[str, str]]:
@@ -150,13 +159,19 @@ def _split(words: Sequence[str], by_flag: dict[str, Option]) -> tuple[list[str],
     return given, values
 
 
-def _values(item: Option | Argument, given: Sequence[str], store: str | None = None) -> Iterator[Choice]:
+def _values(
+    item: Option | Argument, given: Sequence[str], store: str | None = None, file: str = ""
+) -> Iterator[Choice]:
     if isinstance(item.completes, tuple):
         yield from map(Choice, item.completes)
     elif item.completes == "file":
         yield Choice(FILES)
     elif item.completes == "node":
-        yield from _nodes(given[0] if given else "workflow.yaml")
+        yield from _named(given[0] if given else "workflow.yaml", "nodes")
+    elif item.completes in ("agent", "role"):
+        yield from _named(file, f"{item.completes}s")
+        if item.completes == "role":
+            yield from _named(_PREDEFINED, "roles")
     elif item.completes == "tool":
         builtins = importlib.import_module("magent.spec.builtins").BUILTINS
         for name, tools in builtins.items():
@@ -167,8 +182,9 @@ def _values(item: Option | Argument, given: Sequence[str], store: str | None = N
         yield from (Choice(word, told) for word, told in found)
 
 
-def _nodes(file: str) -> Iterator[Choice]:
-    """The names that stand under `nodes:`, read as lines: nothing is checked, and nothing slow is imported."""
+def _named(file: str, section: str) -> Iterator[Choice]:
+    """The names that stand under `nodes:`, `agents:` or `roles:`, read as lines: nothing is checked, and
+    nothing slow is imported."""
     try:
         with open(file, encoding="utf-8", errors="replace") as stream:
             text = stream.read(1_000_000).splitlines()
@@ -177,6 +193,6 @@ def _nodes(file: str) -> Iterator[Choice]:
     inside, indent = False, ""
     for line in text:
         if line[:1] not in ("", " ", "#"):
-            inside, indent = line.startswith("nodes:"), ""
+            inside, indent = line.startswith(f"{section}:"), ""
         elif inside and (found := _NODE.match(line)) and found[1] == (indent := indent or found[1]):
             yield Choice(found[2])

@@ -301,7 +301,7 @@ DECLARED: dict[str, Declared] = {
         (("0", "listed"), ("1", "with --check: one of them cannot be reached")),
     ),
     "agents show": Declared(
-        (Argument("name", "NAME", "The agent, or a model such as local."),),
+        (Argument("name", "NAME", "The agent, or a model such as local.", completes="agent"),),
         {
             "Which": (_AGENTS_OF,),
             "Check": (Option("check", "--check", "", "Ask its server whether it answers, too."),),
@@ -312,7 +312,7 @@ DECLARED: dict[str, Declared] = {
     ),
     "agents ask": Declared(
         (
-            Argument("name", "NAME", "The agent, or a model such as openai:gpt-5-mini."),
+            Argument("name", "NAME", "The agent, or a model such as openai:gpt-5-mini.", completes="agent"),
             Argument("prompt", "PROMPT", "What to ask; - reads it from stdin."),
         ),
         {

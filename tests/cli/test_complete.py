@@ -101,3 +101,12 @@ def test_tab_completes_in_bash(here: Path, capsys: Any) -> None:
         terminal.type(("magent validate workflow.yaml", "\x15"), f"magent resume on{TAB}")
         terminal.type(("magent resume only-one", "\x15"), f"magent run --stop-after k{TAB}")
         terminal.wait("magent run --stop-after keep")
+
+
+def test_agents_and_roles_of_a_file_are_completed(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "team.yaml"
+    file.write_text("magent: 1\nagents:\n  eve: {replies: [hi]}\nroles:\n  pilot: {skills: [boats]}\nnodes: {}\n")
+    assert offered(capsys, "agents", "ask", "-f", str(file), "") == ["eve"]
+    assert offered(capsys, "roles", "show", "-f", str(file), "pi") == ["pilot"]
+    assert offered(capsys, "roles", "show", "re") == ["researcher", "reviewer"]
+    assert offered(capsys, "roles", "route", "x", "--prefer", "cod") == ["coder"]

@@ -73,7 +73,8 @@ class ModelAgent(BaseAgent):
         self._own_server = False
         self._making = asyncio.Lock()
 
-    async def answer(self, request: Request, on_text: OnText) -> Reply:
+    async def prepare(self) -> None:
+        """Imports what the provider needs, which takes seconds on a slow machine: none of them is the task's."""
         async with self._making:
             if self._model is None:
                 self._key, self._address = self._credentials()
@@ -81,6 +82,9 @@ class ModelAgent(BaseAgent):
                 provider, model = await asyncio.to_thread(self._make)
                 await self._open.enter_async_context(provider)  # closes its connections in `close`
                 self._model = model
+
+    async def answer(self, request: Request, on_text: OnText) -> Reply:
+        await self.prepare()
         try:
             response = await self._response(request, on_text)
         except (WorkFailed, asyncio.CancelledError):

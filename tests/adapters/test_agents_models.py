@@ -223,7 +223,7 @@ async def test_an_unknown_price_is_unknown(server: FakeProvider) -> None:
     [
         ("opnai:gpt-5", "'opnai' in 'opnai:gpt-5' is no provider", "openai"),
         ("gpt-5", "'gpt-5' names no model", "provider:model"),
-        ("openai:", "'openai:' names no model", ""),
+        ("openai:", "'openai:' names a provider, but no model", "openai:MODEL"),
     ],
 )
 def test_an_unknown_provider_is_found_before_anything_is_asked(model: str, message: str, hint: str) -> None:

@@ -58,4 +58,5 @@ def test_millionths_of_a_dollar_are_told_as_such() -> None:
     message, hint = refusal(made, "dear", 10)
     assert "the budget of $0.00005 does not" in message
     assert "$0.000048 are spent" in message
+    assert hint is not None
     assert hint.startswith("raise it with --limit usd=0.0001")

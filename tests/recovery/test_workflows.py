@@ -70,7 +70,7 @@ def tracker(command: str, _stdin: str) -> ProcessResult:
 
 def folder(command: str, _stdin: str) -> ProcessResult:
     minutes = WORKFLOWS / "digest" / "minutes"
-    if command.endswith("ls -1 -- *.txt"):
+    if command.endswith("ls -1d -- *.txt"):
         return ProcessResult(0, "".join(f"{file.name}\n" for file in sorted(minutes.iterdir())), "")
     if command.startswith("cat -- "):
         return ProcessResult(0, (minutes / command.split()[-1]).read_text(), "")
@@ -88,7 +88,7 @@ def glossary(command: str, stdin: str) -> ProcessResult:
     """Refuses the first translation into French."""
     if "check.awk" in command:
         return ProcessResult(0, "no glossary\n" if "French, attempt 1" in stdin else "", "")
-    return ProcessResult(0, "The boat is late.\n" if command.startswith("cat --") else "", "")
+    return ProcessResult(0, "The boat is late.\n" if "tr -d" in command else "", "")
 
 
 def well(command: str, _stdin: str) -> ProcessResult:

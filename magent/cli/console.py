@@ -67,7 +67,6 @@ class Console:
         self._out = out or sys.stdout or io.StringIO()  # a process may be started without them
         self._err = err or sys.stderr or io.StringIO()
         self._out_is_terminal = _is_terminal(self._out)
-        self._unfinished = False  # a line that is redrawn, such as a bar, stands on the screen
         self.sources: dict[str, list[str]] = {}  # lines of the files read so far, for carets
         self.configure(settings)
 
@@ -203,12 +202,9 @@ class Console:
         return "\n".join(line for each in shown.split("\n") for line in _broken(each, room))
 
     def raw(self, text: str) -> None:
-        """Text that is neutral already, to stderr. What does not redraw an unfinished line begins a new one."""
-        redraws = text.startswith("\r") and len(text) > 1
-        begin = "\n" if self._unfinished and not redraws else ""
-        self._unfinished = redraws and not text.endswith("\n")
+        """Text that is neutral already, to stderr."""
         try:
-            self._err.write(begin + GUARD.hide(text))
+            self._err.write(GUARD.hide(text))
             self._err.flush()
         except OSError:
             self._abandon(self._err)

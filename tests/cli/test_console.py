@@ -103,10 +103,3 @@ def test_a_reader_that_left_ends_the_output_quietly() -> None:
 def test_a_full_disk_is_an_error() -> None:
     with open("/dev/full", "w") as full, pytest.raises(MagentError, match="stdout cannot be written"):
         Console(Globals(), full, Screen()).result("x")
-
-
-def test_what_follows_a_line_that_is_redrawn_begins_a_new_one() -> None:
-    shown, _, err = console(terminal=True)
-    for text in ("\rbar  0%", "\rbar 50%", "failed\n", "next\n"):
-        shown.raw(text)
-    assert err.getvalue() == "\rbar  0%\rbar 50%\nfailed\nnext\n"

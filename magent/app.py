@@ -92,7 +92,7 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any], *, name: str | None
 def _store(store: str | RunStore | None) -> RunStore:
     if store is None:
         return stores.open_store("memory:")
-    return stores.open_store(store) if isinstance(store, str) else store
+    return open_store(store) if isinstance(store, str) else store
 
 
 # ---- starting

@@ -1,12 +1,14 @@
 """Where runs are recorded. A URL's scheme names the store, which is imported on use.
 
 Other people's stores: a class with the methods of `ports.RunStore`, made from its URL, under the entry point group
-`magent.stores` or by its dotted path (`mypackage.stores.Redis:…`).
+`magent.stores` or by its dotted path (`mypackage.stores.Redis:…`). One that keeps bytes takes `codec` as well (see
+`codec`), and is refused without it where what is kept has to be sealed.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +19,27 @@ from magent.source import did_you_mean
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from magent.stores.codec import Codec
+
 GROUP = "magent.stores"
 STORES = {"file": "magent.stores.file.FileStore", "memory": "magent.stores.memory.MemoryStore"}
 
 
-def open_store(url: str) -> RunStore:
-    """The store that a URL names: `file:.magent`, `file:/srv/runs`, `memory:` … Raises UsageError."""
+def open_store(url: str, codec: Codec | None = None) -> RunStore:
+    """The store that a URL names: `file:.magent`, `file:/srv/runs`, `memory:` …, which writes with `codec` (None: in
+    the clear). Raises UsageError."""
     scheme, colon, _ = url.partition(":")
     if not colon:
         raise UsageError(f"{url!r} is no URL of a store", f"write file:{url}" if url else "write file:.magent")
-    return _find(scheme)(url)
+    make = _find(scheme)
+    if codec is None:
+        return make(url)
+    if "codec" not in inspect.signature(make).parameters:
+        raise UsageError(
+            f"the store '{scheme}:' would write in the clear: it takes no codec",
+            "give it a parameter `codec` that all it keeps goes through, or take another store with --store",
+        )
+    return make(url, codec=codec)
 
 
 def known() -> list[str]:
@@ -40,7 +53,7 @@ def _entries() -> Iterable[EntryPoint]:
     return entry_points(group=GROUP)
 
 
-def _find(scheme: str) -> Callable[[str], RunStore]:
+def _find(scheme: str) -> Callable[..., RunStore]:
     path = STORES.get(scheme) or (scheme if "." in scheme.strip(".") else None)
     if path:
         return _import(path)
@@ -54,14 +67,14 @@ def _find(scheme: str) -> Callable[[str], RunStore]:
     )
 
 
-def _import(path: str) -> Callable[[str], RunStore]:
+def _import(path: str) -> Callable[..., RunStore]:
     module, _, name = path.rpartition(".")
     return _loaded(path, lambda: getattr(importlib.import_module(module), name))
 
 
-def _loaded(name: str, load: Callable[[], Any]) -> Callable[[str], RunStore]:
+def _loaded(name: str, load: Callable[[], Any]) -> Callable[..., RunStore]:
     try:
-        made: Callable[[str], RunStore] = load()
+        made: Callable[..., RunStore] = load()
     except (ImportError, AttributeError) as error:
         raise UsageError(f"the store '{name}:' cannot be loaded: {error}", "is its package installed?") from error
     return made

@@ -1,20 +1,19 @@
 """Checkpoints: cached folds of a journal. Losing one costs time, never data, so an unsound one is simply not there.
 
 `00000420.json` holds `{"seq": 420, "offset": …, "fold": …, "sum": …}`: the byte where line 420 of the journal begins,
-the state after that event, and the CRC-32 of all before.
+the state after that event, and the CRC-32 of all before (in the clear: see `codec`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import re
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from magent.stores import disk
+from magent.stores.codec import RunCodec, Unsound
 
 DIRECTORY = "checkpoints"
 KEEP = 5
@@ -25,12 +24,6 @@ class Checkpoint(NamedTuple):
     seq: int
     offset: int
     fold: dict[str, Any]
-
-
-def encode(seq: int, offset: int, fold: str) -> bytes:
-    """`fold` is JSON already: encoding takes the fold as it is now, the disk takes it when it can."""
-    body = b'{"seq":%d,"offset":%d,"fold":%b' % (seq, offset, fold.encode("utf-8", "backslashreplace"))
-    return b'%b,"sum":"%08x"}\n' % (body, zlib.crc32(body))
 
 
 def save(directory: Path, seq: int, data: bytes, keep: int) -> None:
@@ -50,21 +43,18 @@ def forget_after(directory: Path, seq: int) -> None:
             path.unlink(missing_ok=True)
 
 
-def sound(directory: Path) -> Iterator[Checkpoint]:
-    """The newest first."""
+def sound(directory: Path, codec: RunCodec) -> Iterator[Checkpoint]:
+    """The newest first. Raises StoreError."""
     for seq, path in _newest_first(directory):
-        if (found := _read(path, seq)) is not None:
+        if (found := _read(path, codec, seq)) is not None:
             yield found
 
 
-def _read(path: Path, seq: int) -> Checkpoint | None:
+def _read(path: Path, codec: RunCodec, seq: int) -> Checkpoint | None:
     """None where it is not sound, or not there."""
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        body, _, tail = disk.read(path).rstrip(b"\n").rpartition(b',"sum":"')
-        if tail == b'%08x"}' % zlib.crc32(body):
-            data = json.loads(body + b"}")
-            if data["seq"] == seq:
-                return Checkpoint(seq, data["offset"], data["fold"])
+    with contextlib.suppress(OSError, Unsound, KeyError):
+        data = codec.decode("checkpoint", disk.read(path), seq)
+        return Checkpoint(seq, data["offset"], data["fold"])
     return None
 
 
@@ -77,17 +67,17 @@ class Kept(NamedTuple):
     found: Checkpoint | None
 
 
-def kept(directory: Path) -> Iterator[Kept]:
+def kept(directory: Path, codec: RunCodec) -> Iterator[Kept]:
     """All of them, the oldest first."""
     for seq, path in reversed(_newest_first(directory)):
         with contextlib.suppress(FileNotFoundError):  # newer ones drive the oldest out
             facts = path.lstat()
-            yield Kept(seq, facts.st_size, facts.st_mtime, _read(path, seq))
+            yield Kept(seq, facts.st_size, facts.st_mtime, _read(path, codec, seq))
 
 
-def one(directory: Path, seq: int) -> Checkpoint | None:
+def one(directory: Path, codec: RunCodec, seq: int) -> Checkpoint | None:
     """That of events 1..seq, where it is kept and sound."""
-    return _read(_path(directory, seq), seq)
+    return _read(_path(directory, seq), codec, seq)
 
 
 def _path(directory: Path, seq: int) -> Path:

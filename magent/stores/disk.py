@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from magent.errors import RunDamaged, StoreError
+from magent.stores.codec import Kind, RunCodec, Unsound
 
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _BLOCK = 1 << 24
@@ -30,8 +30,6 @@ _HINTS = {
     errno.ENOLCK: "the file system cannot lock files: choose another place with --store",
     errno.EOPNOTSUPP: "the file system cannot lock files: choose another place with --store",
 }
-
-dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
 def refusal(error: OSError, doing: str) -> StoreError:
@@ -55,11 +53,6 @@ def explained(doing: str) -> Iterator[None]:
         raise refusal(error, doing) from error
 
 
-def encode(data: Mapping[str, Any]) -> bytes:
-    """A JSON file's content; lone surrogates become the escapes that JSON knows. Raises ValueError, TypeError."""
-    return dumps(dict(data)).encode("utf-8", "backslashreplace") + b"\n"
-
-
 def read(path: Path | str, offset: int = 0) -> bytes:
     """What the file holds from `offset` on. Raises OSError."""
     handle = os.open(path, _READ)  # no file object: a listing reads thousands of small files
@@ -77,19 +70,16 @@ def read(path: Path | str, offset: int = 0) -> bytes:
         os.close(handle)
 
 
-def read_json(path: Path | str) -> dict[str, Any]:
-    """A JSON object from a file that must be there. Raises RunDamaged, StoreError."""
+def read_document(path: Path | str, codec: RunCodec, kind: Kind) -> dict[str, Any]:
+    """A document of a run from a file that must be there. Raises RunDamaged, StoreError."""
     try:
-        data = json.loads(read(path))
+        return codec.decode(kind, read(path))
     except FileNotFoundError:
         raise RunDamaged(f"{path} is missing", gone(path)) from None
     except OSError as error:
         raise refusal(error, f"read {path}") from error
-    except (ValueError, RecursionError) as error:
+    except Unsound as error:
         raise RunDamaged(f"{path} is damaged: {error}", gone(path)) from error
-    if not isinstance(data, dict):
-        raise RunDamaged(f"{path} is damaged: it holds no object", gone(path))
-    return data
 
 
 def make_directory(path: Path) -> bool:

@@ -22,6 +22,7 @@ from magent.errors import RunDamaged, StoreError, UsageError
 from magent.ports import CheckpointInfo, Record, RunInfo
 from magent.stores import checkpoints, disk, ids, journal, locking
 from magent.stores.checkpoints import Kept
+from magent.stores.codec import Codec, RunCodec, plain
 from magent.stores.journal import FileJournal, Tail
 from magent.stores.summary import created, summarise
 
@@ -62,13 +63,15 @@ def locate(url: str) -> Path:
 class FileStore:
     """Fills `ports.RunStore`. What takes a lock stays in its thread: cancelled halfway, it would never let go."""
 
-    def __init__(self, url: str = f"file:{HOME}") -> None:
+    def __init__(self, url: str = f"file:{HOME}", codec: Codec = plain) -> None:
         self.home = locate(url)
         self.runs = self.home / "runs"
         self.url = f"file:{self.home}"
+        self._codec = codec
 
     async def create(self, run_id: str, header: Mapping[str, Any], workflow: Mapping[str, Any]) -> FileJournal:
-        return self._create(run_id, disk.encode(header), disk.encode(workflow))
+        codec = self._codec(ids.check_new(run_id))
+        return self._create(run_id, codec.encode("header", header), codec.encode("workflow", workflow))
 
     async def open(self, run_id: str) -> tuple[FileJournal, Record]:
         return self._open(run_id)
@@ -101,7 +104,7 @@ class FileStore:
         await asyncio.to_thread(self._remove, run_id)
 
     def _create(self, run_id: str, header: bytes, workflow: bytes) -> FileJournal:
-        directory = self.runs / ids.check_new(run_id)
+        directory = self.runs / run_id
         with disk.explained(f"make a run in {self.home}"):
             if os.path.lexists(directory):
                 raise self._exists(run_id)
@@ -111,7 +114,7 @@ class FileStore:
             try:
                 self._fill(fresh, header, workflow)
                 self._move_in(fresh, directory)
-                return FileJournal(run_id, directory, hold, Tail([], 0, 0, 0))
+                return FileJournal(run_id, self._codec(run_id), directory, hold, Tail([], 0, 0, 0))
             except BaseException:
                 hold.release()
                 with contextlib.suppress(OSError):
@@ -191,19 +194,21 @@ class FileStore:
             with disk.explained(f"open run {run_id}"):
                 checkpoints.forget_after(directory, tail.seq)
                 journal.cut(directory / journal.NAME, tail.end)
-                return FileJournal(run_id, directory, hold, tail), record
+                return FileJournal(run_id, self._codec(run_id), directory, hold, tail), record
         except BaseException:
             hold.release()
             raise
 
     def _read(self, directory: Path, checkpoint: bool) -> tuple[Record, Tail]:
-        header, workflow = disk.read_json(directory / _HEADER), disk.read_json(directory / _WORKFLOW)
+        codec = self._codec(directory.name)
+        header = disk.read_document(directory / _HEADER, codec, "header")
+        workflow = disk.read_document(directory / _WORKFLOW, codec, "workflow")
         path = directory / journal.NAME
         try:
-            for point in checkpoints.sound(directory) if checkpoint else ():
-                if tail := journal.read_after(path, point):
+            for point in checkpoints.sound(directory, codec) if checkpoint else ():
+                if tail := journal.read_after(path, codec, point):
                     return Record(header, workflow, (point.seq, point.fold), tail.events), tail
-            tail = journal.read_tail(path)
+            tail = journal.read_tail(path, codec)
         except FileNotFoundError:
             raise RunDamaged(f"{path} is missing", disk.gone(path)) from None
         except OSError as error:
@@ -225,8 +230,9 @@ class FileStore:
         """None where the run was removed meanwhile."""
         directory = f"{self.runs}/{run_id}"
         try:
-            header = disk.read_json(f"{directory}/{_HEADER}")
-            latest = journal.backwards(f"{directory}/{journal.NAME}")
+            codec = self._codec(run_id)
+            header = disk.read_document(f"{directory}/{_HEADER}", codec, "header")
+            latest = journal.backwards(f"{directory}/{journal.NAME}", codec)
             return summarise(run_id, header, latest, lambda: locking.held(f"{directory}/{_LOCK}"))
         except (StoreError, OSError):
             with contextlib.suppress(OSError):
@@ -252,11 +258,11 @@ class FileStore:
     def _ages(self, names: Iterable[str]) -> Iterator[tuple[float, str]]:
         for name in names:
             with contextlib.suppress(StoreError):  # a damaged run has no age
-                yield created(disk.read_json(f"{self.runs}/{name}/{_HEADER}")), name
+                yield created(disk.read_document(f"{self.runs}/{name}/{_HEADER}", self._codec(name), "header")), name
 
     def _result(self, run_id: str) -> dict[str, Any] | None:
         path = self._directory(run_id) / journal.RESULT
-        return disk.read_json(path) if os.path.lexists(path) else None
+        return disk.read_document(path, self._codec(run_id), "result") if os.path.lexists(path) else None
 
     def _request_cancel(self, run_id: str, request: Mapping[str, Any] | None) -> None:
         directory = self._directory(run_id)
@@ -265,26 +271,27 @@ class FileStore:
             if request is None:
                 path.unlink(missing_ok=True)
             else:
-                disk.replace(path, fresh, disk.encode(request))
+                disk.replace(path, fresh, self._codec(run_id).encode("cancel", request))
             disk.sync_directory(directory)
 
     def _checkpoints(self, run_id: str) -> Sequence[CheckpointInfo]:
         directory = self._directory(run_id)
-        return [self._kept(directory / journal.NAME, each) for each in checkpoints.kept(directory)]
+        codec = self._codec(run_id)
+        return [self._kept(directory / journal.NAME, codec, each) for each in checkpoints.kept(directory, codec)]
 
     @staticmethod
-    def _kept(path: Path, kept: Kept) -> CheckpointInfo:
+    def _kept(path: Path, codec: RunCodec, kept: Kept) -> CheckpointInfo:
         event = None
         if kept.found is not None:
             with contextlib.suppress(OSError):
-                event = journal.event_at(path, kept.found.offset, kept.seq)
+                event = journal.event_at(path, codec, kept.found.offset, kept.seq)
         return CheckpointInfo(kept.seq, event.time if event else kept.written, kept.size, event is not None)
 
     def _checkpoint(self, run_id: str, seq: int) -> Mapping[str, Any] | None:
-        directory = self._directory(run_id)
-        found = checkpoints.one(directory, seq)
+        directory, codec = self._directory(run_id), self._codec(run_id)
+        found, path = checkpoints.one(directory, codec, seq), directory / journal.NAME
         with contextlib.suppress(OSError):
-            if found is not None and journal.event_at(directory / journal.NAME, found.offset, seq) is not None:
+            if found is not None and journal.event_at(path, codec, found.offset, seq) is not None:
                 return found.fold
         return None
 

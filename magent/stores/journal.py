@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from magent import events as codec
 from magent.errors import RunDamaged, StoreError
-from magent.events import Event
+from magent.events import BadLine, Event
 from magent.stores import checkpoints, disk
 from magent.stores.checkpoints import Checkpoint
+from magent.stores.codec import RunCodec, Unsound
 from magent.stores.locking import Hold
 
 NAME = "journal.jsonl"
@@ -46,7 +45,7 @@ def damaged(path: Path, line: int, why: str) -> RunDamaged:
     )
 
 
-def read_tail(path: Path, offset: int = 0, first: int = 1) -> Tail:
+def read_tail(path: Path, codec: RunCodec, offset: int = 0, first: int = 1) -> Tail:
     """The events from byte `offset` on, where line `first` begins. What follows the last line feed was never finished
     and does not count. Raises RunDamaged, OSError."""
     data = disk.read(path, offset)
@@ -55,8 +54,8 @@ def read_tail(path: Path, offset: int = 0, first: int = 1) -> Tail:
     events = []
     for number, line in enumerate(lines, first):
         try:
-            event = codec.decode(line)
-        except codec.BadLine as bad:
+            event = codec.event(line)
+        except BadLine as bad:
             raise damaged(path, number, str(bad)) from bad
         if event.seq != number:
             raise damaged(path, number, f"event {number} should be here, but event {event.seq} is")
@@ -66,21 +65,21 @@ def read_tail(path: Path, offset: int = 0, first: int = 1) -> Tail:
     return Tail(events, first - 1 + len(lines), last, end)
 
 
-def read_after(path: Path, checkpoint: Checkpoint) -> Tail | None:
+def read_after(path: Path, codec: RunCodec, checkpoint: Checkpoint) -> Tail | None:
     """The events after the checkpoint's; None where the journal does not have its line where it should be."""
-    if event_at(path, checkpoint.offset, checkpoint.seq) is None:
+    if event_at(path, codec, checkpoint.offset, checkpoint.seq) is None:
         return None
-    tail = read_tail(path, checkpoint.offset, checkpoint.seq)
+    tail = read_tail(path, codec, checkpoint.offset, checkpoint.seq)
     return tail._replace(events=tail.events[1:])
 
 
-def event_at(path: Path, offset: int, seq: int) -> Event | None:
+def event_at(path: Path, codec: RunCodec, offset: int, seq: int) -> Event | None:
     """The event of that number, where its line begins at that byte. Raises OSError."""
     with open(path, "rb") as file:
         file.seek(offset)
         line = file.readline()
-    with contextlib.suppress(codec.BadLine):
-        event = codec.decode(line)
+    with contextlib.suppress(BadLine):
+        event = codec.event(line)
         return event if line.endswith(b"\n") and event.seq == seq else None
     return None
 
@@ -91,12 +90,12 @@ def cut(path: Path, end: int) -> None:
         os.truncate(path, end)
 
 
-def backwards(path: Path | str) -> Iterator[Event]:
+def backwards(path: Path | str, codec: RunCodec) -> Iterator[Event]:
     """The events from the newest back, read in blocks from the end. Raises RunDamaged, OSError."""
     for line in _lines_backwards(path):
         try:
-            yield codec.decode(line)
-        except codec.BadLine as bad:
+            yield codec.event(line)
+        except BadLine as bad:
             raise RunDamaged(f"{path}: {bad}") from bad
 
 
@@ -128,10 +127,11 @@ class FileJournal:
 
     lasting = True
 
-    def __init__(self, run_id: str, directory: Path, hold: Hold, tail: Tail) -> None:
+    def __init__(self, run_id: str, codec: RunCodec, directory: Path, hold: Hold, tail: Tail) -> None:
         self.run_id = run_id
         self.directory = directory
         self.workspace = directory / WORKSPACE
+        self._codec = codec
         self._hold = hold
         self._file = os.open(directory / NAME, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
         self._seq, self._last, self._end = tail.seq, tail.last, tail.end
@@ -164,7 +164,7 @@ class FileJournal:
     def _write(self, events: Sequence[Event]) -> None:
         if events[0].seq != self._seq + 1 or events[-1].seq != self._seq + len(events):
             raise ValueError(f"event {self._seq + 1} must come next, not {events[0].seq}")
-        lines = [codec.encode(event) for event in events]
+        lines = [self._codec.line(event) for event in events]
         data = b"".join(lines)
         try:
             self._write_all(data)
@@ -205,7 +205,7 @@ class FileJournal:
         """Nobody has to wait for the disk: what the fold holds is taken now, and written before the journal closes."""
         self._check()
         offset = self._last if seq == self._seq else self._start_of(seq)
-        data = checkpoints.encode(seq, offset, disk.dumps(dict(fold)))
+        data = self._codec.encode("checkpoint", {"seq": seq, "offset": offset, "fold": dict(fold)}, seq)
         if self._saving:
             await self._saving
         self._saving = self._work(self._save, seq, data, keep)
@@ -225,7 +225,7 @@ class FileJournal:
     async def finish(self, result: Mapping[str, Any]) -> None:
         if self._closed:
             self._check()
-        await self._work(self._replace_result, disk.encode(result))
+        await self._work(self._replace_result, self._codec.encode("result", result))
 
     def _replace_result(self, data: bytes) -> None:
         with disk.explained(f"write {self.directory / RESULT}"):
@@ -238,9 +238,8 @@ class FileJournal:
             data = disk.read(self.directory / CANCEL)
         except OSError:
             return None
-        with contextlib.suppress(ValueError, RecursionError):
-            found = json.loads(data)
-            return found if isinstance(found, dict) else {}
+        with contextlib.suppress(Unsound):
+            return self._codec.decode("cancel", data)
         return {}
 
     async def close(self) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 from magent.errors import RunLocked, StoreError, UsageError
 from magent.events import Event
 from magent.ports import CheckpointInfo, Record, RunInfo
-from magent.stores import disk, ids
+from magent.stores import ids
+from magent.stores.codec import Codec, plain
 from magent.stores.summary import created, summarise
 
 
@@ -90,10 +91,12 @@ class MemoryJournal:
 
 
 class MemoryStore:
-    """Fills `ports.RunStore`. Each has its own runs."""
+    """Fills `ports.RunStore`. Each has its own runs. No bytes are kept: a codec only says how large a checkpoint would
+    be."""
 
-    def __init__(self, url: str = "memory:") -> None:
+    def __init__(self, url: str = "memory:", codec: Codec = plain) -> None:
         self.url = url
+        self._codec = codec
         self._runs: dict[str, _Run] = {}
 
     def _find(self, run_id: str) -> _Run:
@@ -146,7 +149,11 @@ class MemoryStore:
         if run.checkpoint is None:
             return []
         seq, fold = run.checkpoint
-        return [CheckpointInfo(seq, run.events[seq - 1].time, len(disk.encode(fold)), True)]
+        return [
+            CheckpointInfo(
+                seq, run.events[seq - 1].time, len(self._codec(run_id).encode("checkpoint", fold, seq)), True
+            )
+        ]
 
     async def checkpoint(self, run_id: str, seq: int) -> Mapping[str, Any] | None:
         kept = self._find(run_id).checkpoint

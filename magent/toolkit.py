@@ -13,7 +13,6 @@ from typing import Any
 from magent.errors import InvalidWorkflow, UsageError
 from magent.events import WorkFailed
 from magent.model import Graph, ToolSpec, Workflow
-from magent.offers import misfit
 from magent.outfit import Outfit
 from magent.ports import Tool, ToolContext
 from magent.source import did_you_mean
@@ -21,6 +20,7 @@ from magent.spec.build import tool_specs
 from magent.spec.builtins import BUILTINS
 from magent.spec.checks import check
 from magent.spec.loader import Bundle, load
+from magent.wrappers import Checked, NotCalled
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,10 @@ class Toolkit:
 
     async def call(self, tool: Tool, arguments: Mapping[str, Any]) -> Any:
         """Raises UsageError for arguments that do not fit, WorkFailed where the tool fails."""
-        fault = misfit(tool, arguments)
-        if fault is not None:
-            raise UsageError(fault.message, fault.hint)
-        return await tool.call(arguments, self.context)
+        try:
+            return await Checked(tool).call(arguments, self.context)
+        except NotCalled as error:
+            raise UsageError(error.failure.message, error.failure.hint) from error
 
     async def close(self) -> None:
         await self._outfit.close()

@@ -23,7 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("model", "events", "state"),
     ("ports", "answers", "layout", "graph", "draw", "roles", "functions"),
     ("spec",),
-    ("commands", "offers"),
+    ("commands", "offers", "wrappers"),
     ("engine",),
     ("process",),
     ("stores", "human", "agents", "tools", "tracing"),
@@ -86,7 +86,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     ),
     "stores": ("ids", "codec", "disk", "locking", "checkpoints", "summary", "memory", "journal", "file", "__init__"),
     "tools": (
-        "base", "calculator", "wrappers", "files_open", "files_find", "files", "http_hosts", "http_connect",
+        "base", "calculator", "files_open", "files_find", "files", "http_hosts", "http_connect",
         "http_request", "web_search", "json_bounds", "json_query", "program", "shell", "docstrings", "signatures",
         "function", "mcp_words", "mcp_child", "mcp_values", "mcp_http", "mcp_link", "mcp", "__init__",
     ),

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from magent.engine.retrying import retry_at
-from magent.engine.using import Facts, agreed, begun, returned, use
+from magent.engine.using import Facts, use
 from magent.engine.values import plain
 from magent.engine.work import Attempt
 from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError
 from magent.model import ChainSpec, Step
-from magent.offers import misfit
 from magent.ports import Tool, ToolContext
 from magent.source import did_you_mean
 from magent.spec.schema import check_value, field_schema, fill
@@ -105,15 +104,7 @@ class _Doing:
             tool, arguments = await self._prepared()
         except EvaluationError as error:
             raise WorkFailed(Failure("value", f"{self._named}: {error.message}", hint=error.hint)) from error
-        fault = misfit(tool, arguments)
-        if fault is None and self.by_agent and tool.confirm:
-            fault = await agreed(self.attempt, tool, arguments)
-            facts = {**facts, "asked": True}
-        if fault is None:
-            return await use(self.attempt, tool, arguments, facts)
-        call = await begun(self.attempt, tool.name, arguments, facts)
-        await returned(self.attempt, tool.name, call, facts, self.attempt.desk.now(), error=fault)
-        raise WorkFailed(fault)
+        return await use(self.attempt, tool, arguments, facts, by_agent=self.by_agent)
 
     async def _prepared(self) -> tuple[Tool, Any]:
         name = self.step.tool.evaluate(self.seen)

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from magent.engine.company import Speaker
-from magent.engine.using import Facts, agreed, as_text, begun, heard, returned, shown, sound, told, use
+from magent.engine.using import Book, Facts, as_text, heard, shown, sound, told, use
 from magent.engine.work import Attempt
 from magent.errors import UsageError
 from magent.events import Failure, WorkFailed
 from magent.expressions import Template, Value
-from magent.offers import Offers, misfit
+from magent.offers import Offers
 from magent.ports import Message, Reply, Request, Tool, ToolCall, Usage
 from magent.spec.schema import check_value, field_schema, fill
 
@@ -198,26 +198,14 @@ class Talk:
         try:
             tool = self.offers.find(call.name)
         except WorkFailed as error:
-            return await self._refused(call.name, call.arguments, error.failure)
-        fault = misfit(tool, call.arguments)
-        facts = self.facts
-        if fault is None and tool.confirm:
-            fault = await agreed(self.attempt, tool, call.arguments)
-            facts = {**facts, "asked": True}
-        if fault is not None:
-            return await self._refused(tool.name, call.arguments, fault, facts)
+            await Book(self.attempt, self.facts).refused(call.name, call.arguments, error.failure)
+            return told(error.failure)
         try:
-            return shown(await use(self.attempt, tool, call.arguments, facts))
+            return shown(await use(self.attempt, tool, call.arguments, self.facts, by_agent=True))
         except WorkFailed as error:
             if error.failure.type == "limit":
                 raise
             return told(error.failure)
-
-    async def _refused(self, name: str, arguments: Any, fault: Failure, facts: Facts | None = None) -> str:
-        facts = self.facts if facts is None else facts
-        number = await begun(self.attempt, name, arguments, facts)
-        await returned(self.attempt, name, number, facts, self.attempt.desk.now(), error=fault)
-        return told(fault)
 
 
 def settings_of(attempt: Attempt, agent: str) -> Mapping[str, Any]:

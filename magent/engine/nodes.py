@@ -17,8 +17,8 @@ from magent.engine.work import Attempt
 from magent.events import Failure, WorkFailed
 from magent.functions import FunctionNotFound, load_function
 from magent.model import Call, Chain, Prompt, Run, Tool
-from magent.offers import misfit
 from magent.spec.schema import check_value, field_schema, fill
+from magent.wrappers import Checked
 
 
 async def perform(attempt: Attempt) -> Any:
@@ -102,10 +102,7 @@ async def use_tool(attempt: Attempt, work: Tool) -> Any:
         raise WorkFailed(Failure("tool", f"`tool` must give a name, not {json.dumps(name)[:80]}"))
     tool = await attempt.services.tool(attempt.graph, name)
     arguments = work.arguments.evaluate(attempt.seen) if work.arguments else {}
-    fault = misfit(tool, arguments)
-    if fault is not None:
-        raise WorkFailed(fault)
-    return _fits_later(attempt, await tool.call(arguments, attempt.tool_context()))
+    return _fits_later(attempt, await Checked(tool).call(arguments, attempt.tool_context()))
 
 
 async def use_chain(attempt: Attempt, work: Chain) -> Any:

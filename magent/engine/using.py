@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from magent.engine.values import NotJson, plain
 from magent.engine.work import Attempt
 from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError
-from magent.ports import Question, Tool, ToolCall
+from magent.ports import Question, Tool, ToolCall, ToolContext
+from magent.wrappers import Checked, Confirmed, NotCalled, Wrapped
 
 SHOWN = 100_000  # characters of a result that an agent gets
 KEPT = 1_000_000  # of a result that an agent got, in the record
@@ -18,85 +19,109 @@ KEPT = 1_000_000  # of a result that an agent got, in the record
 Facts = Mapping[str, Any]  # who calls, as the record says it: agent, role, delegation, chain, step
 
 
-async def use(attempt: Attempt, tool: Tool, arguments: Mapping[str, Any], facts: Facts) -> Any:
-    """The result, as JSON. `arguments` fit. An external call is on the disk before it begins. Raises WorkFailed."""
-    number = await begun(attempt, tool.name, arguments, facts, external=tool.external)
-    began = attempt.desk.now()
+async def use(attempt: Attempt, tool: Tool, arguments: Any, facts: Facts, *, by_agent: bool) -> Any:
+    """The result, as JSON: the arguments are checked, a person is asked where the tool wants it and an agent calls, the
+    call is on the record, and so is one that is refused. Raises WorkFailed."""
+    book = Book(attempt, facts)
+    recorded = Recorded(tool, book)
+    ready = Checked(Confirmed(recorded, book.agreed) if by_agent and tool.confirm else recorded)
     try:
-        output = await _called(attempt, tool, arguments)
-    except WorkFailed as error:
-        if error.failure.type != "limit":  # that one ends the life: the call is made anew in the next
-            await returned(attempt, tool.name, number, facts, began, error=error.failure)
+        return await ready.call(arguments, attempt.tool_context())
+    except NotCalled as error:
+        await book.refused(tool.name, arguments, error.failure)
         raise
-    await returned(attempt, tool.name, number, facts, began, output=output)
-    return output
 
 
-async def _called(attempt: Attempt, tool: Tool, arguments: Mapping[str, Any]) -> Any:
-    try:
-        return plain(await tool.call(arguments, attempt.tool_context()))
-    except EvaluationError as error:
-        raise WorkFailed(Failure("tool", error.message, hint=error.hint)) from error
-    except NotJson as error:
-        raise WorkFailed(Failure("tool", f"the result of '{tool.name}' is no JSON value: {error}")) from error
+class Recorded(Wrapped):
+    """Each call is on the record before and after; an external one is on the disk before it begins."""
+
+    def __init__(self, tool: Tool, book: Book) -> None:
+        super().__init__(tool)
+        self._book = book
+
+    async def call(self, arguments: Mapping[str, Any], context: ToolContext, /) -> Any:
+        call = await self._book.begun(self.name, arguments, external=self.external)
+        try:
+            output = await self._result(arguments, context)
+        except WorkFailed as error:
+            if error.failure.type != "limit":  # that one ends the life: the call is made anew in the next
+                await self._book.returned(call, error=error.failure)
+            raise
+        await self._book.returned(call, output=output)
+        return output
+
+    async def _result(self, arguments: Mapping[str, Any], context: ToolContext) -> Any:
+        try:
+            return plain(await self.tool.call(arguments, context))
+        except EvaluationError as error:
+            raise WorkFailed(Failure("tool", error.message, hint=error.hint)) from error
+        except NotJson as error:
+            raise WorkFailed(Failure("tool", f"the result of '{self.name}' is no JSON value: {error}")) from error
 
 
-async def begun(attempt: Attempt, name: str, arguments: Any, facts: Facts, *, external: bool = False) -> int:
-    """The number of the call, among those of the attempt."""
-    attempt.calls += 1
-    number = attempt.calls
-    data = {"call": number, "tool": name, "arguments": arguments, **facts}
-    await attempt.note("tool.called", data | ({"external": True} if external else {}), sync=external)
-    return number
+class Book:
+    """What one attempt does with tools, on the record; `facts` say who calls."""
+
+    def __init__(self, attempt: Attempt, facts: Facts) -> None:
+        self._attempt = attempt
+        self._facts = facts
+
+    async def begun(self, name: str, arguments: Any, *, external: bool = False) -> Begun:
+        """Numbered among the calls of the attempt."""
+        attempt = self._attempt
+        attempt.calls += 1
+        number = attempt.calls
+        data = {"call": number, "tool": name, "arguments": arguments, **self._facts}
+        await attempt.note("tool.called", data | ({"external": True} if external else {}), sync=external)
+        return Begun(number, name, attempt.desk.now())
+
+    async def returned(self, call: Begun, *, output: Any = None, error: Failure | None = None) -> None:
+        data: dict[str, Any] = {"call": call.number, "tool": call.name, **self._facts}
+        data["duration"] = round(max(0.0, self._attempt.desk.now() - call.time), 3)
+        if error is not None:
+            data["error"] = {"type": error.type, "message": error.message}
+        elif "step" in self._facts:
+            data["output"] = output  # whole: a resume goes on with it
+        else:
+            data |= _kept(output)
+        await self._attempt.note("tool.returned", data)
+
+    async def refused(self, name: str, arguments: Any, why: Failure) -> None:
+        """A call that was wanted, and not made."""
+        await self.returned(await self.begun(name, arguments), error=why)
+
+    async def agreed(self, tool: Tool, arguments: Mapping[str, Any]) -> Failure | None:
+        """Why a tool that asks first may not be called; None: it may. It never waits for somebody to come."""
+        self._facts = {**self._facts, "asked": True}
+        answer = await self._attempt.ask_person(self._question(tool.name, arguments))
+        if answer is None:
+            message = f"'{tool.name}' was not called: a person has to agree first, and there is nobody to ask"
+            return Failure("tool", message, hint="go on without it")
+        if answer.get("approved") is not True:
+            said = f": {answer['comment']}" if answer.get("comment") else ""
+            return Failure("tool", f"'{tool.name}' was not called: a person said no{said}", hint="go on without it")
+        return None
+
+    def _question(self, name: str, arguments: Mapping[str, Any]) -> Question:
+        ordinal = self._attempt.desk.asked(name)
+        prompt = f"May '{self._attempt.path}' call the tool {name}?"
+        shown = dict(arguments)
+        return Question(
+            name, name, ordinal + 1, "approval", prompt, context=shown, ordinal=ordinal, address_ordinal=ordinal
+        )
 
 
-async def returned(
-    attempt: Attempt,
-    name: str,
-    number: int,
-    facts: Facts,
-    began: float,
-    *,
-    output: Any = None,
-    error: Failure | None = None,
-) -> None:
-    data: dict[str, Any] = {"call": number, "tool": name, **facts}
-    data["duration"] = round(max(0.0, attempt.desk.now() - began), 3)
-    if error is not None:
-        data["error"] = {"type": error.type, "message": error.message}
-    elif "step" in facts:
-        data["output"] = output  # whole: a resume goes on with it
-    else:
-        data |= _kept(output)
-    await attempt.note("tool.returned", data)
+class Begun(NamedTuple):
+    """A call on the record: its number in the attempt, the tool's name, when it began."""
+
+    number: int
+    name: str
+    time: float
 
 
 def _kept(output: Any) -> dict[str, Any]:
     text = as_text(output)
     return {"output": output} if len(text) <= KEPT else {"output": text[:KEPT], "cut": len(text)}
-
-
-async def agreed(attempt: Attempt, tool: Tool, arguments: Mapping[str, Any]) -> Failure | None:
-    """Why a tool that asks first may not be called; None: it may. It never waits for somebody to come."""
-    ordinal = attempt.desk.asked(tool.name)
-    question = Question(
-        tool.name,
-        tool.name,
-        ordinal + 1,
-        "approval",
-        prompt=f"May '{attempt.path}' call the tool {tool.name}?",
-        context=dict(arguments),
-        ordinal=ordinal,
-        address_ordinal=ordinal,
-    )
-    answer = await attempt.ask_person(question)
-    if answer is None:
-        message = f"'{tool.name}' was not called: a person has to agree first, and there is nobody to ask"
-        return Failure("tool", message, hint="go on without it")
-    if answer.get("approved") is not True:
-        said = f": {answer['comment']}" if answer.get("comment") else ""
-        return Failure("tool", f"'{tool.name}' was not called: a person said no{said}", hint="go on without it")
-    return None
 
 
 # ---- what an agent writes

@@ -8,7 +8,7 @@ ones, which are imported on use.
     function       `call`: a Python function (signatures, docstrings)
     mcp            `mcp`: a server (mcp_words, mcp_child, mcp_values, and with the SDK mcp_http, mcp_link)
 
-`wrappers` stand around any of them; `Toolbox` holds those of a graph.
+`Toolbox` holds those of a graph, each as the workflow declares it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from magent.model import ToolSpec
 from magent.ports import Tool
 from magent.source import did_you_mean
 from magent.tools.base import Fixed, ToolEnvironment, Toolset
-from magent.tools.wrappers import Dressed
+from magent.wrappers import Dressed, only, unknown
 
 __all__ = ["BUILTINS", "Fixed", "ToolEnvironment", "Toolbox", "Toolset", "make"]
 
@@ -91,17 +91,15 @@ class Toolbox:
         entry, _, inner = name.partition(".")
         made = self._set(entry)
         if isinstance(made, Fixed) and inner not in made.tools and (inner or not made.tools):
-            raise self._unknown(name, [_dotted(entry, each) for each in made.tools])
+            raise unknown(name, [_dotted(entry, each) for each in made.tools])
 
     async def tool(self, name: str) -> Tool:
         """One tool. Raises UsageError, WorkFailed (`tool`)."""
         entry = name.partition(".")[0]
         tools = await self._opened(entry)
-        if name not in tools:
-            if name == entry:
-                raise UsageError(f"'{name}' is several tools: name one of them", f"there are: {', '.join(tools)}")
-            raise self._unknown(name, tools)
-        return tools[name]
+        if name == entry and name not in tools:
+            raise UsageError(f"'{name}' is several tools: name one of them", f"there are: {', '.join(tools)}")
+        return only(tools, [name])[name]
 
     async def tools(self, names: Iterable[str]) -> dict[str, Tool]:
         """All that the names mean, by their own names, in order: a group's or a server's name means all of its tools.
@@ -129,14 +127,9 @@ class Toolbox:
     def _set(self, entry: str) -> Toolset:
         if entry not in self._sets:
             if entry not in self._specs:
-                raise self._unknown(entry, self._specs)
+                raise unknown(entry, self._specs)
             self._sets[entry] = self._make(self._specs[entry])
         return self._sets[entry]
-
-    def _unknown(self, name: str, known: Iterable[str]) -> UsageError:
-        there = list(known)
-        hint = did_you_mean(name, there) or f"there are: {', '.join(there[:20]) or 'none'}"
-        return UsageError(f"no tool is named '{name}'", hint)
 
     async def close(self) -> None:
         """Idempotent; all at once, as a server takes a moment to end."""

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from magent.errors import UsageError
-from magent.events import WorkFailed
+from magent.events import Failure, WorkFailed
 from magent.model import ToolSpec
 from magent.offers import Offers, definition, misfit, parameters_of
-from magent.ports import Question, Tool, ToolContext
+from magent.ports import Tool, ToolContext
 from magent.spec.builtins import offered_name
 from magent.tools import Fixed, Toolbox
-from magent.tools.wrappers import CallRecord, Confirmed, Dressed, Prefixed, Recorded, only
-from tests.adapters.tooling import context, one, refused, toolbox, used
+from magent.wrappers import Checked, Confirmed, Dressed, NotCalled, only
+from tests.adapters.tooling import context, one, toolbox, used
 
 TOOLS = {"calculator": {"builtin": "calculator"}, "files": {"builtin": "files"}, "sums": {"builtin": "calculator"}}
 
@@ -35,16 +35,6 @@ class Plain:
         if arguments["x"] < 0:
             raise ValueError("too small")
         return arguments["x"]
-
-
-class Person:
-    def __init__(self, *answers: Mapping[str, Any] | None) -> None:
-        self.answers = list(answers)
-        self.asked: list[Question] = []
-
-    async def ask(self, question: Question) -> Mapping[str, Any] | None:
-        self.asked.append(question)
-        return self.answers.pop(0)
 
 
 # ---- names
@@ -197,48 +187,25 @@ async def test_a_declaration_says_what_the_tool_is() -> None:
     assert Dressed(Plain(), "t", {}).description == "Gives back."
 
 
-async def test_tools_are_filtered_and_prefixed() -> None:
+async def test_tools_are_filtered() -> None:
     tools: dict[str, Tool] = {"a": Plain("a"), "b": Plain("b")}
     assert list(only(tools, ["b"])) == ["b"]
-    assert Prefixed(tools["a"], "s").name == "s.a"
-    with pytest.raises(UsageError, match="there is no tool 'c'"):
+    with pytest.raises(UsageError, match="no tool is named 'c'") as told:
         only(tools, ["c"])
+    assert told.value.hint == "there are: a, b"
 
 
-async def test_a_person_is_asked_before_each_call() -> None:
-    person = Person({"approved": True}, {"approved": False, "comment": "too dear"}, None, {"approved": "yes"})
+async def test_wrappers_stand_around_one_another_and_keep_a_call_from_the_tool() -> None:
+    async def agreed(tool: Tool, arguments: Mapping[str, Any]) -> Failure | None:
+        asked.append((tool.name, arguments))
+        return None if arguments["x"] < 3 else Failure("tool", "a person said no")
+
+    asked: list[Any] = []
     plain = Plain()
-    tool = Confirmed(Dressed(plain, "t", {}), person)
-    assert await used(tool, {"x": 1}, context()) == 1
-    assert "a person said no: too dear" in (await refused(tool, {"x": 2})).message
-    assert "there is nobody to ask" in (await refused(tool, {"x": 3})).message
-    assert "a person said no" in (await refused(tool, {"x": 4})).message
-    assert plain.calls == [{"x": 1}]
-    first = person.asked[0]
-    assert (first.node, first.input, first.context, first.prompt) == (
-        "t",
-        "approval",
-        {"x": 1},
-        "May draft call the tool t?",
-    )
-    assert [question.ordinal for question in person.asked] == [0, 1, 2, 3]
-
-
-async def test_every_call_is_told_with_what_it_came_to() -> None:
-    told: list[CallRecord] = []
-    tool = Recorded(Plain(), told.append)
-    assert await used(tool, {"x": 1}, context()) == 1
-    with pytest.raises(ValueError, match="too small"):
-        await used(tool, {"x": -1}, context())
-    assert [(each.tool, each.path, each.output) for each in told] == [("plain", "draft", 1), ("plain", "draft", None)]
-    assert told[0].failure is None
-    assert told[1].failure is not None
-    assert told[1].failure.message == "ValueError: too small"
-    assert told[0].duration >= 0
-
-
-async def test_wrappers_stand_around_one_another() -> None:
-    told: list[CallRecord] = []
-    tool = Recorded(Confirmed(Prefixed(Plain(), "s"), Person(None)), told.append)
-    assert "'s.plain' was not called" in (await refused(tool, {"x": 1})).message
-    assert told[0].failure is not None
+    tool = Checked(Confirmed(Dressed(plain, "t", {"confirm": True}), agreed))
+    assert (tool.name, tool.confirm, tool.description) == ("t", True, "Gives back.")
+    assert await tool.call({"x": 1}, context()) == 1
+    for arguments, why in (({"x": 3}, "a person said no"), ({"x": "1"}, "do not fit"), ("[1", "must be a JSON object")):
+        with pytest.raises(NotCalled, match=why):
+            await tool.call(arguments, context())
+    assert (plain.calls, asked) == ([{"x": 1}], [("t", {"x": 1}), ("t", {"x": 3})])

@@ -12,10 +12,10 @@ import pytest
 from magent.events import Failure, WorkFailed
 from magent.keys import clean_environment
 from magent.model import ToolSpec
-from magent.offers import misfit
 from magent.ports import Tool, ToolContext
 from magent.process import ProcessExecutor
 from magent.tools import Toolbox, ToolEnvironment, make
+from magent.wrappers import Checked
 
 Kind = Literal["builtin", "mcp", "call", "run"]
 
@@ -52,10 +52,7 @@ async def one(settings: Mapping[str, Any], **more: Any) -> Tool:
 
 async def used(tool: Tool, arguments: Mapping[str, Any], place: ToolContext | None = None) -> Any:
     """The result of a call whose arguments are checked as they are for agents and tasks."""
-    fault = misfit(tool, arguments)
-    if fault is not None:
-        raise WorkFailed(fault)
-    return await tool.call(arguments, place or context())
+    return await Checked(tool).call(arguments, place or context())
 
 
 async def refused(tool: Tool, arguments: Mapping[str, Any], place: ToolContext | None = None) -> Failure:

@@ -315,6 +315,10 @@ class RunStore(Protocol):
 
     async def result(self, run_id: str) -> Mapping[str, Any] | None: ...
 
+    async def workspace(self, run_id: str) -> Path:
+        """Where the run's files are, whoever holds it: `Journal.workspace`. Raises UsageError (unknown id)."""
+        ...
+
     async def request_cancel(self, run_id: str, request: Mapping[str, Any] | None) -> None:
         """Asks whoever holds the run, now or next, to end it for good: `request` says `by`, `at`, `reason`. None takes
         it back. Kept until then, whatever becomes of the holder. Raises UsageError (unknown id), StoreError."""

@@ -91,6 +91,9 @@ class FileStore:
     async def result(self, run_id: str) -> Mapping[str, Any] | None:
         return await asyncio.to_thread(self._result, run_id)
 
+    async def workspace(self, run_id: str) -> Path:
+        return self._directory(run_id) / journal.WORKSPACE
+
     async def request_cancel(self, run_id: str, request: Mapping[str, Any] | None) -> None:
         await asyncio.to_thread(self._request_cancel, run_id, request)
 

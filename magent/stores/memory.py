@@ -141,6 +141,9 @@ class MemoryStore:
     async def result(self, run_id: str) -> Mapping[str, Any] | None:
         return self._find(run_id).result
 
+    async def workspace(self, run_id: str) -> Path:
+        return self._find(run_id).directory / "workspace"
+
     async def request_cancel(self, run_id: str, request: Mapping[str, Any] | None) -> None:
         self._find(run_id).cancel = request
 

@@ -15,6 +15,7 @@ _STATUS = {
     "run.completed": "completed",
     "run.failed": "failed",
     "run.cancelled": "cancelled",
+    "run.forked": "interrupted",
 }
 
 

@@ -142,6 +142,17 @@ async def test_a_held_run_is_refused_to_a_second_holder(store: RunStore) -> None
     await again.close()
 
 
+async def test_the_files_of_a_run_are_found_whether_it_is_held_or_not(store: RunStore) -> None:
+    journal = await store.create("a", header("a"), WORKFLOW)
+    (journal.workspace / "notes.txt").write_text("high water")
+    held = await store.workspace("a")
+    await journal.close()
+    assert (held, (held / "notes.txt").read_text()) == (journal.workspace, "high water")
+    assert await store.workspace("a") == held
+    with pytest.raises(UsageError):
+        await store.workspace("b")
+
+
 async def test_an_id_is_used_once(store: RunStore) -> None:
     await write(store, "a", "run.started")
     with pytest.raises(UsageError, match="there is a run 'a' already"):

@@ -1,4 +1,4 @@
-"""Tools as agents are offered them: in OpenAI's form, out of it, and the check of what an agent calls them with."""
+"""Tools as agents are offered them, in OpenAI's form, and the check of what an agent calls them with."""
 
 from __future__ import annotations
 
@@ -23,15 +23,6 @@ def definition(tool: Tool) -> dict[str, Any]:
         "parameters": dict(tool.parameters),
     }
     return {"type": "function", "function": function}
-
-
-def parameters_of(given: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The JSON Schema in a definition of OpenAI's form, with or without the envelope; None where it is another form."""
-    inner = given.get("function") if given.get("type") == "function" else given
-    schema = inner.get("parameters", inner) if isinstance(inner, Mapping) else None
-    if not isinstance(schema, Mapping) or schema.get("type") != "object":
-        return None
-    return schema if isinstance(schema.get("properties", {}), Mapping) else None
 
 
 class Offers:

@@ -31,7 +31,7 @@ from magent.tools import RAW, Toolbox, ToolEnvironment, Toolset
 from magent.tools import make as make_toolset
 
 KEPT_RAW = ("command", "replies", "system")  # of agents: rendered later, with what the task sees
-TOOL_TEXTS = ("description", "parameters", "call", "builtin")  # of tools: no templates
+TOOL_TEXTS = ("description", "parameters", "type", "function", "call", "builtin")  # of tools: no templates
 
 
 class Outfit:

@@ -11,6 +11,7 @@ from magent.events import Failure, WorkFailed
 from magent.offers import misfit
 from magent.ports import Tool, ToolContext
 from magent.source import did_you_mean
+from magent.spec.takes import described
 
 
 class NotCalled(WorkFailed):
@@ -46,11 +47,11 @@ class Dressed(Wrapped):
         self.name = name
         self.external = tool.external or settings.get("effects") == "external"
         self.confirm = tool.confirm or bool(settings.get("confirm", False))
-        self._description = settings.get("description")
+        self._description = described(settings)
 
     @property
     def description(self) -> str:
-        return self.tool.description if self._description is None else str(self._description)
+        return self.tool.description if self._description is None else self._description
 
 
 class Checked(Wrapped):

@@ -77,7 +77,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "__init__",
         "composer_text", "composer_result", "composer_scalars", "composer", "traps_lines", "traps_faults", "traps",
         "schema_rules", "schema_keywords", "schema_roots", "schema_say", "schema_library", "schema_sound",
-        "schema_words", "schema_values", "schema", "reference", "builtins",
+        "schema_words", "schema_values", "schema", "takes", "reference", "builtins",
         "loader_bundle", "loader_files", "loader_data", "loader", "catalogue", "build", "checks",
     ),
     "spec.checks": (

@@ -217,7 +217,7 @@ class _Reading:
     def inline(self, document: Document) -> None:
         """Puts the content of files in the place of `{file: …}`."""
         for path, owner in _users_of_files(document):
-            for key in (*TEXT_KEYS, "output"):
+            for key in ("function",) if path[0] == "tools" else (*TEXT_KEYS, "output"):
                 reference = owner.get(key)
                 if isinstance(reference, dict) and len(reference) == 1 and isinstance(reference.get("file"), str):
                     self.replace(document, owner, key, reference["file"], (*path, key))
@@ -226,8 +226,9 @@ class _Reading:
         content = self.read(document, name, (*path, "file"))
         file = shown(_target(document, name))
         place = locate(document.data, (*path, "file")) if content is None else Position(file, 1, 1)
-        if key == "output":
+        if key in _SHAPES:
             value: Any = Map(place) if content is None else self.shape(document, file, content, path)
+            value = _opened(value) if key == "function" else value
         else:
             value = (None if content is None else self.text(document, file, content, path)) or _text(STAND_IN)
         owner.put(key, value, owner.key_positions[key], place)
@@ -251,11 +252,20 @@ class _Reading:
             self.shapes[file], problems, self.sources[file] = load_yaml(content, file)
             self.problems += problems
             if not isinstance(self.shapes[file], Map) and not problems:
-                message = f"'{file}' must hold a mapping of field names to JSON Schemas"
+                message = f"'{file}' must hold {_SHAPES[str(path[-1])]}"
                 self.note("bad-shape", message, document, (*path, "file"))
         document.sources[file] = self.sources[file]
         data = self.shapes[file]
         return data if isinstance(data, Map) else Map(Position(file, 1, 1))
+
+
+_SHAPES = {"output": "a mapping of field names to JSON Schemas", "function": "one tool in OpenAI's form"}
+
+
+def _opened(tool: Map) -> Map:
+    """A tool in OpenAI's form without the `{type: function, function: …}` around it."""
+    inner = tool.get("function")
+    return inner if isinstance(inner, Map) and set(tool) <= {"type", "function"} else tool
 
 
 def _text(content: str) -> Text:
@@ -291,9 +301,9 @@ def _nodes(document: Document) -> Iterator[tuple[Path, Map]]:
 
 
 def _users_of_files(document: Document) -> Iterator[tuple[Path, Map]]:
-    """Every mapping whose prompt, system, instructions or output may be `{file: …}`."""
+    """Every mapping whose prompt, system, instructions, output or function may be `{file: …}`."""
     yield from _nodes(document)
-    for section in ("agents", "roles"):
+    for section in ("agents", "roles", "tools"):
         for name, body in entries(document, section).items():
             if isinstance(body, Map):
                 yield (section, name), body

@@ -93,7 +93,7 @@ def _taking(part: Any, taken: dict[str, Any], inside: bool = False) -> Any:
 
 @cache
 def _book(kind: Kind) -> Book:
-    more = {"field": _sound, "state_key": _sound, "form_field": _sound_if_literal}
+    more = {"field": _sound, "state_key": _sound, "object_schema": _sound, "form_field": _sound_if_literal}
     return own_book(read_schema(kind), more)
 
 

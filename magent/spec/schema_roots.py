@@ -117,6 +117,8 @@ class Roots:
             self._all_below.add(path)
             message = f"`{path[-1]}` maps names to JSON Schemas: write here what is under `properties`"
             hint = f"`{path[-1]}: {{{', '.join(map(str, list(properties)[:3]))}: …}}`; {NO_REQUIRED}"
+            if path[0] == "tools":
+                hint += ". Or write it as it is under `function: {parameters: …}`, OpenAI's form"
             self.words.append(Words("wrong-type", message, path, True, hint))
 
     # --- a misspelt key

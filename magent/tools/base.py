@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from magent.events import Failure, WorkFailed
 from magent.ports import Executor, Tool
+from magent.spec.takes import Takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,13 @@ class Fixed:
 def failed(message: str, hint: str | None = None, **more: Any) -> WorkFailed:
     """A failure of type `tool` to raise."""
     return WorkFailed(Failure("tool", message, hint=hint, **more))
+
+
+def given(name: str, taken: Takes, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of the tool `name`, with defaults. Raises WorkFailed (`tool`) for one that its file knows not."""
+    if unknown := taken.unknown(arguments):
+        raise failed(f"'{name}' takes no '{unknown[0][:100]}'", f"it takes {', '.join(taken.fields) or 'nothing'}")
+    return taken.filled(arguments)
 
 
 def size(count: float) -> str:

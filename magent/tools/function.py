@@ -12,10 +12,9 @@ from typing import Any
 from magent.events import WorkFailed
 from magent.functions import FunctionNotFound, load_function
 from magent.model import ToolSpec
-from magent.offers import parameters_of
 from magent.ports import ToolContext
-from magent.spec.schema import field_schema, fill
-from magent.tools.base import Fixed, ToolEnvironment, failed
+from magent.spec.takes import takes
+from magent.tools.base import Fixed, ToolEnvironment, failed, given
 from magent.tools.signatures import Signature, Unsuitable, signature_of
 
 
@@ -29,7 +28,7 @@ class FunctionTool:
         self.name = spec.name
         self.target = str(settings["call"])
         self._home = spec.home
-        self._given: Mapping[str, Any] | None = settings.get("parameters")
+        self._takes = takes(settings)
 
     @cached_property
     def function(self) -> Callable[..., Any]:
@@ -51,17 +50,13 @@ class FunctionTool:
 
     @cached_property
     def parameters(self) -> Mapping[str, Any]:
-        if self._given is None:
-            return self._signature.parameters
-        return parameters_of(self._given) or field_schema(self._given)
+        return self._signature.parameters if self._takes is None else self._takes.schema
 
     async def call(self, arguments: Mapping[str, Any], _context: ToolContext, /) -> Any:
-        given = dict(arguments)
-        if self._given is not None and parameters_of(self._given) is None:
-            given = fill(self._given, given)
+        wanted = dict(arguments) if self._takes is None else given(self.name, self._takes, arguments)
         function = self.function
         try:
-            made = self._signature.arguments(given)
+            made = self._signature.arguments(wanted)
         except (ValueError, TypeError) as error:
             raise failed(f"the arguments of '{self.name}' do not fit: {error}") from error
         try:

@@ -11,8 +11,8 @@ from magent.expressions import EvaluationError
 from magent.model import ToolSpec
 from magent.ports import ToolContext
 from magent.spec.build import run_of
-from magent.spec.schema import field_schema, fill
-from magent.tools.base import Fixed, ToolEnvironment, failed
+from magent.spec.takes import Takes, takes
+from magent.tools.base import Fixed, ToolEnvironment, failed, given
 
 
 class Program:
@@ -23,8 +23,8 @@ class Program:
 
     def __init__(self, spec: ToolSpec, settings: Mapping[str, Any], environment: ToolEnvironment) -> None:
         self.name = spec.name
-        self._fields: Mapping[str, Any] = settings.get("parameters") or {}
-        self.parameters: Mapping[str, Any] = field_schema(self._fields)
+        self._takes = takes(settings) or Takes({})
+        self.parameters: Mapping[str, Any] = self._takes.schema
         self.description = f"Runs a command: {_summary(settings['run'])}"
         self._work = run_of(settings)
         self._environment = environment
@@ -32,7 +32,9 @@ class Program:
     async def call(self, arguments: Mapping[str, Any], context: ToolContext, /) -> Any:
         seen = self._environment.seen
         run = {**(seen.get("run") or {}), "key": context.key}
-        names = {**seen, "run": run, "secrets": self._environment.secrets, **fill(self._fields, arguments)}
+        names = {**seen, "run": run, "secrets": self._environment.secrets}
+        filled = given(self.name, self._takes, arguments)
+        names |= {name: filled.get(name) for name in self._takes.fields}  # what may be left out is null
         around = commands.Surroundings(
             self._environment.executor,
             self._environment.child_environ,

@@ -8,7 +8,7 @@ import pytest
 from magent.errors import UsageError
 from magent.events import Failure, WorkFailed
 from magent.model import ToolSpec
-from magent.offers import Offers, definition, misfit, parameters_of
+from magent.offers import Offers, definition, misfit
 from magent.ports import Tool, ToolContext
 from magent.spec.builtins import offered_name
 from magent.tools import Fixed, Toolbox
@@ -137,9 +137,21 @@ async def test_a_tool_is_written_as_openai_takes_it() -> None:
     assert written["type"] == "function"
     assert written["function"]["name"] == "files_stat"
     assert json.loads(json.dumps(written))["function"]["parameters"]["required"] == ["path"]
-    assert parameters_of(written) == tool.parameters
-    assert parameters_of({"path": {"type": "string"}}) is None
-    assert parameters_of({"type": {"type": "string"}, "properties": {"type": "object"}}) is None
+
+
+async def test_a_tool_in_openais_form_comes_back_as_it_was() -> None:
+    schema = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+    written = {"type": "function", "function": {"name": "t", "description": "Says it.", "parameters": schema}}
+    assert definition(await one({"run": ["echo", "{{ text }}"], **written})) == written
+    assert definition(
+        await one({"call": "json:loads", **definition(await one({"call": "json:loads", **written}))})
+    ) == (written)
+    without = await one({"run": ["date"], "function": {"description": "Tells the day."}})
+    assert definition(without)["function"]["parameters"] == {
+        "type": "object",
+        "properties": {},
+        "additionalProperties": False,
+    }
 
 
 # ---- arguments

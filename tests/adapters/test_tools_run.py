@@ -393,12 +393,33 @@ async def test_parameters_that_are_written_replace_those_of_the_signature(home: 
     assert "longer than 3" in (await refused(tool, {"name": "everybody"})).message
 
 
-async def test_parameters_may_have_openais_form(home: str) -> None:
-    schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-    for given in (schema, {"type": "function", "function": {"name": "x", "parameters": schema}}):
-        tool = await one({"call": "own_tools:greet", "parameters": given}, home=home)
-        assert dict(tool.parameters) == schema
-        assert await used(tool, {"name": "you"}) == "hello you, hello you"
+async def test_a_function_may_be_told_of_in_openais_form(home: str) -> None:
+    schema: dict[str, Any] = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    tool = await one({"call": "own_tools:greet", "function": {"parameters": schema}}, home=home)
+    assert (dict(tool.parameters), tool.description) == (schema, "Greets somebody.\n\nAs often as wanted.")
+    assert await used(tool, {"name": "you"}) == "hello you, hello you"
+    # a schema says that other arguments fit where it does not say otherwise; what the file knows not is not handed on
+    told = await refused(tool, {"name": "you", "times": 9})
+    assert (told.message, told.hint) == ("'t' takes no 'times'", "it takes name")
+    times = {**schema, "properties": {**schema["properties"], "times": {"type": "integer", "default": 1}}}
+    tool = await one({"call": "own_tools:greet", "description": "Mine.", "function": {"parameters": times}}, home=home)
+    assert (tool.description, await used(tool, {"name": "you"})) == ("Mine.", "hello you")
+    tool = await one(
+        {"call": "own_tools:greet", "function": {"parameters": {**schema, "additionalProperties": True}}}, home=home
+    )
+    assert await used(tool, {"name": "you", "times": 1}) == "hello you"
+
+
+async def test_a_command_may_be_told_of_in_openais_form() -> None:
+    fields = {"text": {"type": "string"}, "mark": {"type": "string"}, "end": {"type": "string", "default": "."}}
+    schema = {"type": "object", "properties": fields, "required": ["text"]}
+    tool = await one(
+        {"run": ["printf", "%s|", "{{ text }}", "{{ mark }}", "{{ end }}"], "function": {"parameters": schema}}
+    )
+    assert await used(tool, {"text": "a"}) == "a||.|"
+    assert await used(tool, {"text": "a", "mark": "!", "end": ""}) == "a|!||"
+    told = await refused(tool, {"text": "a", "run": {"workspace": "/"}})
+    assert told.message == "'t' takes no 'run'"
 
 
 async def test_a_function_that_blocks_does_not_hold_up_others(tmp_path: Path) -> None:

@@ -117,6 +117,19 @@ def test_a_tool_is_printed_as_openai_takes_it(capsys: Any, name: str) -> None:
     assert written["function"]["parameters"]["type"] == "object"
 
 
+def test_what_is_printed_in_openais_form_is_read_again_from_a_file(shed: Path, capsys: Any) -> None:
+    printed = magent(capsys, "tools", "show", "tickets", "-f", "work.yaml", "--openai").out
+    (shed / "tickets.json").write_text(printed, "utf-8")
+    text = 'magent: 1\ntools: {tickets: {call: "own:open_ticket", function: {file: tickets.json}}}\n'
+    (shed / "other.yaml").write_text(text, "utf-8")
+    assert magent(capsys, "tools", "show", "tickets", "-f", "other.yaml", "--openai").out == printed
+    done = magent(capsys, "tools", "call", "tickets", "title=x", "level=x", "-f", "other.yaml")
+    assert (done.code, "level" in done.err) == (2, True)
+    (shed / "tickets.json").write_text("[1]", "utf-8")
+    done = magent(capsys, "tools", "list", "-f", "other.yaml")
+    assert "'tickets.json' must hold one tool in OpenAI's form" in done.err
+
+
 def test_a_tool_is_called_with_values_of_its_types(shed: Path, capsys: Any) -> None:
     assert magent(capsys, "tools", "call", "calculator", "expression=12.5 * 3").out == "37.5\n"
     words = ("title=42", 'labels=["a"]', "level=3")

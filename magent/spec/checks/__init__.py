@@ -36,6 +36,7 @@ CHECKS: tuple[Callable[[Context], Iterator[Problem]], ...] = (
     references.check_offered_names,
     references.check_delegate_is_free,
     references.check_providers,
+    references.check_functions,
     references.check_chains,
     references.check_chain_steps,
     references.check_subgraphs,

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from magent.expressions import Access, ShellText
 from magent.source import Problem
@@ -13,6 +14,7 @@ from magent.spec.checks.context import Context
 from magent.spec.checks.shapes import Shape, shape_of
 from magent.spec.checks.texts import Broken, Use
 from magent.spec.checks.views import GraphView, mapping, sequence
+from magent.spec.takes import takes
 
 FACTS: Mapping[str, tuple[str, ...]] = {
     "run": ("id", "name", "dir", "workspace", "home", "key"),
@@ -113,8 +115,13 @@ def _knows(use: Use, name: str) -> bool:
     if name in _base(use):
         return True
     if use.section == "tools":
-        return name in mapping(use.owner.get("parameters"))
+        return name in _parameters(use)
     return use.graph is not None and use.node is not None and _sees(use.graph, use.node, name)
+
+
+def _parameters(use: Use) -> Mapping[str, Any]:
+    taken = takes(use.owner)
+    return taken.fields if taken is not None else {}
 
 
 def _sees(graph: GraphView, node: str, name: str) -> bool:
@@ -150,7 +157,7 @@ def _own_items(node: Mapping[str, object]) -> frozenset[str]:
 
 def _known(use: Use) -> list[str]:
     """All the names that may be used here, for hints."""
-    names = set(_base(use)) | set(mapping(use.owner.get("parameters")) if use.section == "tools" else ())
+    names = set(_base(use)) | set(_parameters(use) if use.section == "tools" else ())
     if use.graph is not None and use.node is not None:
         names |= _items_at(use.graph, use.node)
     return sorted(names)

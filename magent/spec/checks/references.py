@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from magent.spec.checks.views import (
 )
 from magent.spec.loader import is_file
 from magent.spec.schema import UNUSABLE, check_value, field_schema
+from magent.spec.takes import Takes, takes
 
 UNKNOWN = {"agent": "unknown-agent", "role": "unknown-role", "tool": "unknown-tool", "chain": "unknown-chain"}
 Reference = tuple[Place, str, str]  # where, the key of the document whose names count, the name
@@ -237,6 +239,31 @@ def check_providers(context: Context) -> Iterator[Problem]:
             yield (place / "provider").problem("bad-provider", "`provider: searxng` needs a `base_url`", hint=hint)
 
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def check_functions(context: Context) -> Iterator[Problem]:
+    """A tool in OpenAI's form: what its name, and the names of its arguments, come to here."""
+    for place, _, tool in _shared(context, "tools"):
+        function = tool.get("function")
+        if not isinstance(function, Mapping) or (taken := takes(tool)) is None:
+            continue
+        entry, said = str(place.path[-1]), function.get("name", place.path[-1])
+        if said != entry:
+            message = f"the tool's own name is '{said}', agents are offered it as '{entry}'"
+            yield (place / ("function", "name")).warning("other-name", message, hint=f"call it '{said}' here, too")
+        for index, name in enumerate(taken.required):
+            if name not in taken.fields:
+                message = f"'{name}' is required, and is not among the `properties`"
+                where = place / ("function", "parameters", "required", index)
+                yield where.problem("unknown-argument", message, hint=context.hint(name, taken.fields))
+        for name in taken.fields if "run" in tool else ():
+            if not _NAME.fullmatch(str(name)):
+                message = f"a command reads its arguments by their names, and '{name}' is none"
+                hint = "names are of letters, digits and `_`"
+                yield (place / (*taken.path, name)).problem("bad-name", message, hint=hint, key=True)
+
+
 def check_chains(context: Context) -> Iterator[Problem]:
     for graph, name, node in _nodes(context):
         if graph.type_of(name) == "task" and _literal(node.get("chain")):
@@ -323,12 +350,20 @@ def _tool(tools: Mapping[str, Any], name: Any) -> _Callee | None:
     entry, _, inner = name.partition(".") if isinstance(name, str) else ("", "", "")
     body = mapping(tools[entry][0]) if entry in tools else {}
     title = f"the tool '{name}'"
-    if "run" in body or ("call" in body and "parameters" in body):
-        return _Callee(mapping(body.get("parameters")), title, "parameter") if not inner else None
+    taken = takes(body)
+    if inner and body.get("builtin") != "files":
+        return None
+    if taken is not None or "run" in body:
+        return _taking(taken or Takes({}), title)
+
     told = BUILTINS.get(str(body.get("builtin")), {}).get(inner)
     if told is None:
         return None
     return _Callee(told.parameters["properties"], title, "parameter", told.parameters["required"])
+
+
+def _taking(taken: Takes, title: str) -> _Callee:
+    return _Callee(taken.fields, title, "parameter", None if taken.whole is None else taken.required)
 
 
 def _arguments(context: Context, caller: Place, node: Mapping[str, Any], callee: _Callee) -> Iterator[Problem]:

@@ -98,8 +98,8 @@ GRAPH_SPOTS = (Spot(("outputs",), "value"),)
 # Settings whose text is not a template: names, schemas, words for people, and the answers of scripted agents.
 _LITERAL = frozenset(
     (
-        *("description", "call", "builtin", "parameters", "replies", "price", "extends", "role_type"),
-        *("skills", "expertise", "related_skills", "delegate_to"),
+        *("description", "call", "builtin", "parameters", "type", "function", "replies", "price"),
+        *("extends", "role_type", "skills", "expertise", "related_skills", "delegate_to"),
     )
 )
 STEP_SPOTS = (Spot(("steps", "*", "with"), "value"), Spot(("steps", "*", "when"), "condition"))

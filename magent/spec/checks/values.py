@@ -11,6 +11,7 @@ from magent.spec.checks.context import Context
 from magent.spec.checks.references import has_template, misfit
 from magent.spec.checks.shapes import ANSWER_FIELDS
 from magent.spec.checks.views import GraphView, Place, is_template, mapping, sequence
+from magent.spec.takes import takes
 
 
 def _fields(context: Context) -> Iterator[tuple[Place, Any]]:
@@ -24,10 +25,14 @@ def _fields(context: Context) -> Iterator[tuple[Place, Any]]:
                 for name, schema in mapping(body.get(section)).items():
                     yield graph.at(node, section, name), schema
     for _, document in context.all_documents():
-        for section, key in (("tools", "parameters"), ("chains", "inputs")):
-            for owner, body in mapping(mapping(document.data).get(section)).items():
-                for name, schema in mapping(mapping(body).get(key)).items():
-                    yield Place(document, (section, owner, key, name)), schema
+        data = mapping(document.data)
+        for owner, body in mapping(data.get("tools")).items():
+            if (taken := takes(body)) is not None:
+                for name, schema in taken.fields.items():
+                    yield Place(document, ("tools", owner, *taken.path, name)), schema
+        for owner, body in mapping(data.get("chains")).items():
+            for name, schema in mapping(mapping(body).get("inputs")).items():
+                yield Place(document, ("chains", owner, "inputs", name)), schema
 
 
 def check_defaults(context: Context) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from magent.layout import END
 from magent.source import Problem
 from magent.spec.checks.context import Context
 from magent.spec.checks.views import GraphView, Place, mapping
+from magent.spec.takes import takes
 
 
 def check_item_names(context: Context) -> Iterator[Problem]:
@@ -21,9 +22,12 @@ def check_item_names(context: Context) -> Iterator[Problem]:
                 yield graph.at(name, "as").problem("reserved-name", message)
     for _, document in context.all_documents():
         for name, tool in mapping(mapping(document.data).get("tools")).items():
-            for parameter in mapping(mapping(tool).get("parameters")):
-                if "run" in mapping(tool) and parameter in RESERVED:
-                    place = Place(document, ("tools", name, "parameters", parameter))
+            taken = takes(tool)
+            if taken is None or "run" not in mapping(tool):
+                continue
+            for parameter in taken.fields:
+                if parameter in RESERVED:
+                    place = Place(document, ("tools", name, *taken.path, parameter))
                     message = f"'{parameter}' is a name of the language; choose another for the parameter"
                     yield place.problem("reserved-name", message, key=True)
 

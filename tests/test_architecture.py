@@ -81,8 +81,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "loader_bundle", "loader_files", "loader_data", "loader", "catalogue", "build", "checks",
     ),
     "spec.checks": (
-        "views", "positions", "texts", "context", "references", "roles", "nulls", "writes", "shapes", "scopes", "names",
-        "values", "unused", "__init__",
+        "views", "positions", "texts", "context", "references", "envelopes", "roles", "nulls", "writes", "shapes",
+        "scopes", "names", "values", "unused", "__init__",
     ),
     "stores": ("ids", "codec", "disk", "locking", "checkpoints", "summary", "memory", "journal", "file", "__init__"),
     "tools": (

@@ -17,12 +17,24 @@ import pytest
 
 from magent.source import Problem, render, sort_key
 from magent.spec import checks
-from magent.spec.checks import CHECKS, check, names, nulls, references, roles, scopes, unused, values, writes
+from magent.spec.checks import (
+    CHECKS,
+    check,
+    envelopes,
+    names,
+    nulls,
+    references,
+    roles,
+    scopes,
+    unused,
+    values,
+    writes,
+)
 from magent.spec.checks.texts import Reader, _plain
 from magent.spec.loader import load, load_data
 
 CASES = Path(__file__).parent / "cases"
-MODULES = (names, nulls, references, roles, scopes, unused, values, writes)
+MODULES = (envelopes, names, nulls, references, roles, scopes, unused, values, writes)
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ def _nodes(context: Context) -> Iterator[tuple[GraphView, str, Mapping[str, Any]
             yield graph, name, node
 
 
-def _shared(context: Context, section: str) -> Iterator[tuple[Place, str, Mapping[str, Any]]]:
+def shared(context: Context, section: str) -> Iterator[tuple[Place, str, Mapping[str, Any]]]:
     for key, document in context.owners():
         for name, body in mapping(mapping(document.data).get(section)).items():
             if isinstance(body, Mapping):
@@ -46,7 +46,7 @@ def _agent_names(context: Context) -> Iterator[Reference]:
     for graph, name, node in _nodes(context):
         if graph.type_of(name) == "task" and _literal(node.get("agent")):
             yield graph.at(name, "agent"), graph.key, node["agent"]
-    for place, key, role in _shared(context, "roles"):
+    for place, key, role in shared(context, "roles"):
         if _literal(role.get("agent")):
             yield place / "agent", key, role["agent"]
     for key, document in context.owners():
@@ -60,7 +60,7 @@ def check_agents(context: Context) -> Iterator[Problem]:
         known = context.definitions(key, "agents")
         if name not in known:
             yield unknown(context, place, "agent", name, known)
-    for place, key, agent in _shared(context, "agents"):
+    for place, key, agent in shared(context, "agents"):
         known = context.definitions(key, "agents")
         for index, name in enumerate(sequence(agent.get("fallback"))):
             if _literal(name) and name not in known:
@@ -115,7 +115,7 @@ def check_roles(context: Context) -> Iterator[Problem]:
             known = (*context.definitions(graph.key, "roles"), *predefined_roles())
             if role not in known:
                 yield unknown(context, graph.at(name, "role"), "role", role, known)
-    for place, key, body in _shared(context, "roles"):
+    for place, key, body in shared(context, "roles"):
         known = (*context.definitions(key, "roles"), *predefined_roles())
         parent = body.get("extends")
         if isinstance(parent, str) and parent not in known:
@@ -123,7 +123,7 @@ def check_roles(context: Context) -> Iterator[Problem]:
 
 
 def check_roles_that_extend_themselves(context: Context) -> Iterator[Problem]:
-    for place, key, _ in _shared(context, "roles"):
+    for place, key, _ in shared(context, "roles"):
         known = context.definitions(key, "roles")
         name = str(place.path[-1])
         trail = [name]
@@ -150,11 +150,11 @@ def _tool_names(context: Context) -> Iterator[tuple[Place, str, str, bool]]:
             if _literal(tool):
                 yield graph.at(name, "tools", index), graph.key, tool, False
     for section in ("agents", "roles"):
-        for place, key, body in _shared(context, section):
+        for place, key, body in shared(context, section):
             for index, tool in enumerate(sequence(body.get("tools"))):
                 if _literal(tool):
                     yield place / ("tools", index), key, tool, False
-    for place, key, chain in _shared(context, "chains"):
+    for place, key, chain in shared(context, "chains"):
         for index, step in enumerate(sequence(chain.get("steps"))):
             if _literal(mapping(step).get("tool")):
                 yield place / ("steps", index, "tool"), key, step["tool"], True
@@ -218,7 +218,7 @@ def check_offered_names(context: Context) -> Iterator[Problem]:
 
 def check_delegate_is_free(context: Context) -> Iterator[Problem]:
     """A role that may delegate is offered a tool of that name, so no other of its tools may have it."""
-    for place, _, role in _shared(context, "roles"):
+    for place, _, role in shared(context, "roles"):
         for index, tool in enumerate(sequence(role.get("tools"))):
             if role.get("can_delegate") is True and tool == "delegate":
                 message = "a role that may delegate has another tool of the name 'delegate'"
@@ -227,7 +227,7 @@ def check_delegate_is_free(context: Context) -> Iterator[Problem]:
 
 def check_providers(context: Context) -> Iterator[Problem]:
     """`web_search` asks a service that it knows, and knows where it is."""
-    for place, _, tool in _shared(context, "tools"):
+    for place, _, tool in shared(context, "tools"):
         provider = tool.get("provider")
         if tool.get("builtin") != "web_search" or not isinstance(provider, str) or is_template(provider):
             continue
@@ -274,7 +274,7 @@ def check_chains(context: Context) -> Iterator[Problem]:
 
 def check_chain_steps(context: Context) -> Iterator[Problem]:
     """No two steps of a chain have one name."""
-    for place, _, chain in _shared(context, "chains"):
+    for place, _, chain in shared(context, "chains"):
         seen: dict[str, int] = {}
         for index, step in enumerate(sequence(chain.get("steps"))):
             name = mapping(step).get("as")
@@ -326,7 +326,7 @@ def check_arguments(context: Context) -> Iterator[Problem]:
     for graph, name, node in _nodes(context):
         if (callee := _callee(context, graph, name, node)) is not None:
             yield from _arguments(context, graph.at(name), node, callee)
-    for place, key, chain in _shared(context, "chains"):
+    for place, key, chain in shared(context, "chains"):
         tools = context.definitions(key, "tools")
         for index, step in enumerate(sequence(chain.get("steps"))):
             if (callee := _tool(tools, mapping(step).get("tool"))) is not None:

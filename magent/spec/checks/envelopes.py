@@ -1,0 +1,59 @@
+"""Envelopes of agents that are programs: their names, and the expressions of those that a file describes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from magent.expressions import Expression, ExpressionProblem
+from magent.source import Problem
+from magent.spec.catalogue import predefined_envelopes
+from magent.spec.checks.context import Context
+from magent.spec.checks.references import shared
+from magent.spec.checks.views import Place, is_template, mapping
+
+_SEEN = {"pick": ("printed",), "stream": ("event",)}  # all others see what stands in `_OTHERS`
+_OTHERS = ("answer", "printed")
+_KEYS = ("pick", "text", "data", "stream", "cost", "model")
+_OF_ERROR = ("when", "message", "status", "retry_after")
+
+
+def check_envelopes(context: Context) -> Iterator[Problem]:
+    """`envelope` is one that magent knows, or its expressions can be parsed and read what is there."""
+    for place, _, agent in shared(context, "agents"):
+        wanted = agent.get("envelope")
+        if isinstance(wanted, Mapping):
+            for where, source in _expressions(place / "envelope", wanted):
+                yield from _wrong(context, where, source)
+        elif isinstance(wanted, str) and not is_template(wanted):
+            known = (*predefined_envelopes(), "none")
+            if wanted not in known:
+                hint = context.hint(wanted, known) or f"there are: {', '.join(known)}; or describe it in a mapping"
+                message = f"there is no envelope '{wanted}'"
+                yield (place / "envelope").problem("unknown-envelope", message, hint=hint)
+
+
+def _expressions(place: Place, described: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    error, usage = mapping(described.get("error")), mapping(described.get("usage"))
+    found = [(place / key, described.get(key)) for key in _KEYS]
+    found += [(place / ("error", key), error.get(key)) for key in _OF_ERROR]
+    for key in ("input", "output"):
+        several = usage.get(key)
+        found += [(place / ("usage", key), several)]
+        if isinstance(several, list):
+            found += [(place / ("usage", key, index), each) for index, each in enumerate(several)]
+    yield from ((where, source) for where, source in found if isinstance(source, str))
+
+
+def _wrong(context: Context, place: Place, source: str) -> Iterator[Problem]:
+    try:
+        expression = Expression(source)
+    except ExpressionProblem as error:
+        yield place.problem("bad-expression", error.message, hint=error.hint)
+        return
+    there = _SEEN.get(".".join(map(str, place.path[3:])), _OTHERS)  # behind agents, the name, envelope
+    for name in dict.fromkeys(access.path[0] for access in expression.accesses):
+        if name not in there:
+            seen = " and ".join(f"`{each}`" for each in there)
+            hint = context.hint(name, there) or f"this expression sees {seen}"
+            yield place.problem("unknown-name", f"unknown name `{name}`", hint=hint)

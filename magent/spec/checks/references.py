@@ -244,7 +244,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 def check_functions(context: Context) -> Iterator[Problem]:
     """A tool in OpenAI's form: what its name, and the names of its arguments, come to here."""
-    for place, _, tool in _shared(context, "tools"):
+    for place, _, tool in shared(context, "tools"):
         function = tool.get("function")
         if not isinstance(function, Mapping) or (taken := takes(tool)) is None:
             continue

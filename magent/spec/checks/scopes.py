@@ -112,7 +112,7 @@ def _region(graph: GraphView, node: str) -> str:
     return graph.layout.region_of.get(node, "") if graph.layout else ""
 
 
-def shared(graph: GraphView, fault: Fault) -> Problem:
+def _shared(graph: GraphView, fault: Fault) -> Problem:
     here, there = scope_name(graph, _region(graph, fault.node)), scope_name(graph, fault.other)
     message = f"'{fault.target}' is reached from {here} and belongs to {there} too, but a node belongs to one scope"
     hint = "end the branches there, and let the parallel node's own `next` lead on"

@@ -207,10 +207,10 @@ def _owners(names: Names) -> Iterator[Owner]:
                 yield graph.at(name), node, (*_ANY_NODE, *spots), "node", graph, name
         yield graph.place, graph.data, GRAPH_SPOTS, "outputs", graph, None
     for _, document in names.all_documents():
-        yield from shared(Place(document, ()), mapping(document.data))
+        yield from _shared(Place(document, ()), mapping(document.data))
 
 
-def shared(place: Place, data: Mapping[str, Any]) -> Iterator[Owner]:
+def _shared(place: Place, data: Mapping[str, Any]) -> Iterator[Owner]:
     for section in ("agents", "roles", "tools"):
         for name, body in mapping(data.get(section)).items():
             if isinstance(body, Mapping):

@@ -50,11 +50,10 @@ class Settings:
 
     def store(self) -> str:
         """The URL of the store. A relative path in the settings file counts from that file."""
-        url = self.get("store") or STORE
-        scheme, _, path = str(url).partition(":")
-        if "store" in self.environment or scheme != "file" or self.file is None or os.path.isabs(path):
-            return str(url)
-        return f"file:{Path(self.file).parent / path}"
+        url = str(self.get("store") or STORE)
+        if "store" in self.environment or self.file is None:
+            return url
+        return stores.anchored(url, Path(self.file).parent)
 
     def complete(self, bundle: Bundle) -> None:
         """Puts the environment's settings over those of the workflow, and the file's where the workflow has none.

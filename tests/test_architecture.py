@@ -84,7 +84,10 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "views", "positions", "texts", "context", "references", "envelopes", "roles", "nulls", "writes", "shapes",
         "scopes", "names", "values", "unused", "__init__",
     ),
-    "stores": ("ids", "codec", "disk", "locking", "checkpoints", "summary", "memory", "journal", "file", "__init__"),
+    "stores": (
+        "urls", "ids", "codec", "disk", "places", "locking", "checkpoints", "summary", "memory", "journal", "file",
+        "rows", "batches", "row_store", "sqlite_link", "sqlite", "__init__",
+    ),
     "tools": (
         "base", "calculator", "files_open", "files_find", "files", "http_hosts", "http_connect",
         "http_request", "web_search", "json_bounds", "json_query", "program", "shell", "docstrings", "signatures",

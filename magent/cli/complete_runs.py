@@ -43,7 +43,7 @@ def _usual() -> str:
     for each in (here, *here.parents):
         if (each / ".magent.yaml").is_file():
             for line in (each / ".magent.yaml").read_text("utf-8", "replace").splitlines():
-                if line.startswith("store: file:"):
-                    return f"file:{each / line.removeprefix('store: file:').strip()}"
+                if line.startswith("store: "):
+                    return stores.anchored(line.removeprefix("store: ").strip(), each)
             break
     return "file:.magent"

@@ -24,24 +24,11 @@ from magent.stores import checkpoints, disk, ids, journal, locking
 from magent.stores.checkpoints import Kept
 from magent.stores.codec import Codec, RunCodec, plain
 from magent.stores.journal import FileJournal, Tail
+from magent.stores.places import HOME, find_home, make_home
 from magent.stores.summary import created, summarise
 
-HOME = ".magent"
 _HEADER, _WORKFLOW, _LOCK, _TEMPORARY = "run.json", "workflow.json", "lock", ".tmp"
 _LEFT_OVER = 60.0  # seconds after which what nobody holds is not in the making any more
-
-
-def find_home(start: Path) -> Path:
-    """The `.magent` directory here or above, as `.git` is found; where there is none, the one to make here.
-
-    Somebody else's does not count: it could make us go on with a run of theirs.
-    """
-    for place in (start, *start.parents):
-        with contextlib.suppress(OSError):
-            found = os.stat(place / HOME)
-            if stat.S_ISDIR(found.st_mode) and (found.st_uid == os.geteuid() or os.geteuid() == 0):
-                return place / HOME
-    return start / HOME
 
 
 def locate(url: str) -> Path:
@@ -128,8 +115,7 @@ class FileStore:
         return UsageError(f"there is a run {run_id!r} already", f"choose another id, or go on: magent resume {run_id}")
 
     def _prepare(self) -> None:
-        if disk.make_directory(self.home):
-            disk.write_new(self.home / ".gitignore", b"*\n")
+        make_home(self.home)
         disk.make_directory(self.runs / _TEMPORARY)
         self._sweep()
 

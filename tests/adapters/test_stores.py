@@ -17,6 +17,7 @@ from magent.stores import ids, known, open_store
 from magent.stores.codec import Kind, plain
 from magent.stores.file import FileStore
 from magent.stores.memory import MemoryStore
+from magent.stores.sqlite import SqliteStore
 
 WORKFLOW = {"magent": 1, "name": "tides", "text": "ä \ud800 €"}
 
@@ -66,10 +67,11 @@ class Wrapped:
         return plain("").decode(kind, self._unwrap(f"{kind}{seq}", data), seq)
 
 
-@pytest.fixture(params=["file", "memory", "file, wrapped"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> RunStore:
+@pytest.fixture(params=["file", "memory", "sqlite", "file, wrapped", "sqlite, wrapped"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    monkeypatch.chdir(tmp_path)
     name, _, wrapped = request.param.partition(", ")
-    url = {"file": f"file:{tmp_path}/.magent", "memory": "memory:"}[name]
+    url = {"file": f"file:{tmp_path}/.magent", "memory": "memory:", "sqlite": f"sqlite:///{tmp_path}/runs.db"}[name]
     return open_store(url, codec=Wrapped if wrapped else None)
 
 
@@ -359,13 +361,14 @@ def test_an_id_tells_the_time_and_sorts_by_it() -> None:
 def test_a_url_names_its_store_by_the_scheme(tmp_path: Path) -> None:
     assert isinstance(open_store("memory:"), MemoryStore)
     assert isinstance(open_store(f"file:{tmp_path}"), FileStore)
-    assert known() == ["file", "memory"]
+    assert isinstance(open_store(f"sqlite:///{tmp_path}/runs.db"), SqliteStore)
+    assert known() == ["file", "memory", "sqlite"]
 
 
 @pytest.mark.parametrize(
     ("url", "message", "hint"),
     [
-        ("flie:.magent", "there is no store 'flie:'; there are file:, memory:", "did you mean 'file'?"),
+        ("flie:.magent", "there is no store 'flie:'; there are file:, memory:, sqlite:", "did you mean 'file'?"),
         ("/srv/runs", "'/srv/runs' is no URL of a store", "write file:/srv/runs"),
         ("", "'' is no URL of a store", "write file:.magent"),
         (

@@ -94,6 +94,20 @@ def test_a_settings_file_is_found_upwards_and_its_store_counts_from_it(
     assert len([*below.joinpath("there", "runs").glob("2*")]) == 1
 
 
+@pytest.mark.parametrize("url", ["sqlite:///kept.db", "sqlite:kept.db"])
+def test_a_database_in_a_settings_file_counts_from_it(
+    project: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    project.joinpath(".magent.yaml").write_text(f"store: {url}\n")
+    below = project / "below"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    assert magent(capsys, "run", "../workflow.yaml", "-q").code == 0
+    assert project.joinpath("kept.db").is_file()
+    assert "completed" in magent(capsys, "runs", "list").out
+    assert settings.read().store() == f"sqlite:///{project}/kept.db"
+
+
 def test_durability_comes_from_the_environment_before_the_settings_file(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

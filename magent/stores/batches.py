@@ -1,0 +1,72 @@
+"""One thread that writes to a database, and what it is handed: appends that come while it is at work are written
+together, so that many runs share the cost of one commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, NamedTuple, TypeVar
+
+Hold = TypeVar("Hold")
+Found = TypeVar("Found")
+
+
+async def settled(future: Future[Found]) -> Found:
+    """What it comes to. Whoever gives up waiting for it does not take it back."""
+    return await asyncio.shield(asyncio.wrap_future(future))
+
+
+class Append(NamedTuple, Generic[Hold]):
+    """Lines that go behind each other from number `first` on. Whoever writes them settles `done`."""
+
+    hold: Hold
+    first: int
+    lines: Sequence[bytes]
+    sync: bool
+    done: Future[None]
+
+
+class Batches(Generic[Hold]):
+    """`write` gets what is to be written at once, and settles each; what it leaves open is settled here. Whoever waits
+    gets what it raises, be it a bug."""
+
+    def __init__(self, write: Callable[[list[Append[Hold]]], None]) -> None:
+        self._write = write
+        self._pending: deque[Append[Hold]] = deque()
+        self._thread = ThreadPoolExecutor(1, "magent-store")
+
+    async def append(self, hold: Hold, first: int, lines: Sequence[bytes], *, sync: bool) -> None:
+        """Raises StoreError."""
+        done: Future[None] = Future()
+        self._pending.append(Append(hold, first, lines, sync, done))
+        self._thread.submit(self._flush)
+        await settled(done)
+
+    def _flush(self) -> None:
+        batch = []
+        while self._pending:
+            batch.append(self._pending.popleft())
+        if not batch:
+            return  # another took them along
+        try:
+            self._write(batch)
+        except BaseException as error:  # noqa: BLE001
+            for each in batch:
+                if not each.done.done():
+                    each.done.set_exception(error)
+        for each in batch:
+            if not each.done.done():
+                each.done.set_result(None)
+
+    def do(self, job: Callable[[], Found]) -> Future[Found]:
+        """Anything else, in its turn."""
+        return self._thread.submit(job)
+
+    def end(self, last: Callable[[], None]) -> Future[None]:
+        """Does what was handed over, then `last`, and no more."""
+        ending = self._thread.submit(last)
+        self._thread.shutdown(wait=False)
+        return ending

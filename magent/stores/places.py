@@ -1,0 +1,63 @@
+"""`.magent`: found like `.git` is, made where there is none; and in it the workspaces of runs kept in a database."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+
+from magent.stores import disk
+
+HOME = ".magent"
+WORKSPACES = "workspaces"
+
+
+def find_home(start: Path) -> Path:
+    """The `.magent` directory here or above, as `.git` is found; where there is none, the one to make here.
+
+    Somebody else's does not count: it could make us go on with a run of theirs.
+    """
+    for place in (start, *start.parents):
+        with contextlib.suppress(OSError):
+            if _is_ours(place / HOME):
+                return place / HOME
+    return start / HOME
+
+
+def _is_ours(path: Path, *, follow: bool = True) -> bool:
+    found = os.stat(path, follow_symlinks=follow)
+    return stat.S_ISDIR(found.st_mode) and (found.st_uid == os.geteuid() or os.geteuid() == 0)
+
+
+def make_home(home: Path) -> None:
+    """Makes it, where it is not there, such that git passes it over. Raises OSError."""
+    if disk.make_directory(home):
+        disk.write_new(home / ".gitignore", b"*\n")
+
+
+def workspace(run_id: str, known: str | None) -> Path:
+    """The directory for the files of a run that has no other: `known` where that is one, else a new one in the
+    `.magent` that is found from here. Raises StoreError."""
+    if known and _is_workspace(Path(known), run_id):
+        return Path(known)
+    with disk.explained(f"make a directory for the files of run {run_id}"):
+        home = find_home(Path.cwd())
+        make_home(home)
+        path = home / WORKSPACES / run_id
+        disk.make_directory(path)
+        return path
+
+
+def erase(run_id: str, known: str | None) -> None:
+    """Removes it, where it is on this machine. Raises StoreError."""
+    if known and _is_workspace(Path(known), run_id):
+        with disk.explained(f"remove the files of run {run_id}"):
+            disk.erase(Path(known))
+
+
+def _is_workspace(path: Path, run_id: str) -> bool:
+    """What a database says is not simply believed: it may come from elsewhere."""
+    with contextlib.suppress(OSError, ValueError):
+        return path.parts[-3:] == (HOME, WORKSPACES, run_id) and path.is_absolute() and _is_ours(path, follow=False)
+    return False

@@ -1,0 +1,324 @@
+"""Runs in one SQLite file, which can be copied: `sqlite:///runs.db`, `sqlite:////srv/runs.db`.
+
+    runs.db         all that is kept: while nobody is at work, this is the only file
+    runs.db-wal     the newest of it, while somebody is; what has been quiet for a second goes to runs.db
+    runs.db-shm     SQLite's own, of no use in a copy
+    runs.db-locks/  one empty file for each run that somebody holds; of no use in a copy
+
+Who holds a run is the kernel's affair, as with files: SQLite's WAL binds a file to one machine anyway, and a lock of
+the kernel goes with the process that has it, however that ends. Beyond it, an event's number can be written once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeVar
+
+from magent.errors import StoreError, UsageError
+from magent.stores import disk, locking, sqlite_link
+from magent.stores.batches import Append, Batches, settled
+from magent.stores.codec import Codec, plain
+from magent.stores.row_store import RowStore
+from magent.stores.rows import Row
+from magent.stores.sqlite_link import Empty, Link, explained, refusal
+
+_OLD_CHECKPOINTS = (
+    "DELETE FROM checkpoint WHERE run = ? AND seq NOT IN"
+    " (SELECT seq FROM checkpoint WHERE run = ? ORDER BY seq DESC LIMIT ?)"
+)
+TIDY_AFTER = 1.0  # seconds until what was written goes to the main file, which a copy may be made of
+_TRIES = 100
+Found = TypeVar("Found")
+
+
+def locate(url: str) -> Path:
+    """The file that `sqlite:…` names: `///` before a relative path, `////` before an absolute one, or no slashes but
+    the path's own. Raises UsageError."""
+    text = url.removeprefix("sqlite:")
+    if text.startswith("//"):
+        if not text.startswith("///"):
+            raise UsageError(f"{url!r} names another machine", "write sqlite:///file.db or sqlite:////absolute/file.db")
+        text = text[3:]
+    if text in ("", ":memory:") or text.endswith("/") or "\0" in text or "?" in text:
+        raise UsageError(f"{url!r} names no file", "write sqlite:///file.db, or memory: to keep nothing")
+    path = Path(os.path.expanduser(text))
+    with disk.explained("find the current directory"):
+        return Path(os.path.realpath(path))
+
+
+class Writer:
+    """The thread and the connection of all that one store writes, from the first use to the end of the last."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._batches: Batches[SqliteHold] = Batches(self._append)
+        self._made: Link | None = None
+        self._full = True  # whether commits are synced just now
+        self._synced = True  # whether all of them were
+        self._dirty = False  # whether the main file lacks some
+        self.append = self._batches.append
+
+    @property
+    def _link(self) -> Link:
+        if self._made is None:
+            self._made = sqlite_link.open_to_write(self._path)
+        return self._made
+
+    def do(self, job: Callable[[Link], Found]) -> Future[Found]:
+        """In a transaction of its own; synced."""
+
+        def whole() -> Found:
+            with explained(self._path, "write to"):
+                link = self._to_write(sync=True)
+                with link.transaction():
+                    return job(link)
+
+        return self._batches.do(whole)
+
+    def _to_write(self, *, sync: bool) -> Link:
+        link = self._link
+        if sync != self._full:
+            link.run(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
+            self._full = sync
+        self._dirty, self._synced = True, sync
+        return link
+
+    def _append(self, batch: list[Append[SqliteHold]]) -> None:
+        try:
+            self._write(batch)
+        except (StoreError, sqlite3.Error) as error:
+            if len(batch) > 1:  # one of them must not fail the others
+                for each in batch:
+                    self._append([each])
+                return
+            told = error if isinstance(error, StoreError) else refusal(error, self._path, "write to")
+            batch[0].done.set_exception(told)
+
+    def _write(self, batch: list[Append[SqliteHold]]) -> None:
+        link = self._to_write(sync=any(each.sync for each in batch))
+        found = [(each.hold.number, seq, line) for each in batch for seq, line in enumerate(each.lines, each.first)]
+        with link.transaction():
+            try:
+                link.run_many("INSERT INTO event (run, seq, line) VALUES (?, ?, ?)", found)
+            except sqlite3.IntegrityError as error:
+                run = batch[0].hold.run_id
+                hint = f"look what it did: magent runs show {run}"
+                raise StoreError(f"another process has gone on with run {run}", hint) from error
+
+    def tidy(self) -> Future[None]:
+        """Puts what was written on the disk, and into the main file."""
+        return self._batches.do(self._tidy)
+
+    def _tidy(self) -> None:
+        if self._dirty and self._made is not None:
+            try:
+                with explained(self._path, "write to"):
+                    self._made.run("PRAGMA wal_checkpoint(PASSIVE)")
+            except StoreError:
+                if not self._synced:
+                    raise
+            else:
+                self._dirty, self._synced = False, True
+
+    def shrink(self) -> Future[None]:
+        """Gives the disk back what removed runs took."""
+
+        def job() -> None:
+            with explained(self._path, "write to"):
+                self._link.connection.executescript("PRAGMA incremental_vacuum")  # `execute` goes one page far
+            self._dirty = True
+
+        return self._batches.do(job)
+
+    def end(self) -> Future[None]:
+        return self._batches.end(self._end)
+
+    def _end(self) -> None:
+        try:
+            self._tidy()
+        finally:
+            if self._made is not None:
+                self._made.close()
+
+
+class SqliteHold:
+    """Fills `row_store.Hold`."""
+
+    def __init__(self, store: SqliteStore, run_id: str, lock: locking.Hold, writer: Writer) -> None:
+        self.run_id = run_id
+        self.number = 0
+        self._store = store
+        self._lock = lock
+        self.writer = writer
+        self._timer: asyncio.TimerHandle | None = None
+        self._notes: Link | None = None
+        self._released = False
+
+    async def append(self, first: int, lines: Sequence[bytes], *, sync: bool) -> None:
+        await self.writer.append(self, first, lines, sync=sync)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(TIDY_AFTER, self._tidy)
+
+    def _tidy(self) -> None:
+        self._timer = None
+        self.writer.tidy()
+
+    def save(self, seq: int, body: bytes, keep: int) -> Future[None]:
+        def job(link: Link) -> None:
+            link.run("INSERT OR REPLACE INTO checkpoint (run, seq, body) VALUES (?, ?, ?)", self.number, seq, body)
+            link.run(_OLD_CHECKPOINTS, self.number, self.number, keep)
+
+        return self.writer.do(job)
+
+    def finish(self, body: bytes) -> Future[None]:
+        return self._run("UPDATE run SET result = ? WHERE number = ?", body, self.number)
+
+    def move(self, place: str) -> Future[None]:
+        return self._run("UPDATE run SET place = ? WHERE number = ?", place, self.number)
+
+    def cut(self, seq: int) -> Future[None]:
+        return self._run("DELETE FROM checkpoint WHERE run = ? AND seq > ?", self.number, seq)
+
+    def _run(self, sql: str, *values: object) -> Future[None]:
+        def job(link: Link) -> None:
+            link.run(sql, *values)
+
+        return self.writer.do(job)
+
+    def note(self, name: str) -> bytes | None:
+        with contextlib.suppress(StoreError):
+            if self._notes is None:
+                self._notes = sqlite_link.open_to_read(self._store.path)
+            if self._notes is not None:
+                sql = "SELECT body FROM note WHERE run = :run AND name = :name"
+                for (body,) in self._notes.all(sql, run=self.number, name=name):
+                    found: bytes = body
+                    return found
+        return None
+
+    async def release(self) -> None:
+        if self._released:
+            return
+        self._released = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._notes is not None:
+            self._notes.close()
+        try:
+            await settled(self._store.let_go())
+        finally:
+            self._store.unlock(self.run_id, self._lock)
+
+
+class SqliteStore(RowStore[SqliteHold]):
+    """Fills `ports.RunStore`."""
+
+    def __init__(self, url: str, codec: Codec = plain) -> None:
+        super().__init__(codec)
+        self.path = locate(url)
+        self.url = f"sqlite:///{self.path}"
+        self._locks = Path(f"{self.path}-locks")
+        self._guard = threading.Lock()
+        self._writer: Writer | None = None
+        self._users = 0
+
+    def _rows(self) -> AbstractContextManager[Link | Empty]:
+        return sqlite_link.reading(self.path)
+
+    # ---- the writer, which all that are at work share
+
+    def _use(self) -> Writer:
+        with self._guard:
+            self._writer = self._writer or Writer(self.path)
+            self._users += 1
+            return self._writer
+
+    def let_go(self) -> Future[None]:
+        """The opposite of `_use`: what was written is on the disk when this is done."""
+        with self._guard:
+            writer = self._writer
+            assert writer is not None
+            self._users -= 1
+            if self._users:
+                return writer.tidy()
+            self._writer = None
+            return writer.end()
+
+    # ---- holding
+
+    def _lock(self, run_id: str) -> locking.Hold:
+        """Raises RunLocked, StoreError."""
+        with disk.explained(f"lock run {run_id}"):
+            disk.make_directory(self.path.parent)
+            for _ in range(_TRIES):
+                with contextlib.suppress(FileNotFoundError):  # who had it before has just taken it away
+                    self._locks.mkdir(mode=0o700, exist_ok=True)
+                    return locking.take(self._locks / run_id, run_id)
+        raise StoreError(f"cannot lock run {run_id}: {self._locks} is made and removed without end")
+
+    def unlock(self, run_id: str, lock: locking.Hold) -> None:
+        with contextlib.suppress(OSError):
+            (self._locks / run_id).unlink()
+        lock.release()
+        with contextlib.suppress(OSError):  # others have theirs in it
+            self._locks.rmdir()
+
+    def _held(self, run_id: str) -> bool:
+        return locking.held(self._locks / run_id)
+
+    async def _insert(self, row: Row, workflow: bytes) -> SqliteHold:
+        def job(link: Link) -> int:
+            sql = "INSERT INTO run (id, created, header, workflow, place) VALUES (?, ?, ?, ?, ?)"
+            try:
+                cursor = link.connection.execute(sql, (row.id, row.created, row.header, workflow, row.place))
+            except sqlite3.IntegrityError:
+                raise self._exists(row.id) from None
+            return cursor.lastrowid or 0
+
+        hold = SqliteHold(self, row.id, self._lock(row.id), self._use())
+        try:
+            hold.number = await settled(hold.writer.do(job))
+            await settled(hold.writer.tidy())  # so that a copy of the file has the run at least
+            return hold
+        except BaseException:
+            await hold.release()
+            raise
+
+    async def _take(self, run_id: str) -> tuple[Row, SqliteHold]:
+        hold = SqliteHold(self, run_id, self._lock(run_id), self._use())
+        try:
+            row = await asyncio.to_thread(self._known, run_id)
+            hold.number = row.number
+            return row, hold
+        except BaseException:
+            await hold.release()
+            raise
+
+    async def _leave(self, row: Row, name: str, body: bytes | None) -> None:
+        def job(link: Link) -> None:
+            link.run("DELETE FROM note WHERE run = ? AND name = ?", row.number, name)
+            if body is not None:
+                link.run("INSERT INTO note (run, name, body) VALUES (?, ?, ?)", row.number, name, body)
+
+        writer = self._use()
+        try:
+            await settled(writer.do(job))
+        finally:
+            await settled(self.let_go())
+
+    async def _delete(self, row: Row, hold: SqliteHold) -> None:
+        def job(link: Link) -> None:
+            for table in ("event", "checkpoint", "note"):
+                link.run(f"DELETE FROM {table} WHERE run = ?", row.number)  # noqa: S608
+            link.run("DELETE FROM run WHERE number = ?", row.number)
+
+        await settled(hold.writer.do(job))
+        await settled(hold.writer.shrink())

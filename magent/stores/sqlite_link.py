@@ -1,0 +1,219 @@
+"""Connections to the one file of an SQLite store: opened, prepared, and their errors told to people."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from magent.errors import RunDamaged, StoreError
+from magent.stores import disk
+
+PATIENCE = 60.0  # seconds that other processes may take to write
+_APPLICATION = 0x6D61676E  # "magn": how the file says whose it is
+_VERSION = 1
+_TABLES = (
+    "CREATE TABLE run (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, created REAL NOT NULL,"
+    " header BLOB NOT NULL, workflow BLOB NOT NULL, result BLOB, place TEXT NOT NULL)",
+    "CREATE TABLE event (run INTEGER NOT NULL, seq INTEGER NOT NULL, line BLOB NOT NULL, PRIMARY KEY (run, seq))"
+    " WITHOUT ROWID",
+    "CREATE TABLE checkpoint (run INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL, UNIQUE (run, seq))",
+    "CREATE TABLE note (run INTEGER NOT NULL, name TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (run, name))",
+    "CREATE INDEX run_created ON run (created, id)",
+)
+_HINTS = {
+    sqlite3.SQLITE_FULL: "free some space, then go on with: magent resume",
+    sqlite3.SQLITE_READONLY: "you may not write there: mend the permissions, or choose another place with --store",
+    sqlite3.SQLITE_CANTOPEN: "mend the permissions, or choose another place with --store sqlite:///some/file.db",
+    sqlite3.SQLITE_PERM: "mend the permissions, or choose another place with --store sqlite:///some/file.db",
+    sqlite3.SQLITE_IOERR: "the disk reports a fault, or is full: look at the system's log and save a copy",
+    sqlite3.SQLITE_BUSY: "another process is writing to it without end: find it, then go on with: magent resume",
+}
+
+
+class Link:
+    """A connection, used by one thread at a time."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self.connection = connection
+
+    def all(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        with explained(self._path, "read"):
+            return self.connection.execute(sql, values).fetchall()
+
+    def run(self, sql: str, *values: Any) -> int:
+        """How many rows it changed."""
+        return self.connection.execute(sql, values).rowcount
+
+    def run_many(self, sql: str, values: Sequence[tuple[Any, ...]]) -> None:
+        self.connection.executemany(sql, values)
+
+    @contextlib.contextmanager
+    def transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
+        self.connection.execute(f"BEGIN {kind}")
+        try:
+            yield
+            self.connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self.connection.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+class Empty:
+    """A file that is not there yet."""
+
+    def all(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ARG002
+        return []
+
+
+@contextlib.contextmanager
+def explained(path: Path, doing: str) -> Iterator[None]:
+    """Turns an error of SQLite in the block into a StoreError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise refusal(error, path, doing) from error
+
+
+def refusal(error: sqlite3.Error, path: Path, doing: str) -> StoreError:
+    """What SQLite refused while `doing` as a sentence, with what to do about it."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_NOTADB:
+        return StoreError(f"{path} is no SQLite database", "choose another file with --store sqlite:///some/file.db")
+    if code == sqlite3.SQLITE_CORRUPT:
+        hint = "if it is a copy that was made while runs were at work, copy it again; else put it back from a copy"
+        return RunDamaged(f"{path} is damaged: {error}", hint)
+    return StoreError(f"cannot {doing} {path}: {error}", _HINTS.get(code))
+
+
+def _connect(path: Path, mode: str, patience: float = PATIENCE) -> sqlite3.Connection:
+    uri = f"file:{quote(str(path))}?{mode}"
+    return sqlite3.connect(uri, patience, uri=True, isolation_level=None, check_same_thread=False, cached_statements=64)
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[Link | Empty]:
+    """The file as it is at one moment; changes nothing, and makes nothing. Raises StoreError."""
+    link = open_to_read(path)
+    if link is None:
+        yield Empty()
+        return
+    try:
+        with explained(path, "read"):
+            link.connection.execute("BEGIN")
+        yield link
+    finally:
+        link.close()
+
+
+def open_to_read(path: Path) -> Link | None:
+    """None where there is nothing to read yet. Raises StoreError."""
+    with explained(path, "open"):
+        if not path.exists():
+            return None
+        connection = _connect(path, "mode=rw")
+        try:
+            if _is_known(connection, path):
+                return Link(path, connection)
+        except sqlite3.OperationalError as error:
+            connection.close()
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+                raise
+            if (still := _still(path)) is None:
+                raise
+            return still
+        except BaseException:
+            connection.close()
+            raise
+        connection.close()
+        return None
+
+
+def _still(path: Path) -> Link | None:
+    """A connection to a file where we may change nothing, such as a copy on a medium that is read-only, and to which
+    nobody is writing."""
+    if Path(f"{path}-wal").exists():
+        return None
+    connection = _connect(path, "immutable=1")
+    if _is_known(connection, path):
+        return Link(path, connection)
+    connection.close()
+    return None
+
+
+def _is_known(connection: sqlite3.Connection, path: Path) -> bool:
+    """False where the file holds nothing yet. Raises StoreError where it is not ours, sqlite3.Error."""
+    with Link(path, connection).transaction("DEFERRED"):  # another process may be making it
+        return _is_ours(connection, path)
+
+
+def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application == 0 and not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        return False
+    if application != _APPLICATION:
+        hint = "choose another file with --store sqlite:///some/file.db"
+        raise StoreError(f"{path} is a database of something else", hint)
+    if version > _VERSION:
+        raise StoreError(f"{path} was written by a newer magent", "update this one: pip install -U magent-cli")
+    return True
+
+
+def open_to_write(path: Path) -> Link:
+    """Makes the file where it is not there. Raises StoreError."""
+    with disk.explained(f"make {path}"):
+        disk.make_directory(path.parent)
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            disk.sync_directory(path.parent)
+    with explained(path, "open"):
+        connection = _connect(path, "mode=rw")
+        try:
+            _prepare(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return Link(path, connection)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    if not _patiently(lambda: _is_known(connection, path)):
+        _patiently(lambda: connection.execute("PRAGMA auto_vacuum = INCREMENTAL"))
+    mode = _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL").fetchone()[0])
+    if mode != "wal":
+        hint = "it is a network's, perhaps: choose a place on this machine with --store"
+        raise StoreError(f"the file system of {path} cannot share memory", hint)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")
+    link = Link(path, connection)
+    with link.transaction():
+        if not _is_ours(connection, path):
+            for statement in _TABLES:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _patiently(job: Any) -> Any:
+    """What SQLite refuses at once while another process opens the same file anew, instead of waiting."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return job()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)

@@ -37,16 +37,21 @@ def make_home(home: Path) -> None:
 
 
 def workspace(run_id: str, known: str | None) -> Path:
-    """The directory for the files of a run that has no other: `known` where that is one, else a new one in the
-    `.magent` that is found from here. Raises StoreError."""
+    """The directory for the files of a run that has no other: `known` where that is one, else one in the `.magent` that
+    is found from here, where `make_workspace` puts it. Raises StoreError."""
     if known and _is_workspace(Path(known), run_id):
         return Path(known)
+    with disk.explained("find the current directory"):
+        return find_home(Path.cwd()) / WORKSPACES / run_id
+
+
+def make_workspace(run_id: str, known: str | None) -> Path:
+    """`workspace`, which is there then."""
+    path = workspace(run_id, known)
     with disk.explained(f"make a directory for the files of run {run_id}"):
-        home = find_home(Path.cwd())
-        make_home(home)
-        path = home / WORKSPACES / run_id
+        make_home(path.parent.parent)
         disk.make_directory(path)
-        return path
+    return path
 
 
 def erase(run_id: str, known: str | None) -> None:

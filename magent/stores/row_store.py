@@ -164,7 +164,7 @@ class RowStore(ABC, Generic[Held]):
         data, frozen = codec.encode("header", header), codec.encode("workflow", workflow)
         if await asyncio.to_thread(self._look, run_id) is not None:
             raise self._exists(run_id)
-        place = places.workspace(run_id, None)
+        place = places.make_workspace(run_id, None)
         made = header.get("created")
         created = float(made) if isinstance(made, (int, float)) else 0.0
         try:
@@ -183,7 +183,7 @@ class RowStore(ABC, Generic[Held]):
             record, seq, overtaken = await asyncio.to_thread(self._opened, run_id)
             if overtaken:
                 await settled(hold.cut(seq))
-            place = places.workspace(run_id, row.place)
+            place = places.make_workspace(run_id, row.place)
             if str(place) != row.place:
                 await settled(hold.move(str(place)))
             return RowJournal(run_id, self._codec(run_id), hold, seq, place), record
@@ -207,6 +207,10 @@ class RowStore(ABC, Generic[Held]):
 
     async def result(self, run_id: str) -> Mapping[str, Any] | None:
         return await asyncio.to_thread(self._result, run_id)
+
+    async def workspace(self, run_id: str) -> Path:
+        row = await asyncio.to_thread(self._known, run_id)
+        return places.workspace(run_id, row.place)
 
     async def request_cancel(self, run_id: str, request: Mapping[str, Any] | None) -> None:
         row = await asyncio.to_thread(self._known, run_id)

@@ -150,7 +150,7 @@ def _prepared(
         if options.stop_after not in nodes:
             raise UsageError(f"no node is named '{options.stop_after}'", did_you_mean(options.stop_after, nodes))
     _check_answers(workflow, options.answers)
-    outfit = Outfit(workflow, options.agents, seen, cwd or os.getcwd(), options.on_download)
+    outfit = Outfit(workflow, options.agents, seen, cwd or os.getcwd(), options.on_download, options.tools)
     outfit.check(usd)
     return outfit
 

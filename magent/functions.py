@@ -37,6 +37,14 @@ def load_function(target: str, home: str) -> Callable[..., Any]:
 
     Raises FunctionNotFound; what the module's own code raised at import is its cause. A second call is a look-up.
     """
+    found = load_object(target, home)
+    if not callable(found):
+        raise FunctionNotFound(f"'{target}' is of type {type(found).__name__}, not a function", "name a function")
+    return found  # type: ignore[no-any-return]
+
+
+def load_object(target: str, home: str) -> Any:
+    """As `load_function`, whatever it is that the target means."""
     module_name, _, name = target.partition(":")
     if not all(part.isidentifier() for part in [*module_name.split("."), *name.split(".")]):
         raise FunctionNotFound(
@@ -47,9 +55,7 @@ def load_function(target: str, home: str) -> Callable[..., Any]:
         if not hasattr(found, part):
             raise FunctionNotFound(f"'{module_name}' has no '{name}'", _nearest(part, found))
         found = getattr(found, part)
-    if not callable(found):
-        raise FunctionNotFound(f"'{target}' is of type {type(found).__name__}, not a function", "name a function")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _nearest(name: str, owner: object) -> str | None:

@@ -22,7 +22,7 @@ from magent.masks import MaskedSink
 from magent.model import HumanInput
 from magent.outcome import Result, result_of
 from magent.outfit import Outfit
-from magent.ports import Agent, Human, Journal, Question, RunStore, Sink
+from magent.ports import Agent, Human, Journal, Question, RunStore, Sink, Tool
 from magent.records import CANCELLED, cancellation
 
 LOOK_EVERY = 1.0  # seconds between two looks for a request to end the run
@@ -33,6 +33,7 @@ class Options:
     """How a life of a run is led.
 
     `limits`: steps, tokens, usd, timeout (seconds); `agents`: name → a model, another agent's name, or an agent;
+    `tools`: name → a tool that stands in for the one the workflow declares, or a mapping of several;
     `human`: who answers instead of answers file, terminal and default, a Human or a function of the question.
     """
 
@@ -41,6 +42,7 @@ class Options:
     interactive: bool = False
     use_defaults: bool = False
     agents: Mapping[str, str | Agent] = field(default_factory=dict)
+    tools: Mapping[str, Tool | Mapping[str, Tool]] = field(default_factory=dict)
     run_id: str | None = None
     max_concurrency: int | None = None
     durability: str | None = None

@@ -148,7 +148,7 @@ class Task(Node):
     output: Mapping[str, Any] | None = None
     retry: Retry = Retry()
     external: bool = False
-    calls_out: bool = False  # a prompt or a chain, where there are tools with effects outside
+    calls_out: bool = False  # a prompt, a tool or a chain, where tools may have effects outside
     consents: bool = False  # `retry` is written on the task itself: also work with effects outside is done again
 
 
@@ -261,7 +261,7 @@ class AgentSpec:
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ToolSpec:
     name: str
-    kind: Literal["builtin", "mcp", "call", "run"]
+    kind: Literal["builtin", "mcp", "call", "run", "uses"]
     settings: Mapping[str, Any]
     home: str
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from magent import agents
@@ -29,9 +30,10 @@ from magent.reach import reach
 from magent.source import did_you_mean
 from magent.tools import RAW, Toolbox, ToolEnvironment, Toolset
 from magent.tools import make as make_toolset
+from magent.tools.custom import handed
 
 KEPT_RAW = ("command", "replies", "system")  # of agents: rendered later, with what the task sees
-TOOL_TEXTS = ("description", "parameters", "type", "function", "call", "builtin")  # of tools: no templates
+TOOL_TEXTS = ("description", "parameters", "type", "function", "call", "builtin", "uses")  # of tools: no templates
 
 
 class Outfit:
@@ -47,9 +49,11 @@ class Outfit:
         seen: Mapping[str, Any],
         cwd: str,
         on_progress: Callable[[str, int, int], None] | None = None,
+        tools: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.workflow = workflow
         self.overrides = overrides
+        self.given_tools = tools
         self.seen = dict(seen)
         self.cwd = cwd
         self.clock = SystemClock()
@@ -76,6 +80,11 @@ class Outfit:
             if name not in known:
                 hint = did_you_mean(name, known) or f"there are: {', '.join(known) or 'none'}"
                 raise UsageError(f"--agent {name}=…: no agent is named '{name}'", hint)
+        declared = {name for graph in self.workflow.graphs.values() for name in graph.tools}
+        for name in self.given_tools:
+            if name not in declared:
+                hint = did_you_mean(name, declared) or f"there are: {', '.join(sorted(declared)) or 'none'}"
+                raise UsageError(f"no tool is named '{name}' in the workflow", hint)
         for graph in self.workflow.graphs.values():
             for node in graph.nodes.values():
                 if isinstance(node, Task) and not isinstance(node.work, (Call, RunTask, SetOnly, Wait)):
@@ -147,7 +156,8 @@ class Outfit:
 
     def services(self, run: Run) -> Services:
         self._run = run
-        self._toolboxes.clear()  # those that were made for `check` did not know the run
+        for toolbox in self._toolboxes.values():
+            toolbox.renew()  # what was made for `check` did not know the run
         for place, marks in run.marks.items():
             key, _, name = place.rpartition("|")
             agent = self._agent(run.workflow.graphs[key], name)
@@ -250,6 +260,8 @@ class Outfit:
         return self._toolboxes[key]
 
     def _made_tool(self, spec: ToolSpec) -> Toolset:
+        if spec.name in self.given_tools:
+            return handed(self.given_tools[spec.name], spec.name)
         raw = (*TOOL_TEXTS, *(RAW if spec.kind == "run" else ()))
         settings = self._rendered(spec.settings, raw, "tool")
         run = self._run.facts if self._run is not None else {}

@@ -151,7 +151,13 @@ class ToolContext:
 
 class Tool(Protocol):
     """What a task or an agent can use. `parameters` is the JSON Schema of an object; `external`: a call must not be
-    made twice for the same purpose; `confirm`: a person is asked before each call that an agent makes."""
+    made twice for the same purpose; `confirm`: a person is asked before each call that an agent makes.
+
+    One of your own is handed over (`workflow.run(tools={"dice": …})`) or named in the workflow, `{uses: dice}` by an
+    entry point of the group `magent.tools`, `{uses: "mypkg.tools:Dice"}` by its path: a class, made with the `settings`
+    that stand there as its arguments, or a function that gives a tool, or a mapping of several. It may leave out
+    `name` (the workflow gives it one), `description`, `external` and `confirm`, and have a `close` that ends it.
+    """
 
     @property
     def name(self) -> str: ...

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import Any, Literal
 
 from magent.errors import InvalidWorkflow, UsageError
 from magent.events import WorkFailed
@@ -20,17 +21,20 @@ from magent.spec.build import tool_specs
 from magent.spec.builtins import BUILTINS
 from magent.spec.checks import check
 from magent.spec.loader import Bundle, load
+from magent.tools.custom import installed
 from magent.wrappers import Checked, NotCalled
+
+Source = Literal["file", "magent", "package"]
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An entry of `tools`, or one that stands for a built-in tool: what kind it is, whether the file declares it, and
-    its tools; `why` says why there are none."""
+    """An entry of `tools`, or one that stands for a built-in tool or that of a package: what kind it is, where it is
+    from, and its tools; `why` says why there are none."""
 
     name: str
     kind: str
-    declared: bool
+    source: Source
     tools: Sequence[Tool]
     why: str = ""
 
@@ -41,8 +45,9 @@ class Toolkit:
     def __init__(self, file: str | None, cwd: str) -> None:
         bundle = None if file is None else _sound(load(file))
         declared = {} if bundle is None else tool_specs(bundle)
-        builtin = {name: ToolSpec(name, "builtin", {"builtin": name}, cwd) for name in BUILTINS if name not in declared}
-        self._specs = {**declared, **builtin}
+        builtin = {name: ToolSpec(name, "builtin", {"builtin": name}, cwd) for name in BUILTINS}
+        others = {name: ToolSpec(name, "uses", {"uses": name}, cwd) for name in installed() if _NAME.fullmatch(name)}
+        self._specs = declared | {name: each for name, each in (others | builtin).items() if name not in declared}
         self._declared = frozenset(declared)
         workflow = _workflow(bundle, self._specs, cwd)
         self._graph = workflow.graph
@@ -67,22 +72,23 @@ class Toolkit:
         return list(await asyncio.gather(*map(self._entry, self._specs)))
 
     async def _entry(self, name: str) -> Kept:
-        kind, declared = self._specs[name].kind, name in self._declared
-        if kind == "builtin" and not declared:
+        kind, source = self.kind(name)
+        if source == "magent":
             told = [Shown(f"{name}.{inner}" if inner else name, *BUILTINS[name][inner]) for inner in BUILTINS[name]]
-            return Kept(name, kind, declared, told)
+            return Kept(name, kind, source, told)
         try:
             tools = list((await self._outfit.tools(self._graph, [name])).values())
             for tool in tools:
                 tool.parameters  # noqa: B018 - a function is imported for it
         except WorkFailed as error:
-            return Kept(name, kind, declared, (), error.failure.message)
-        return Kept(name, kind, declared, tools)
+            return Kept(name, kind, source, (), error.failure.message)
+        return Kept(name, kind, source, tools)
 
-    def kind(self, name: str) -> tuple[str, bool]:
-        """What kind of tool it is, and whether the file declares it."""
+    def kind(self, name: str) -> tuple[str, Source]:
+        """What kind of tool it is, and where it is from."""
         entry = name.partition(".")[0]
-        return self._specs[entry].kind, entry in self._declared
+        kind = self._specs[entry].kind
+        return kind, "file" if entry in self._declared else "magent" if kind == "builtin" else "package"
 
     async def tool(self, name: str) -> Tool:
         """Raises UsageError for a name that is none, WorkFailed where it cannot be had."""
@@ -106,6 +112,7 @@ class Toolkit:
         await self._outfit.close()
 
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # as files name tools
 NEED_SETTINGS = {
     "http_request": "tools: {%s: {builtin: http_request, allow_hosts: [api.example.org]}}",
     "shell": "tools: {%s: {builtin: shell, allow: [git, rg]}}",

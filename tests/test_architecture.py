@@ -91,7 +91,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "tools": (
         "base", "calculator", "files_open", "files_find", "files", "http_hosts", "http_connect",
         "http_request", "web_search", "json_bounds", "json_query", "program", "shell", "docstrings", "signatures",
-        "function", "mcp_words", "mcp_child", "mcp_values", "mcp_http", "mcp_link", "mcp", "__init__",
+        "function", "custom", "mcp_words", "mcp_child", "mcp_values", "mcp_http", "mcp_link", "mcp", "__init__",
     ),
 }  # fmt: skip
 

@@ -173,6 +173,7 @@ def _values(
         if item.completes == "role":
             yield from _named(_PREDEFINED, "roles")
     elif item.completes == "tool":
+        yield from _named(file, "tools")
         builtins = importlib.import_module("magent.spec.builtins").BUILTINS
         for name, tools in builtins.items():
             yield from (Choice(f"{name}.{inner}" if inner else name, told.description) for inner, told in tools.items())

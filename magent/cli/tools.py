@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from magent import cells
 from magent.cli import flags, inputs
+from magent.cli.beside import guarded
 from magent.cli.console import Console, dump
 from magent.cli.tables import GAP, Cell, Column, Part, Sheet, wrap
 from magent.errors import MagentError, UsageError
@@ -17,7 +18,7 @@ from magent.events import WorkFailed
 from magent.offers import definition
 from magent.ports import Tool
 from magent.source import did_you_mean
-from magent.toolkit import Kept, Toolkit
+from magent.toolkit import Kept, Source, Toolkit
 
 OUTPUTS = ("text", "json")
 _NARROW = 70  # columns: in a narrower window what a tool does stands below its name
@@ -35,7 +36,7 @@ T = TypeVar("T")
 def list_tools(console: Console, *, file: str | None, output: str | None) -> int:
     """List the tools of a file, then those that come with magent."""
     form = flags.one_of("--output", output, OUTPUTS) or "text"
-    entries = _with(file, lambda kit: kit.kept())
+    entries = _with(console, file, lambda kit: kit.kept())
     if form == "json":
         console.result(dump([row for entry in entries for row in _rows(entry)]))
         return 0
@@ -59,7 +60,7 @@ def show_tool(console: Console, *, name: str | None, file: str | None, openai: b
         tool = await kit.tool(name)
         return tool, _as_json(tool, *kit.kind(name))
 
-    tool, facts = _with(file, shown)
+    tool, facts = _with(console, file, shown)
     if openai:
         console.result(dump(definition(tool)))
     elif form == "json":
@@ -86,13 +87,14 @@ def call_tool(
             raise UsageError(error.message, _usage(tool) if "do not fit" in error.message else error.hint) from error
         return kit.mask(result) if kit.mask else result
 
-    result = _with(file, called)
+    result = _with(console, file, called)
     console.result(result if isinstance(result, str) and form == "text" else dump(result))
     return 0
 
 
-def _with(file: str | None, work: Callable[[Toolkit], Awaitable[T]]) -> T:
-    """What `work` gives, all ended behind it. A tool that fails is an error with exit code 1."""
+def _with(console: Console, file: str | None, work: Callable[[Toolkit], Awaitable[T]]) -> T:
+    """What `work` gives, all ended behind it; what tools print themselves is no result. A tool that fails is an error
+    with exit code 1."""
     kit = Toolkit(file, os.getcwd())
 
     async def done() -> T:
@@ -102,7 +104,8 @@ def _with(file: str | None, work: Callable[[Toolkit], Awaitable[T]]) -> T:
             await kit.close()
 
     try:
-        return asyncio.run(done())
+        with guarded(console.stream), console.results_apart(2):
+            return asyncio.run(done())
     except WorkFailed as error:
         told = kit.mask(error.failure.message) if kit.mask else error.failure.message
         raise MagentError(told, error.failure.hint) from error
@@ -137,17 +140,17 @@ def _usage(tool: Tool) -> str:
 
 def _rows(entry: Kept) -> Iterator[dict[str, Any]]:
     for tool in entry.tools:
-        yield _as_json(tool, entry.kind, entry.declared)
+        yield _as_json(tool, entry.kind, entry.source)
     if entry.why:
-        facts = {"name": entry.name, "kind": entry.kind, "builtin": not entry.declared, "description": None}
+        facts = {"name": entry.name, "kind": entry.kind, "from": entry.source, "description": None}
         yield {**facts, "external": False, "confirm": False, "parameters": None, "error": entry.why}
 
 
-def _as_json(tool: Tool, kind: str, declared: bool) -> dict[str, Any]:
+def _as_json(tool: Tool, kind: str, source: Source) -> dict[str, Any]:
     return {
         "name": tool.name,
         "kind": kind,
-        "builtin": not declared,
+        "from": source,
         "description": tool.description,
         "external": tool.external,
         "confirm": tool.confirm,
@@ -159,9 +162,9 @@ def _as_json(tool: Tool, kind: str, declared: bool) -> dict[str, Any]:
 def _cells(entry: Kept) -> Iterator[tuple[Cell, ...]]:
     for tool in entry.tools:
         notes = _notes(tool.external, tool.confirm)
-        yield tool.name, entry.kind, _origin(entry.declared), notes, _gist(tool.description)
+        yield tool.name, entry.kind, _ORIGINS[entry.source], notes, _gist(tool.description)
     if entry.why:
-        yield entry.name, entry.kind, _origin(entry.declared), "", Part(_line(entry.why), "red")
+        yield entry.name, entry.kind, _ORIGINS[entry.source], "", Part(_line(entry.why), "red")
 
 
 def _gist(description: str) -> str:
@@ -173,8 +176,7 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _origin(declared: bool) -> str:
-    return "file" if declared else ""
+_ORIGINS: Mapping[Source, str] = {"file": "file", "magent": "", "package": "package"}
 
 
 def _notes(external: bool, confirm: bool) -> str:
@@ -191,7 +193,12 @@ def _stacked(sheet: Sheet, rows: Sequence[Sequence[Cell]]) -> None:
 
 def _tell(sheet: Sheet, facts: Mapping[str, Any]) -> None:
     notes = _notes(facts["external"], facts["confirm"])
-    shown = "comes with magent" if facts["builtin"] else f"{facts['kind']}, of the file"
+    known = {
+        "magent": "comes with magent",
+        "package": "of an installed package",
+        "file": f"{facts['kind']}, of the file",
+    }
+    shown = known[facts["from"]]
     sheet.line(Part(facts["name"], "bold"), GAP, Part(shown, "dim"), *((GAP, Part(notes, "yellow")) if notes else ()))
     if facts["description"]:
         sheet.text(facts["description"], indent=0)

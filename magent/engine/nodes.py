@@ -12,6 +12,7 @@ from typing import Any
 from magent import commands
 from magent.engine import chains
 from magent.engine.ask import ask
+from magent.engine.using import Book, Recorded
 from magent.engine.values import NotJson, plain
 from magent.engine.work import Attempt
 from magent.events import Failure, WorkFailed
@@ -102,6 +103,8 @@ async def use_tool(attempt: Attempt, work: Tool) -> Any:
         raise WorkFailed(Failure("tool", f"`tool` must give a name, not {json.dumps(name)[:80]}"))
     tool = await attempt.services.tool(attempt.graph, name)
     arguments = work.arguments.evaluate(attempt.seen) if work.arguments else {}
+    if tool.external and not attempt.node.external:  # as it says itself: the file did not tell
+        tool = Recorded(tool, Book(attempt, {}))
     return _fits_later(attempt, await Checked(tool).call(arguments, attempt.tool_context()))
 
 

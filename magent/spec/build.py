@@ -15,7 +15,7 @@ from magent.spec.loader import Bundle, Document, is_file
 
 DEFAULT_RETRY_ATTEMPTS = 3  # where `retry` is written without `max_attempts`
 _AGENT_KINDS = ("model", "command", "call", "replies")
-_TOOL_KINDS = ("builtin", "mcp", "call", "run")
+_TOOL_KINDS = ("builtin", "mcp", "call", "run", "uses")
 _FACETS = ("default", "reduce", "description")
 
 
@@ -182,13 +182,13 @@ class _House:
             output=data.get("output"),
             retry=retry,
             external=external,
-            calls_out=isinstance(work, (model.Prompt, model.Chain)) and self.reaches_out,
+            calls_out=isinstance(work, (model.Prompt, model.Chain, model.Tool)) and self.reaches_out,
             consents="retry" in data,
         )
 
     @cached_property
     def reaches_out(self) -> bool:
-        return any(spec.settings.get("effects") == "external" for spec in self.tools.values())
+        return any(spec.kind == "uses" or spec.settings.get("effects") == "external" for spec in self.tools.values())
 
     def _calls_out(self, data: Mapping[str, Any]) -> bool:
         """Whether the tool that a task calls is declared to have effects outside."""

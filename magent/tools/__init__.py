@@ -6,6 +6,7 @@ ones, which are imported on use.
                    http_connect)                        json_query  JMESPath (json_bounds)
     shell          programs that are allowed            program     `run`: a command
     function       `call`: a Python function (signatures, docstrings)
+    custom         `uses`: of another package
     mcp            `mcp`: a server (mcp_words, mcp_child, mcp_values, and with the SDK mcp_http, mcp_link)
 
 `Toolbox` holds those of a graph, each as the workflow declares it.
@@ -41,6 +42,7 @@ _KINDS = {
     "call": "magent.tools.function:function",
     "run": "magent.tools.program:program",
     "mcp": "magent.tools.mcp:server",
+    "uses": "magent.tools.custom:custom",
 }
 RAW = ("run", "env", "cwd", "stdin")  # of a `run` tool: rendered at each call, with its arguments
 
@@ -130,6 +132,10 @@ class Toolbox:
                 raise unknown(entry, self._specs)
             self._sets[entry] = self._make(self._specs[entry])
         return self._sets[entry]
+
+    def renew(self) -> None:
+        """What was made before the run had begun is made anew, but for what lasts. None of it has been opened."""
+        self._sets = {name: made for name, made in self._sets.items() if isinstance(made, Fixed) and made.lasts}
 
     async def close(self) -> None:
         """Idempotent; all at once, as a server takes a moment to end."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from magent.events import Failure, WorkFailed
 from magent.ports import Executor, Tool
@@ -39,9 +39,10 @@ class Toolset(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """A set whose tools are known without asking anybody."""
+    """A set whose tools are known without asking anybody. `lasts`: it knows nothing of a run."""
 
     tools: Mapping[str, Tool]
+    lasts: ClassVar[bool] = False
 
     async def open(self) -> Mapping[str, Tool]:
         return self.tools

@@ -17,7 +17,7 @@ from magent.process import ProcessExecutor
 from magent.tools import Toolbox, ToolEnvironment, make
 from magent.wrappers import Checked
 
-Kind = Literal["builtin", "mcp", "call", "run"]
+Kind = Literal["builtin", "mcp", "call", "run", "uses"]
 
 
 def context(

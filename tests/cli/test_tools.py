@@ -89,8 +89,7 @@ def test_a_files_tools_stand_first_with_those_of_its_libraries(shed: Path, capsy
     )
     assert by_name["tickets"]["description"] == "Opens a ticket."
     assert by_name["sums"]["description"] == "Works out sums."
-    assert by_name["grep"]["builtin"] is False
-    assert by_name["calculator"]["builtin"] is True
+    assert [by_name[name]["from"] for name in ("grep", "calculator")] == ["file", "magent"]
     assert by_name["lost"]["error"] == "'own' has no 'nowhere'"
     assert len([row for row in rows if row["name"].startswith("files.")]) == 6
 
@@ -106,7 +105,7 @@ def test_one_tool_is_shown_with_what_it_takes(shed: Path, capsys: Any) -> None:
         "level   a whole number, default 2; How urgent it is, from 1.",
     ]
     shown = json.loads(magent(capsys, "tools", "show", "files.read", "--output", "json").out)
-    assert (shown["name"], shown["kind"], shown["builtin"]) == ("files.read", "builtin", True)
+    assert (shown["name"], shown["kind"], shown["from"]) == ("files.read", "builtin", "magent")
 
 
 @pytest.mark.parametrize("name", ["calculator", "files.write", "http_request", "web_search", "json_query", "shell"])

@@ -329,6 +329,18 @@ def test_the_answers_file_may_say_what_became_of_a_prompt_that_may_call_such_a_t
     assert [problem.code for problem in check_document({"t": "again"}, checked(ONE))] == ["unknown-node"]
 
 
+async def test_a_task_whose_tool_says_itself_that_it_has_effects_outside_is_not_done_again_unasked() -> None:
+    for text in ("t: {tool: pay}", "t: {tool: \"{{ 'pay' }}\"}"):
+        text = f"tools: {{pay: {{call: 'm:f'}}}}\nnodes: {{{text}}}"
+        room = crew(text, [paying()])
+        await done(room)
+        called = types(room.journal.events).index("tool.called") + 1
+        people, tool = People({"t": {"choice": "again"}}), paying()
+        again = crew(text, [tool], people=people)
+        run = await again.resume(room.journal.events[:called])
+        assert (run.status, len(people.asked), len(tool.seen)) == ("completed", 1, 1)
+
+
 async def test_calls_of_one_id_are_told_apart() -> None:
     one = Reply("", calls=tuple(ToolCall("same", "add", {"a": n, "b": n}) for n in (1, 2, 3)))
     agent = Scripted(one, "done")

@@ -175,7 +175,7 @@ def check_tools(context: Context) -> Iterator[Problem]:
         elif "mcp" in tool and called and not inner:
             message = f"'{server}' is a server: name one of its tools"
             yield place.problem("unknown-tool", message, hint=f"write `{server}.<tool>`")
-        elif dot and "mcp" not in tool and tool:
+        elif dot and "mcp" not in tool and "uses" not in tool and tool:
             message = f"'{server}' is one tool, it has no '{inner}'"
             yield place.problem("unknown-tool", message, hint=f"write `{server}`")
 

@@ -98,7 +98,7 @@ GRAPH_SPOTS = (Spot(("outputs",), "value"),)
 # Settings whose text is not a template: names, schemas, words for people, and the answers of scripted agents.
 _LITERAL = frozenset(
     (
-        *("description", "call", "builtin", "parameters", "type", "function", "replies", "price"),
+        *("description", "call", "builtin", "uses", "parameters", "type", "function", "replies", "price"),
         *("extends", "role_type", "skills", "expertise", "related_skills", "delegate_to"),
     )
 )

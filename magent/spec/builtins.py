@@ -10,6 +10,14 @@ from typing import Any, NamedTuple
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PROVIDERS = ("ddgs", "searxng", "brave")
+MODEL_PROVIDERS = (  # what stands before the colon in `model`: Pydantic AI's names, the usual ones first
+    "openai", "anthropic", "google", "groq", "mistral", "cohere", "deepseek", "openrouter", "xai", "ollama", "azure",
+    "bedrock", "together", "fireworks", "cerebras", "github", "huggingface", "litellm", "vllm", "moonshotai", "vercel",
+    "openai-chat", "openai-responses", "google-gla", "google-vertex", "google-cloud", "alibaba", "azure-responses",
+    "bedrock-mantle", "crusoe", "elevenlabs", "github-copilot", "google-decisions", "heroku", "meta", "nebius",
+    "openai-chatgpt", "openai-codex", "openai-decisions", "ovhcloud", "sambanova", "sentence-transformers", "snowflake",
+    "system-one", "typesafe", "voyageai", "zai",
+)  # fmt: skip
 MOST_FOUND = 1000
 MOST_RESULTS = 50
 MOST_WORDS = 1000

@@ -176,7 +176,7 @@ def test_an_agent_that_cannot_be_asked_is_no_error_where_another_stands_in(here:
     text = text.replace("name: falls_back", "name: falls_back\n    secrets: [HOUSE_KEY]")
     written(here, text.replace("SECOND", "{replies: [fine]}"))
     assert magent(capsys, "run", "-q").out == "ask: fine\n"
-    written(here, text.replace("SECOND", '{model: "opnai:x"}'))
+    written(here, text.replace("SECOND", """{model: "{{ 'opnai:x' }}"}"""))
     outcome = magent(capsys, "run", "-q")
     assert outcome.code == 2
     assert "agent 'first': the secret HOUSE_KEY is not set" in outcome.err

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import zipfile
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from magent.expressions import Template
 from magent.roles import Router, Wanted
 from magent.spec.build import build
+from magent.spec.builtins import MODEL_PROVIDERS
 from magent.spec.catalogue import FILE, predefined_roles, team_of, team_of_bundle
 from magent.spec.checks import check
 from magent.spec.loader import load
@@ -127,3 +130,14 @@ def test_the_catalogue_ships_in_the_wheel(tmp_path: Path) -> None:
     wheel = next(iter(WheelBuilder(str(FILE.parent.parent.parent)).build(directory=str(tmp_path))))
     with zipfile.ZipFile(wheel) as archive:
         assert archive.read("magent/catalogue/roles.yaml") == FILE.read_bytes()
+
+
+def test_every_provider_of_pydantic_ai_is_known_to_the_checks() -> None:
+    """A model that could be asked must not be called unknown: the list follows the library's."""
+    from pydantic_ai.models import KnownModelName
+    from pydantic_ai.providers import infer_provider_class
+
+    names = [name.partition(":")[0] for name in get_args(KnownModelName.__value__)]
+    assert {name for name in names if not name.startswith("gateway/")} - {"test"} <= set(MODEL_PROVIDERS)
+    source = inspect.getsource(infer_provider_class)
+    assert set(re.findall(r"provider == '([\w-]+)'", source)) <= set(MODEL_PROVIDERS)

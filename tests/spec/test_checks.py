@@ -19,8 +19,8 @@ from magent.source import Problem, render, sort_key
 from magent.spec import checks
 from magent.spec.checks import (
     CHECKS,
+    agents,
     check,
-    envelopes,
     names,
     nulls,
     references,
@@ -34,7 +34,7 @@ from magent.spec.checks.texts import Reader, _plain
 from magent.spec.loader import load, load_data
 
 CASES = Path(__file__).parent / "cases"
-MODULES = (envelopes, names, nulls, references, roles, scopes, unused, values, writes)
+MODULES = (agents, names, nulls, references, roles, scopes, unused, values, writes)
 
 
 @pytest.fixture(autouse=True)

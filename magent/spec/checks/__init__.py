@@ -1,6 +1,6 @@
 """What can be known of a workflow before it runs: one list of checks, each a small unit.
 
-Modules, in order: views, positions, texts, shapes, context, scopes, references, envelopes, roles, writes, values,
+Modules, in order: views, positions, texts, shapes, context, scopes, references, agents, roles, writes, values,
 names, nulls, unused.
 """
 
@@ -10,7 +10,7 @@ import gc
 from collections.abc import Callable, Iterator
 
 from magent.source import Problem, sort_key
-from magent.spec.checks import envelopes, names, nulls, references, roles, scopes, unused, values, writes
+from magent.spec.checks import agents, names, nulls, references, roles, scopes, unused, values, writes
 from magent.spec.checks.context import Context
 from magent.spec.checks.views import mapping
 from magent.spec.loader import Bundle, Document
@@ -27,7 +27,8 @@ CHECKS: tuple[Callable[[Context], Iterator[Problem]], ...] = (
     scopes.check_default_edges,
     scopes.check_cases,
     references.check_agents,
-    envelopes.check_envelopes,
+    agents.check_models,
+    agents.check_envelopes,
     references.check_tasks_have_an_agent,
     references.check_roles,
     references.check_roles_that_extend_themselves,

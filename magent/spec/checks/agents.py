@@ -1,12 +1,14 @@
-"""Envelopes of agents that are programs: their names, and the expressions of those that a file describes."""
+"""What stands in `agents`: models of providers that exist, envelopes of programs and the expressions in them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
 from typing import Any
 
 from magent.expressions import Expression, ExpressionProblem
 from magent.source import Problem
+from magent.spec.builtins import MODEL_PROVIDERS
 from magent.spec.catalogue import predefined_envelopes
 from magent.spec.checks.context import Context
 from magent.spec.checks.references import shared
@@ -16,6 +18,36 @@ _SEEN = {"pick": ("printed",), "stream": ("event",)}  # all others see what stan
 _OTHERS = ("answer", "printed")
 _KEYS = ("pick", "text", "data", "stream", "cost", "model")
 _OF_ERROR = ("when", "message", "status", "retry_after")
+
+
+def check_models(context: Context) -> Iterator[Problem]:
+    """`model` is `local` or `provider:model`, of a provider that there is."""
+    for place, _, agent in shared(context, "agents"):
+        model = agent.get("model")
+        if not isinstance(model, str) or is_template(model):
+            continue
+        provider, _, name = model.strip().partition(":")
+        if provider == "local" or (name.strip() and _is_provider(provider)):
+            continue
+        message, hint = _no_model(context, model, provider, name)
+        yield (place / "model").problem("unknown-model", message, hint=hint)
+
+
+def _is_provider(name: str) -> bool:
+    """Dots: a dotted path to one; others come with other packages."""
+    return name in MODEL_PROVIDERS or "." in name or any(entry_points(group="magent.agents", name=name))
+
+
+def _no_model(context: Context, model: str, provider: str, name: str) -> tuple[str, str]:
+    """What is wrong with a model's name, and what to do."""
+    if name.strip():
+        known = (*MODEL_PROVIDERS, "local")
+        hint = context.hint(provider, known) or f"known: {', '.join(known)}"
+        return f"'{provider}' in '{model}' is no provider of models", hint
+    if provider in MODEL_PROVIDERS:
+        return f"'{model}' names a provider, but no model", f"write {provider}:MODEL"
+    near = None if ":" in model else context.hint(provider, ("local",))
+    return f"'{model}' names no model", near or "write provider:model, such as openai:gpt-5-mini, or local"
 
 
 def check_envelopes(context: Context) -> Iterator[Problem]:

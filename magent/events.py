@@ -14,7 +14,8 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     run.cancelled    reason, error: somebody asked for it; final
     visit.started    scope, node, path, visit, attempt; and items, branches, ask, deadline … by the node's type
     visit.retry      scope, path, attempt, error, at: an attempt failed, another follows at that time
-    visit.spent      scope, path, tokens, cost: what an attempt had used when a budget ended it; it will be made anew
+    visit.spent      scope, path, agent, model, tokens, cost: what an attempt had used that was called off, by a limit,
+                     a signal, or the end of its branch
     visit.waiting    scope, path: nobody to ask here and now (`ask`: what became of work with effects outside)
     visit.answered   scope, path, answer
     visit.completed  scope, node, path, output, set, next, loop, tokens, cost …
@@ -23,7 +24,9 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     visit.cancelled  scope, path
     round.started    scope, path, index
     role.routed      scope, path, role, agent, decision: whom a `route` led to, with every candidate; once a visit
-    agent.replied    scope, path, agent, role, round, calls, text, model, tokens, cost: it wants tools, or more
+    agent.replied    scope, path, agent, role, round, calls, text, model, tokens, cost: it wants tools; or `faults`: its
+                     answer does not fit, and it is asked for a better one
+    agent.fallback   scope, path, agent, role, to, error, tokens, cost: it could not answer, so the next is asked
     tool.called      scope, path, call, tool, arguments, agent, role; `external`; `asked`: a person was asked first
     tool.returned    scope, path, call, tool, output (`cut`: of so many characters) or error, duration
     tool.skipped     scope, path, tool, chain, step: the `when` of the step did not hold
@@ -35,6 +38,9 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
 A step of a chain is a call of a tool with `chain`, `step` (from 0), `as`, and `attempt` from the second on. What is
 done by delegation has `delegation`: the path of the visit with `>role` for each that it was handed to. A call with
 `external` is on the disk before it begins, in every durability.
+
+`estimated` beside `tokens`: the provider did not count them, or not to the end, so they were reckoned from the text.
+`cut` of a visit: the answer ended at `max_tokens`.
 
 `waited`, in the last event of a life, is how many of its seconds were spent on nothing but waiting for people.
 """
@@ -133,10 +139,8 @@ class Failure(NamedTuple):
 
 
 class WorkFailed(Exception):
-    """Raised by agents, tools and tasks: the attempt failed, and why. `usage` is a `ports.Usage` of what an agent had
-    spent all the same, where it knows."""
+    """Raised by agents, tools and tasks: the attempt failed, and why."""
 
-    def __init__(self, failure: Failure, usage: Any = None) -> None:
+    def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
         self.failure = failure
-        self.usage = usage

@@ -15,12 +15,22 @@ from magent.events import Event
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a call used: tokens, and dollars where the price is known (None: unknown, never free)."""
+    """What a call used: tokens, and dollars where the price is known (None: unknown, never free). `estimated`: nobody
+    counted the tokens, so they were reckoned from the text."""
 
     input: int = 0
     output: int = 0
     cost: float | None = None
     requests: int = 0
+    estimated: bool = False
+
+
+@dataclass(slots=True)
+class Meter:
+    """What a call has used so far, for when it fails or is cancelled. An agent that knows puts `read` in; None: nothing
+    that is known of."""
+
+    read: Callable[[], Usage | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,7 @@ class Request:
     `messages` ends with the user's latest, or with results of tools; what stands before it is earlier talk (of the
     session, of this attempt). `prompt` is the task's own prompt. `tools` are what the agent may call. `schema` asks
     for JSON that fits it; the caller validates. `max_tokens` bounds the answer where set. `path` and `key` name the
-    visit (`key` is stable over attempts).
+    visit (`key` is stable over attempts). `meter` is read where no reply comes.
     """
 
     prompt: str
@@ -76,12 +86,14 @@ class Request:
     cwd: str = "."
     context: Mapping[str, Any] = field(default_factory=dict)
     tools: tuple[ToolOffer, ...] = ()
+    meter: Meter = field(default_factory=Meter, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer: `text`, and with a schema `data` where the agent could parse it (else the caller parses `text`).
-    Where there are `calls`, it is no answer yet: the agent wants their results first."""
+    Where there are `calls`, it is no answer yet: the agent wants their results first. `cut`: it ended at
+    `max_tokens`."""
 
     text: str
     data: Any = None
@@ -91,6 +103,7 @@ class Reply:
     mark: Any = None  # JSON that `recall` takes on resume, for agents with a memory of what they gave
     calls: tuple[ToolCall, ...] = ()
     opaque: Any = None  # JSON that the agent wants back in the `Message` made of this reply, such as signed thoughts
+    cut: bool = False
 
 
 class Agent(Protocol):

@@ -51,6 +51,7 @@ class BaseAgent(ABC):
     """An agent of the file. Its `max_tokens` holds where the request has none, its `timeout` beside the request's."""
 
     def __init__(self, spec: AgentSpec, settings: Mapping[str, Any], environment: AgentEnvironment) -> None:
+        self.spec = spec
         self.name = spec.name
         self.home = spec.home
         self.settings = settings
@@ -117,11 +118,10 @@ def reply_from_text(text: str, schema: Mapping[str, Any] | None, usage: Usage, m
     return Reply(text, data, found, usage, model)
 
 
-def cut_off(agent: str, usage: Usage, what: str = "its JSON") -> WorkFailed:
-    """JSON that ends in the middle: asking for a repair under the same bound would end there, too."""
-    message = f"the answer of agent '{agent}' was cut off after {usage.output} tokens, in the middle of {what}"
-    hint = "raise `max_tokens` on the agent, or ask for less"
-    return WorkFailed(Failure("output", message, hint=hint), usage)
+def cut_off(agent: str, tokens: int, what: str = "its JSON") -> WorkFailed:
+    """An answer that ends in the middle: asking for a repair under the same bound would end there, too."""
+    message = f"the answer of agent '{agent}' was cut off after {tokens} tokens, in the middle of {what}"
+    return failed(message, "raise `max_tokens` on the agent, or ask for less", kind="output")
 
 
 def find_json(text: str) -> tuple[Any, bool]:

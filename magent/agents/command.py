@@ -34,13 +34,18 @@ class CommandAgent(BaseAgent):
         mentioned = {access.path[0] for access in command.accesses if access.path}
         prompt = conversation(request, with_system="system" not in mentioned)
         arguments = self._arguments(command, {"prompt": prompt, "system": request.system or ""})
+        request.meter.read = lambda: _SPENT
         try:
             result = await self._run(arguments, request, None if "prompt" in mentioned else prompt, on_text)
         except WorkFailed as error:
+            if error.failure.type == "exit":
+                request.meter.read = lambda: None  # it was not started
             raise WorkFailed(error.failure._replace(type="agent", final=True)) from error
         opened = self._opened(result)
         if opened is not None and opened.error is not None:
-            raise WorkFailed(self._refused(arguments[0], opened, result), self._usage(opened))
+            spent = self._usage(opened)
+            request.meter.read = lambda: spent
+            raise WorkFailed(self._refused(arguments[0], opened, result))
         if result.exit_code != 0:
             raise _bad_exit(arguments[0], result)
         if self.envelope is None:

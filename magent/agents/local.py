@@ -16,6 +16,7 @@ import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,26 +69,25 @@ class LocalAgent(BaseAgent):
 
     async def answer(self, request: Request, on_text: OnText) -> Reply:
         server = await self._server()
-        spent = Usage()
+        answers: list[_Answer] = []
+        request.meter.read = lambda: _used(answers)
         if choice.may_call(request):
-            answer = await self._chat(server, self._choice(request), _keep_quiet)
-            spent = answer.usage()
+            said = await self._chat(server, self._choice(request), _keep_quiet, answers)
             try:
-                call = choice.chosen("".join(answer.parts), request)
+                call = choice.chosen(said.text, request)
             except ValueError:
-                raise cut_off(self.name, spent, "the call of a tool") from None
+                raise cut_off(self.name, said.usage.output, "the call of a tool") from None
             if call is not None:
-                return Reply("", usage=spent, model=server.name, calls=(call,))
-        answer = await self._chat(server, self._body(request, spent.output), on_text)
-        used = answer.usage()
-        usage = Usage(spent.input + used.input, spent.output + used.output, 0.0, 1 + spent.requests)
-        reply = reply_from_text("".join(answer.parts), request.schema, usage, server.name)
-        if answer.cut and request.schema is not None and not reply.has_data:
-            raise cut_off(self.name, used)
-        return reply
+                return Reply("", usage=_used(answers), model=server.name, calls=(call,))
+        said = await self._chat(server, self._body(request, _used(answers).output), on_text, answers)
+        reply = reply_from_text(said.text, request.schema, _used(answers), server.name)
+        if said.cut and request.schema is not None and not reply.has_data:
+            raise cut_off(self.name, said.usage.output)
+        return replace(reply, cut=said.cut)
 
-    async def _chat(self, server: _Server, body: Mapping[str, Any], on_text: OnText) -> _Answer:
+    async def _chat(self, server: _Server, body: Mapping[str, Any], on_text: OnText, answers: list[_Answer]) -> _Answer:
         answer = _Answer(asyncio.get_running_loop(), on_text)
+        answers.append(answer)
         try:
             await asyncio.wrap_future(server.pool.submit(server.chat, body, answer))
         finally:
@@ -172,6 +172,7 @@ class _Answer:
         self.parts: list[str] = []
         self.error: Mapping[str, Any] | None = None
         self._used: Mapping[str, Any] = {}
+        self._read = 0  # tokens of the prompt, so far
         self._loop = loop
         self._on_text = on_text
 
@@ -180,6 +181,7 @@ class _Answer:
         if "error" in chunk:
             self.error = chunk["error"]
         self._used = chunk.get("usage") or self._used
+        self._read = (chunk.get("prompt_progress") or {}).get("processed", self._read)
         for part in chunk.get("choices", ()):
             self.cut = self.cut or part.get("finish_reason") == "length"
             if not self.over and (text := part.get("delta", {}).get("content")):
@@ -197,8 +199,21 @@ class _Answer:
         if not self.over:
             self._on_text(text)
 
+    @property
+    def text(self) -> str:
+        return "".join(self.parts)
+
+    @property
     def usage(self) -> Usage:
-        return Usage(self._used.get("prompt_tokens", 0), self._used.get("completion_tokens", 0), 0.0, 1)
+        """As it is counted in the end; before, by the pieces, which are tokens."""
+        return Usage(
+            self._used.get("prompt_tokens", self._read), self._used.get("completion_tokens", len(self.parts)), 0.0, 1
+        )
+
+
+def _used(answers: Sequence[_Answer]) -> Usage:
+    each = [answer.usage for answer in answers]
+    return Usage(sum(one.input for one in each), sum(one.output for one in each), 0.0, len(each))
 
 
 class Size(NamedTuple):

@@ -9,15 +9,19 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from magent.agents.base import AgentEnvironment, BaseAgent, OnText, cut_off, failed, reply_from_text
+from magent.agents.calls import results
+from magent.agents.exchange import Exchange
 from magent.agents.parts import calls_of, messages_of, opaque, parameters_of, text_of
+from magent.agents.prices import price_of
 from magent.agents.reach import reach
-from magent.agents.refusals import explain
+from magent.agents.refusals import address, explain, refuses_to_stream, was_refused
+from magent.agents.wire import listen
 from magent.events import WorkFailed
 from magent.model import AgentSpec
 from magent.ports import Reply, Request, Usage
@@ -69,7 +73,7 @@ class ModelAgent(BaseAgent):
         self._open = AsyncExitStack()
         self._key = ""
         self._address = ""
-        self._streams = True
+        self._whole: set[bool] = set()  # whether tools are offered, where the server does not stream then
         self._own_server = False
         self._making = asyncio.Lock()
 
@@ -86,12 +90,11 @@ class ModelAgent(BaseAgent):
     async def answer(self, request: Request, on_text: OnText) -> Reply:
         await self.prepare()
         try:
-            response = await self._response(request, on_text)
+            return self._reply(await self._response(request, on_text), request)
         except (WorkFailed, asyncio.CancelledError):
             raise
         except Exception as error:
             raise explain(error, self.name, self.model_id, self._place(), self._key) from error
-        return self._reply(response, request)
 
     async def reach(self, online: bool) -> str:
         """The key is there, and the libraries; online the provider answers, takes the key and has the model."""
@@ -112,48 +115,31 @@ class ModelAgent(BaseAgent):
     # ---- the question
 
     async def _response(self, request: Request, on_text: OnText) -> Any:
-        from pydantic_ai import direct
-
-        messages = messages_of(request, self.model_id)
         parameters = parameters_of(request, self._model, own_server=self._own_server)
         asked = {"model_settings": self._settings(request), "model_request_parameters": parameters, "instrument": False}
-        if self._streams:
-            response = await self._streamed(messages, asked, on_text)
-            if response is not None:
-                return response
-            self._streams = False
-        response = await direct.model_request(self._model, messages, **asked)
-        if text := text_of(response):
-            on_text(text)
-        return response
-
-    async def _streamed(self, messages: Sequence[Any], asked: Mapping[str, Any], on_text: OnText) -> Any:
-        """The whole response; None where the server does not stream."""
-        from pydantic_ai import direct
-        from pydantic_ai import messages as parts
-        from pydantic_ai.exceptions import ModelHTTPError, UnexpectedModelBehavior
-
+        messages = messages_of(request, self.model_id)
+        exchange = Exchange(self._model, request, on_text, messages, asked, address(self._place()), self._cost)
         try:
-            async with direct.model_request_stream(self._model, messages, **asked) as stream:
-                async for event in stream:
-                    if isinstance(event, parts.PartStartEvent) and isinstance(event.part, parts.TextPart):
-                        text = event.part.content
-                    elif isinstance(event, parts.PartDeltaEvent) and isinstance(event.delta, parts.TextPartDelta):
-                        text = event.delta.content_delta
-                    else:
-                        continue
-                    if text:
-                        on_text(text)
-                response = stream.get()
-        except ModelHTTPError:
+            if bool(request.tools) not in self._whole:
+                response = await self._streamed(exchange)
+                if response is not None:
+                    return response
+                self._whole.add(bool(request.tools))
+            return await exchange.whole()
+        except Exception as error:
+            if was_refused(error):
+                exchange.refused()
             raise
-        except UnexpectedModelBehavior as error:
-            if "ended without" in str(error):
-                return None
-            raise
-        if response.parts and not _ended(response):
-            raise failed(f"{self._place()} broke off in the middle of an answer", "try again")
-        return response if response.parts else None
+
+    @staticmethod
+    async def _streamed(exchange: Exchange) -> Any:
+        """None where the server does not stream, be it that it says so."""
+        try:
+            return await exchange.streamed()
+        except Exception as error:
+            if not refuses_to_stream(error):
+                raise
+            return None
 
     def _settings(self, request: Request) -> dict[str, Any]:
         own = self.settings
@@ -171,28 +157,36 @@ class ModelAgent(BaseAgent):
     def _reply(self, response: Any, request: Request) -> Reply:
         if response.finish_reason == "content_filter":
             raise failed(f"{self.model_id} withheld its answer (content filter)", "change the prompt, or the model")
-        usage = Usage(response.usage.input_tokens, response.usage.output_tokens, self._cost(response), 1)
+        usage = request.meter.read() or Usage(requests=1)
         name = f"{self.model_id.partition(':')[0]}:{response.model_name or self.model_id.partition(':')[2]}"
+        text, cut = text_of(response), response.finish_reason == "length"
         calls, answer = calls_of(response, request)
-        if calls and response.finish_reason != "length":
+        if calls and cut:
+            raise cut_off(self.name, usage.output, "the call of a tool")
+        if calls:
             kept = opaque(response, self.model_id, calls)
-            return Reply(text_of(response), usage=usage, model=name, calls=calls, opaque=kept)
-        reply = reply_from_text(text_of(response) if answer is None else answer, request.schema, usage, name)
-        if response.finish_reason == "length" and (calls or (request.schema is not None and not reply.has_data)):
-            raise cut_off(self.name, usage, "the call of a tool" if calls else "its JSON")
-        return reply
+            return Reply(text, usage=usage, model=name, calls=calls, opaque=kept)
+        reply = reply_from_text(text if answer is None else answer, request.schema, usage, name)
+        if cut and request.schema is not None and not reply.has_data:
+            raise cut_off(self.name, usage.output)
+        if not reply.text.strip() and not results(request.messages):
+            raise self._empty(usage, cut)
+        return replace(reply, cut=cut)
 
-    def _cost(self, response: Any) -> float | None:
-        price, usage = self.settings.get("price"), response.usage
-        if isinstance(price, Mapping):
-            spent = usage.input_tokens * price.get("input", 0) + usage.output_tokens * price.get("output", 0)
-            return float(spent) / 1e6
-        if not usage.input_tokens and not usage.output_tokens:
-            return None
-        try:
-            return float(response.cost().total_price)
-        except (LookupError, ValueError, AssertionError):
-            return None
+    def _empty(self, usage: Usage, cut: bool) -> WorkFailed:
+        """No word, also after no call of a tool, is no answer."""
+        if cut:
+            return cut_off(self.name, usage.output, "its thoughts, before it said a word")
+        return failed(f"{self.model_id} gave an empty answer", "try again, or change the prompt")
+
+    def _cost(self, given: int, said: int, response: Any) -> float | None:
+        """Dollars, by the agent's own price, the list's for the model that answered, or for the one that was asked."""
+        if not isinstance(self.settings.get("price"), Mapping) and response is not None:
+            usage = replace(response.usage, input_tokens=given, output_tokens=said)
+            with suppress(LookupError, ValueError, AssertionError):
+                return float(replace(response, usage=usage).cost().total_price)
+        price = price_of(self.spec, self.settings)
+        return None if price is None else (given * price[0] + said * price[1]) / 1e6
 
     # ---- making the model
 
@@ -236,6 +230,7 @@ class ModelAgent(BaseAgent):
             ) from error
         except (UserError, ValueError, TypeError) as error:
             raise failed(f"{self.model_id} cannot be used: {_hidden(str(error), key)}", final=True) from error
+        listen(provider)
         if hasattr(provider.client, "max_retries"):
             provider.client.max_retries = 0
         return provider, model
@@ -295,10 +290,3 @@ def _be_quiet() -> None:
 
 def _hidden(text: str, key: str) -> str:
     return text.replace(key, "***") if len(key) > 3 else text
-
-
-def _ended(response: Any) -> bool:
-    """The server said that it was done. Pydantic AI fills in a `stop` of its own, but not in what the provider said."""
-    if response.provider_name != "openai":
-        return response.finish_reason is not None
-    return "finish_reason" in (response.provider_details or {}) or response.usage.output_tokens > 0

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from magent.agents.base import failed
+from magent.agents.wire import NoAnswer
 from magent.events import WorkFailed
 from magent.keys import GUARD
 
@@ -23,60 +24,94 @@ _PIECE = re.compile(r"([\d.]+) ?(ms|h|m|s)")
 _RESETS = ("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
 _LEFT = ("x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens")
 _UNTIL = ("anthropic-ratelimit-requests-reset", "anthropic-ratelimit-tokens-reset")
+_UNWILLING = (400, 405, 406, 415, 422, 501)
+_STREAM = re.compile(r"(?i)\bstream(s|ed|ing)?\b")
+_TAG = re.compile(r"(?s)<(script|style|head)\b.*?</\1>|<[^>]*>")
 _NEVER = ("insufficient_quota", "billing_hard_limit_reached", "credit balance is too low")
 
 
 def explain(error: Exception, agent: str, model_id: str, place: str, key: str) -> WorkFailed:
     """The failure that stands for `error`. The key never shows in it."""
-    said = _said(error)
-    said = GUARD.hide(said.replace(key, "***") if len(key) > 3 else said)
-    status = getattr(error, "status_code", None)
+    chain = _chain(error)
+    odd = next((each for each in chain if isinstance(each, NoAnswer)), None)
+    said = _said(odd or error)
+    said = GUARD.hide(said.replace(key, "***") if len(key) > 3 else said)[:_SAID]
+    status = odd.code if odd is not None else getattr(error, "status_code", None)
     if isinstance(status, int):
-        return _by_status(status, said[:_SAID], error, agent, model_id, place)
-    names = [type(each).__name__ for each in _chain(error)]
-    where = _address(place)
+        return _by_status(status, said, error, agent, model_id, place)
+    names = [type(each).__name__ for each in chain]
+    where = address(place)
+    if odd is not None:
+        return failed(f"{where} answered with an error: {said}", "the fault is the server's: try again later")
     if any("Timeout" in name for name in names):
         return failed(f"{where} did not answer in time ({model_id})", "raise `timeout`, or try again", kind="timeout")
     if any("ConnectError" in name for name in names) or getattr(error, "phase", None) == "connect":
         return failed(f"{where} cannot be reached: {_root(error)}", f"is it running? see `base_url` of agent '{agent}'")
     if any(sign in name for name in names for sign in ("Connection", "Protocol", "ReadError", "Transport")):
-        return failed(f"{where} broke off in the middle of an answer: {said[:_SAID]}", "try again")
-    return failed(f"{model_id} gave no answer that can be read: {type(error).__name__}: {said[:_SAID]}")
+        return failed(f"{where} broke off in the middle of an answer: {said}", "try again")
+    if "JSONDecodeError" in names or "UnicodeDecodeError" in names:
+        return failed(f"{where} sent an answer that is garbled: {_root(error)}", "try again")
+    return failed(f"{model_id} gave no answer that can be read: {said}", "try again; does it speak this protocol?")
+
+
+def was_refused(error: Exception) -> bool:
+    """Whether the request came to nothing before the model began: nothing was spent on it."""
+    known = isinstance(getattr(error, "status_code", None), int) and not getattr(error, "in_stream", False)
+    unsent = getattr(error, "phase", None) in ("connect", "pool", "write")
+    return known or unsent or any(isinstance(each, NoAnswer) for each in _chain(error))
+
+
+def refuses_to_stream(error: Exception) -> bool:
+    """Whether the server says that it does not stream, or not this."""
+    return getattr(error, "status_code", None) in _UNWILLING and _STREAM.search(_said(error)) is not None
 
 
 def _by_status(status: int, said: str, error: Exception, agent: str, model_id: str, place: str) -> WorkFailed:
     """By the status of an answer, whether it came with it or in the middle of a stream."""
-    who = f"{_address(place)} refused the request of agent '{agent}' ({status}): {said}"
+    who = f"{address(place)} refused the request of agent '{agent}' ({status}): {said}"
     wait = _retry_after(error)
-    if status == 429 and not _is_spent(error, said):
+    if 400 <= status < 500 and _is_spent(error, said):
+        kind = "rate_limit" if status == 429 else "agent"
+        return failed(who, "no waiting helps: see the account's credit and limits", kind=kind, final=True)
+    if status == 429:
         hint = "wait, or ask less at once (`max_concurrency`)" if wait is None else f"it asks to wait {wait:g} seconds"
         return failed(who, hint, kind="rate_limit", retry_after=wait)
-    if status == 429:
-        return failed(who, "no waiting helps: see the account's credit and limits", kind="rate_limit", final=True)
+    if _is_a(error, "ModelContextWindowExceededError"):
+        hint = "shorten the prompt (its session and what tools gave count too), or name a model with a longer context"
+        return failed(who, hint, final=True)
     if status in (401, 403):
         hint = "the key is missing, wrong, or may not use this model: see `api_key`, or the key's variable"
         return failed(who, hint, final=True)
     if status == 404:
+        near = getattr(error, "suggested_model_id", None)
         hint = f"is '{model_id.partition(':')[2]}' the model's name there, and `base_url` right (it often ends in /v1)?"
+        hint = f"did you mean '{near}'?" if near else hint
         return failed(who, hint, final=True)
     if status in (408, 504):
         return failed(who, "try again, or raise `timeout`", kind="timeout", retry_after=wait)
     if status >= 500:
         hint = "it is overloaded: try again later" if status in _BUSY else "the fault is the server's: try again later"
-        return failed(f"{_address(place)} failed ({status}): {said}", hint, retry_after=wait)
+        return failed(f"{address(place)} failed ({status}): {said}", hint, retry_after=wait)
     hint = "the request itself is not to its liking: see the agent's settings, the prompt and `output`"
     return failed(who, hint, final=status not in _PASSES, retry_after=wait)
 
 
+def _is_a(error: Exception, name: str) -> bool:
+    """Whether Pydantic AI sorts it so."""
+    return any(each.__name__ == name for each in type(error).__mro__)
+
+
 def _is_spent(error: Exception, said: str) -> bool:
     """An account without credit gets the same status as one that asks too often, but no patience helps it."""
+    if _is_a(error, "ModelQuotaExceededError"):
+        return True
     code = str(getattr(error, "provider_error_code", "") or "")
     told = f"{code} {said} {getattr(error, 'body', '')}".lower()
     return any(sign in told for sign in _NEVER)
 
 
 def _said(error: Exception) -> str:
-    """The server's own sentence, found in the body where there is one."""
+    """The server's own sentence, found in the body where there is one; of a page, its words."""
     body: Any = getattr(error, "body", None)
     for _ in range(3):
         if isinstance(body, list) and body:
@@ -87,8 +122,8 @@ def _said(error: Exception) -> str:
             return str(body["message"])
         body = body.get("error", body.get("detail"))
     if isinstance(body, str) and body.strip():
-        return body.strip()
-    return str(getattr(error, "message", "") or error)
+        return " ".join(_TAG.sub(" ", body).split()) if "<" in body else body.strip()
+    return str(getattr(error, "message", "") or error).partition("\n")[0]
 
 
 def _retry_after(error: Exception) -> float | None:
@@ -186,6 +221,6 @@ def _root(error: BaseException) -> str:
     return "connection refused" if said.startswith("Connect call failed") else said or type(error).__name__
 
 
-def _address(place: str) -> str:
+def address(place: str) -> str:
     """`host:port` of a URL; other text as it is."""
     return urlsplit(place).netloc.rpartition("@")[2] or place

@@ -51,7 +51,7 @@ class Spot:
         self.limit: int | None = None  # of rounds
         self.tail = ""
         self.tokens = 0
-        self.cost = 0.0
+        self.cost: float | None = 0.0  # dollars; None: a price is not known
         self.quiet: bool = parent is not None and (parent.quiet or parent.many)  # its success is told by one around it
 
     @property
@@ -115,7 +115,7 @@ class Board:
         self.counts: Counter[str] = Counter()
         self.steps = 0
         self.tokens = 0
-        self.cost = 0.0
+        self.cost: float | None = 0.0  # dollars; None: a price is not known
         self._workflow = workflow
         self._spots: dict[str, Spot] = {}
         self._places = Places(workflow)
@@ -124,7 +124,8 @@ class Board:
     def of(cls, run: Run) -> Board:
         """A board that begins with what earlier lives of the run have left open."""
         board = cls(run.workflow)
-        board.steps, board.tokens, board.cost = run.steps, sum(run.tokens), run.cost
+        board.steps, board.tokens = run.steps, sum(run.tokens)
+        board.cost = None if run.cost_unknown else run.cost
         for scope in run.scopes.values():
             if scope.status == "open" and scope.current is not None:
                 board._adopt(scope.current)
@@ -270,15 +271,19 @@ class Board:
         spot.status = status
 
     def _spend(self, spot: Spot | None, data: Mapping[str, Any]) -> None:
-        tokens, cost = total(data.get("tokens")), float(data.get("cost") or 0.0)
-        if not tokens and not cost:
+        if "tokens" not in data:
             return
+        tokens, cost = total(data["tokens"]), data.get("cost")
         self.tokens += tokens
-        self.cost += cost
+        self.cost = _sum(self.cost, cost)
         while spot is not None:
             spot.tokens += tokens
-            spot.cost += cost
+            spot.cost = _sum(spot.cost, cost)
             spot = spot.parent
+
+
+def _sum(cost: float | None, more: float | None) -> float | None:
+    return None if cost is None or more is None else cost + more
 
 
 def _status_of(visit: Visit) -> str:
@@ -304,7 +309,6 @@ _HANDLERS: dict[str, Callable[[Board, Event, str], Spot | None]] = {
     "visit.failed": Board._ends,
     "visit.cancelled": Board._cancelled,
     "round.started": Board._round,
-    "agent.replied": Board._spent,
     "delegation.ended": Board._spent,
     **dict.fromkeys(STEPS, Board._step),
 }

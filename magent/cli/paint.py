@@ -13,7 +13,7 @@ from magent import cells
 from magent.cli.beside import plain
 from magent.cli.board import Board, Spot
 from magent.cli.console import one_line
-from magent.cli.progress import dollars
+from magent.cli.progress import price
 from magent.model import Parallel
 
 Piece = tuple[str, str]
@@ -150,8 +150,8 @@ def _counted(board: Board) -> Iterator[str]:
 def _spent(board: Board) -> Iterator[str]:
     if board.tokens:
         yield f"{board.tokens:,} tokens"
-    if board.cost:
-        yield dollars(board.cost)
+    if told := price(board.cost):
+        yield told
 
 
 def brief(seconds: float) -> str:

@@ -11,7 +11,10 @@ from magent.cli.console import one_line
 from magent.events import Event
 from magent.model import Prompt, Subgraph, Task, Workflow
 
-STEPS = ("role.routed", "tool.called", "tool.returned", "tool.passed", "delegation.started")
+STEPS = (
+    "role.routed", "agent.replied", "agent.fallback", "tool.called", "tool.returned", "tool.passed",
+    "delegation.started",
+)  # fmt: skip
 _ARGUMENTS = 100  # characters
 
 
@@ -37,6 +40,9 @@ def step_of(event: Event) -> tuple[str, str] | None:
     if event.type == "delegation.started":
         sign, words = step_words(data)
         return sign, f"{data.get('by')} hands to {words}"
+    if event.type == "agent.fallback" or (event.type == "agent.replied" and "faults" in data):
+        sign, words = step_words(data)
+        return sign, f"{who}{words}: {why_of(data)}"
     if event.type == "role.routed":
         return "⇒", f"role {data.get('role')} (agent {data.get('agent')})"
     if event.type in ("tool.returned", "tool.passed") and "error" in data:
@@ -46,10 +52,21 @@ def step_of(event: Event) -> tuple[str, str] | None:
 
 
 def step_words(data: Mapping[str, Any]) -> tuple[str, str]:
-    """A call of a tool, or a subtask (which has no `tool`), in a sign and words."""
+    """A call of a tool, an answer that did not fit, an agent that stands in, or a subtask, in a sign and words."""
+    if "to" in data:
+        return "↷", f"agent {data.get('agent')} → {data['to']}"
+    if "faults" in data:
+        return "↺", f"agent {data.get('agent')} is asked again"
     if "tool" not in data:
         return "⇢", f"{data.get('role')}: {data.get('task')}"
     return "→", f"{data['tool']}({_arguments(data.get('arguments', {}))})"
+
+
+def why_of(step: Mapping[str, Any]) -> str:
+    """What went wrong in a step; empty where nothing did."""
+    if "error" in step:
+        return describe_error(step["error"])
+    return one_line("; ".join(str(fault) for fault in step.get("faults", ())), 400)
 
 
 def _arguments(given: Any) -> str:
@@ -95,6 +112,11 @@ def agent_of(workflow: Workflow, path: str) -> str | None:
         return None
     agent = task.work.agent or graph.default_agent
     return agent.data if agent and agent.literal and isinstance(agent.data, str) else None
+
+
+def price(cost: float | None) -> str:
+    """`$0.0031`, or that nobody knows it; nothing for what is free."""
+    return "cost unknown" if cost is None else dollars(cost) if cost else ""
 
 
 def dollars(cost: float) -> str:

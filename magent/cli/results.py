@@ -76,8 +76,7 @@ def steps(count: int) -> str:
 def spent(tokens: Mapping[str, int] | None, cost: float | None) -> list[str]:
     """`["1,052 tokens", "$0.0031"]`; nothing where no model was asked."""
     count = progress.total(tokens)
-    facts = [f"{count:,} tokens"] if count else []
-    return [*facts, progress.dollars(cost)] if cost else facts
+    return [*filter(None, (f"{count:,} tokens" if count else "", progress.price(cost)))]
 
 
 def next_step(status: str, error: Mapping[str, Any] | None, questions: int = 1) -> str | None:

@@ -18,10 +18,10 @@ from magent.cli.progress import (
     STEPS,
     answer_of,
     describe_error,
-    dollars,
     ended_as_failed,
     going_on,
     is_no,
+    price,
     step_of,
 )
 from magent.events import Event
@@ -123,8 +123,10 @@ class Story:
 
     def _step(self, event: Event, _: Spot | None) -> Line | None:
         """What is done within a visit stands in the live region; it is told for good only where everything is."""
-        told = step_of(event) if self._everything else None
-        return None if told is None else [(f"  {told[0]} {one_line(f'{_address(event)} {told[1]}', _MOST)}", "dim")]
+        passed = event.type == "agent.fallback"
+        told = step_of(event) if self._everything or passed else None
+        style = "yellow" if passed else "dim"
+        return None if told is None else [(f"  {told[0]} {one_line(f'{_address(event)} {told[1]}', _MOST)}", style)]
 
     def _round(self, _: Event, spot: Spot | None) -> Line | None:
         if not self._everything or spot is None:
@@ -173,10 +175,12 @@ def facts_of(event: Event, spot: Spot | None) -> Iterator[str]:
         yield durations.show(took)
     if event.data.get("fallback"):
         yield f"by agent {one_line(str(event.data.get('agent')))}"
+    if event.data.get("cut"):
+        yield "cut off at max_tokens"
     if spot.tokens:
         yield f"{spot.tokens:,} tokens"
-    if spot.cost:
-        yield dollars(spot.cost)
+    if spot.tokens and (told := price(spot.cost)):
+        yield told
 
 
 _TELLERS: dict[str, Any] = {

@@ -163,8 +163,8 @@ def _row(sheet: Sheet, knot: Knot, name: str, depth: int) -> Sequence[Cell]:
         "" if sheet.signs else knot.status,
         Part(str(data.get("type", "")), "dim") if not sheet.signs else "",
         Part(durations.show(took), "dim") if took is not None else "",
-        Part(f"{tokens:,}" if tokens else "", "dim"),
-        Part(progress.dollars(cost) if cost else "", "dim"),
+        Part(f"{'~' if data.get('estimated') else ''}{tokens:,}" if tokens else "", "dim"),
+        Part("unknown" if cost is None and tokens else progress.dollars(cost) if cost else "", "dim"),
         _remark(knot, sheet.signs),
     )
 
@@ -188,9 +188,9 @@ def _step(sheet: Sheet, step: Mapping[str, Any], depth: int) -> Sequence[Cell]:
     inner = str(step.get("delegation", "")).count(">")
     lead = "  " * (depth + inner - (sign == "⇢"))
     bad = step["status"] not in GOOD
-    why = progress.describe_error(step["error"]) if "error" in step else step["status"] if bad else ""
+    why = progress.why_of(step) or (step["status"] if bad else "")
     took = durations.show(step["duration"]) if step.get("duration") else ""
-    style = "red" if step["status"] == "failed" else "dim"
+    style = "yellow" if sign in "↷↺" else "red" if step["status"] == "failed" else "dim"
     return (
         Part(f"{lead}{sign} {words}", style),
         "" if sheet.signs else str(step["status"]),
@@ -215,6 +215,10 @@ def _remark(knot: Knot, signs: bool) -> Part:
         said.append(progress.describe_error(data["error"]))
     elif signs and knot.status not in GOOD:
         said.append(knot.status)
+    if data.get("fallback"):
+        said.append(f"by agent {data.get('agent')}")
+    if data.get("cut"):
+        said.append("cut off at max_tokens")
     if int(data.get("attempts") or 0) > 1:
         said.append(f"{data['attempts']} attempts")
     if len(knot.groups) > 1:

@@ -327,6 +327,8 @@ def facts(marks: Marks) -> str:
         words.append(durations.show(marks.seconds) + (" in all" if marks.visits > 1 else ""))
     if marks.tokens:
         words.append(f"{marks.tokens:,} tokens")
+    if marks.cost is None and marks.tokens:
+        words.append("cost unknown")
     if marks.cost:
         words.append(f"${marks.cost:.4f}" if marks.cost >= 0.0001 else "<$0.0001")
     return " ".join(words)

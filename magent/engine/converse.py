@@ -79,9 +79,11 @@ class Talk:
                 told = f"the answer of agent '{self.agents[0]}' does not fit `output`, also after {REPAIRS} repairs"
                 raise WorkFailed(Failure("output", f"{told}: {faults[0]}", data={"answer": reply.text}))
             repairs += 1
-            self._wish(reply, faults)
+            await self._wish(reply, faults)
 
     def _answered(self, reply: Reply, value: Any) -> Any:
+        if reply.cut and not self.speaker.delegation:
+            self.attempt.used["cut"] = True
         self.messages.append(Message("assistant", reply.text or as_text(value), opaque=reply.opaque))
         return value
 
@@ -95,10 +97,17 @@ class Talk:
                 failure = error.failure
                 if failure.type not in FALLS_BACK or len(self.agents) == 1:
                     raise self._told(failure) from error
-                self.hopeless = self.hopeless and failure.final
-                self.agents.pop(0)
-                self.passed.append({"agent": name, "type": failure.type, "message": failure.message})
-                self.attempt.used.setdefault("fallback", []).append(self.passed[-1])
+                await self._fall_back(failure)
+
+    async def _fall_back(self, failure: Failure) -> None:
+        """From the first agent to the next."""
+        facts, name = self.facts, self.agents.pop(0)
+        self.hopeless = self.hopeless and failure.final
+        said = {"type": failure.type, "message": failure.message}
+        self.passed.append({"agent": name, **said})
+        self.attempt.used.setdefault("fallback", []).append(self.passed[-1])
+        told = {**facts, "to": self.agents[0], "error": said}
+        await self.attempt.note("agent.fallback", told | self.attempt.spent_so_far())
 
     def _told(self, failure: Failure) -> WorkFailed:
         if not self.passed or failure.type == "limit":
@@ -108,24 +117,21 @@ class Talk:
         return WorkFailed(failure._replace(message=f"{failure.message} (before that, {before})", final=final))
 
     async def _ask(self, name: str) -> Reply:
+        """What it used counts, also where it fails or is called off."""
         attempt = self.attempt
         agent = attempt.services.agent(attempt.graph, name)
         request = self._request(name)
         budget = attempt.services.budget
         reserved = budget.reserve(name, request.max_tokens)
-        usage = Usage()
+        usage, attempt.asking = None, (name, request.meter)
         try:
             reply = await agent.ask(request, self._text)
-            usage = reply.usage
-        except WorkFailed as error:
-            if error.usage is not None:
-                usage = error.usage
-                attempt.spent(name, Reply("", usage=usage))
-            raise
+            usage, attempt.asking = reply.usage, None
+            attempt.spent(name, usage, reply.model, reply.mark)
+            return reply
         finally:
-            budget.settle(reserved, usage)
-        attempt.spent(name, reply)
-        return reply
+            attempt.tally()
+            budget.settle(reserved, usage or request.meter.read() or Usage())
 
     def _text(self, text: str) -> None:
         if self.speaker.delegation:
@@ -162,11 +168,12 @@ class Talk:
 
     # ---- what comes between a prompt and its answer
 
-    def _wish(self, reply: Reply, faults: Sequence[str]) -> None:
+    async def _wish(self, reply: Reply, faults: Sequence[str]) -> None:
         listed = "\n".join(f"- {fault}" for fault in faults[:10])
         wish = f"That answer does not fit:\n{listed}\nAnswer again with one JSON object that fits, and nothing else."
         answer = Message("assistant", reply.text or "(empty)", opaque=reply.opaque)
         self.wishes += [answer, Message("user", wish)]
+        await self._tell(reply, {"faults": list(faults[:10])})
 
     async def _round(self, reply: Reply) -> None:
         """The calls of one reply, one after the other: what one does may be what the next builds on."""
@@ -179,14 +186,14 @@ class Talk:
         opaque = reply.opaque if same else None  # it names the calls by their old ids
         self.messages += [*self.wishes, Message("assistant", reply.text, calls, opaque=opaque)]
         self.wishes = []
-        await self._tell(reply)
+        await self._tell(reply, {"round": self.rounds, "calls": len(reply.calls)})
         for call in calls:
             text = await self._result(call)
             self.messages.append(Message("tool", text, call_id=call.id, name=call.name))
 
-    async def _tell(self, reply: Reply) -> None:
+    async def _tell(self, reply: Reply, what: Mapping[str, Any]) -> None:
         """What a call of the model used is recorded at once: a later failure must not make it look free."""
-        data: dict[str, Any] = {**self.facts, "round": self.rounds, "calls": len(reply.calls)}
+        data: dict[str, Any] = {**self.facts, **what}
         if reply.text:
             data["text"] = reply.text
         if reply.model:

@@ -24,7 +24,7 @@ from magent.engine.retrying import retry_at
 from magent.engine.scopes import Scope, Visit
 from magent.engine.uncertain import decide, doubt
 from magent.engine.view import names
-from magent.engine.work import Attempt, Before, Services
+from magent.engine.work import SPENT, Attempt, Before, Services
 from magent.errors import AnswerRefused
 from magent.events import Event, Failure, WorkFailed
 from magent.model import HumanInput, Task, Wait
@@ -62,6 +62,7 @@ class Driver:
     launched: set[Scope] = field(default_factory=set)  # leaves that wait for a place, a time, a person, or are at work
     starting: list[Scope] = field(default_factory=list)
     tasks: dict[Scope, asyncio.Task[None]] = field(default_factory=dict)
+    attempts: dict[int, Attempt] = field(default_factory=dict)  # by scope: those whose outcome is not recorded yet
     asking: dict[Scope, asyncio.Task[None]] = field(default_factory=dict)
     timers: dict[tuple[int, str], Timer] = field(default_factory=dict)
     dying: set[asyncio.Task[None]] = field(default_factory=set)
@@ -155,6 +156,8 @@ class Driver:
                 self.launch(decision.launch)
 
     def record(self, kind: str, data: dict[str, Any], now: float | None = None) -> None:
+        if kind == "visit.cancelled":
+            self._spent_on(data["scope"])
         if kind in ("run.completed", "run.failed") and self.waited:
             data = {**data, "waited": round(self.waited, 3)}
         data = self.recorder.record(kind, data, self.now() if now is None else now)
@@ -178,6 +181,14 @@ class Driver:
         self.drop(data["scope"])
         if data.get("node") == self.stop_after and self.run.status == "running":
             self.halt(Stop("stop-after", drain=True))
+
+    def _spent_on(self, scope_id: int) -> None:
+        """What an attempt has used that is called off now is recorded, or it would look free."""
+        attempt = self.attempts.pop(scope_id, None)
+        used = {} if attempt is None else attempt.spent_so_far()
+        if attempt is not None and used:
+            who: dict[str, Any] = {name: attempt.used[name] for name in ("agent", "model") if name in attempt.used}
+            self.record("visit.spent", {"scope": scope_id, "path": attempt.path} | who | used)
 
     def _cancelled(self, data: dict[str, Any]) -> None:
         self.drop(data["scope"])
@@ -266,6 +277,7 @@ class Driver:
         before = Before(visit.role, visit.steps, scope.sessions)
         desk = Desk(self, scope, visit)
         attempt = Attempt(scope.graph, visit.node, visit.path, names(self.run, scope), self.services, desk, before)
+        self.attempts[scope.id] = attempt
         try:
             outcome = await attempt_once(attempt)
         except Exception as error:  # noqa: BLE001
@@ -372,11 +384,12 @@ class Driver:
         """Records how an attempt ended. `final`: a person said so, no further attempt follows."""
         if not self.at_work(scope, visit):
             return
+        self.attempts.pop(scope.id, None)
         now, node = self.now(), visit.node
         if outcome.failure is None:
             kind, data = conclude.completed(self.run, scope, node, now, outcome.output, outcome.used)
         elif outcome.failure.type == "limit":
-            used: dict[str, Any] = {name: outcome.used[name] for name in ("tokens", "cost") if name in outcome.used}
+            used: dict[str, Any] = {name: outcome.used[name] for name in SPENT if name in outcome.used}
             if used:
                 self.record("visit.spent", {"scope": scope.id, "path": visit.path, **used}, now)
             self.halt(Stop("limit", outcome.failure._replace(node=node.name), drain=True))
@@ -414,6 +427,8 @@ class Driver:
 
     async def leave(self) -> None:
         """Records how this life ended, once nothing is at work any more."""
+        for scope_id in [*self.attempts] if self.run.status == "running" else ():
+            self._spent_on(scope_id)
         await self.quiet()
         if self.run.status == "running":
             self.record(*self._last_event())

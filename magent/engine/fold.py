@@ -156,7 +156,8 @@ class Run(Tree):
         self._spend(visit, data)
 
     def _spent(self, _time: float, data: Mapping[str, Any]) -> None:
-        self._spend(self.scopes[data["scope"]].current, data)
+        scope = self.scopes.get(data["scope"])  # None: of a branch that is closed already
+        self._spend(None if scope is None else scope.current, data)
 
     # ---- what an attempt at work tells
 
@@ -342,6 +343,7 @@ _HANDLERS: dict[str, Any] = {
     "round.started": Run._round_started,
     "role.routed": Run._routed,
     "agent.replied": Run._spent,
+    "agent.fallback": Run._spent,
     "delegation.ended": Run._spent,
     "tool.called": Run._tool_called,
     "tool.returned": Run._tool_returned,

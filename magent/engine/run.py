@@ -110,8 +110,8 @@ def scope_of(run: Run, path: str) -> Scope:
 
 def visits(events: Iterable[Event]) -> list[dict[str, Any]]:
     """Every visit as the events tell it: `{path, node, status, attempts, started, ended, tokens, cost, error}`; where
-    there are such also `agent`, `role`, `decision`, and `steps`: calls of tools and subtasks, in order, each
-    `{status, attempt, tool, arguments, output, error, duration …}`."""
+    there are such also `agent`, `role`, `decision`, and `steps`: calls of tools, subtasks, answers that did not fit and
+    agents that could not answer, in order, each `{status, attempt, tool, arguments, output, error, duration …}`."""
     found: dict[str, dict[str, Any]] = {}
     done: list[dict[str, Any]] = []
     for event in events:
@@ -150,8 +150,11 @@ def _tell(visit: dict[str, Any], what: str, event: Event) -> None:
         visit["ended"] = event.time
     if "error" in data:
         visit["error"] = data["error"]
-    visit.update({name: data[name] for name in ("role", "agent") if name in data})
+    visit.update({name: data[name] for name in _OF_VISITS if name in data})
     _spend(visit, data)
+
+
+_OF_VISITS = ("role", "agent", "fallback", "cut")
 
 
 def _spend(visit: dict[str, Any], data: Mapping[str, Any]) -> None:
@@ -160,9 +163,13 @@ def _spend(visit: dict[str, Any], data: Mapping[str, Any]) -> None:
             visit["tokens"][name] += data["tokens"][name]
         cost = data.get("cost")
         visit["cost"] = None if cost is None or visit["cost"] is None else visit["cost"] + cost
+        if data.get("estimated"):
+            visit["estimated"] = True
 
 
 _OF_STEPS = ("tool", "arguments", "agent", "role", "delegation", "chain", "step", "as", "task", "depth", "external")
+
+_OF_ANSWERS = ("agent", "role", "delegation", "to", "error", "faults")
 
 
 def _tell_step(visit: dict[str, Any], event: Event) -> None:
@@ -170,6 +177,9 @@ def _tell_step(visit: dict[str, Any], event: Event) -> None:
     _spend(visit, data)
     if event.type == "role.routed":
         visit.update({"role": data["role"], "agent": data["agent"], "decision": data["decision"]})
+    elif event.type == "agent.fallback" or (event.type == "agent.replied" and "faults" in data):
+        step = {"status": "failed", "attempt": visit["attempts"]}
+        visit.setdefault("steps", []).append(step | {name: data[name] for name in _OF_ANSWERS if name in data})
     elif event.type in ("tool.called", "tool.skipped", "delegation.started"):
         status = "skipped" if event.type == "tool.skipped" else "running"
         step = {"status": status, "attempt": visit["attempts"]}

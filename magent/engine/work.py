@@ -10,8 +10,10 @@ from typing import Any, NamedTuple, Protocol
 
 from magent.engine.company import Companies, Speaker
 from magent.model import Graph, Prompt, Task
-from magent.ports import Agent, Executor, Question, Reply, ToolContext, Usage
+from magent.ports import Agent, Executor, Meter, Question, ToolContext, Usage
 from magent.ports import Tool as ToolPort
+
+SPENT = ("tokens", "cost", "estimated")  # what an event says of what was used
 
 
 class Reserved(NamedTuple):
@@ -98,6 +100,7 @@ class Attempt:
     subtasks: dict[str, int] = field(default_factory=dict)  # that each role has handed over
     timer: Timeout | None = None
     speaker: Speaker | None = None  # of a prompt, once it is known who does it
+    asking: tuple[str, Meter] | None = None  # the agent that is asked now, and what that has used
 
     @property
     def key(self) -> str:
@@ -131,18 +134,29 @@ class Attempt:
         finally:
             self.timer.reschedule(None if ends is None else ends + loop.time() - began)
 
-    def spent(self, agent: str, reply: Reply) -> None:
+    def spent(self, agent: str, usage: Usage, model: str = "", mark: Any = None) -> None:
         tokens = self.used.setdefault("tokens", {"input": 0, "output": 0})
-        tokens["input"] += reply.usage.input
-        tokens["output"] += reply.usage.output
+        tokens["input"] += usage.input
+        tokens["output"] += usage.output
         before = self.used.get("cost", 0.0)
-        self.used["cost"] = None if before is None or reply.usage.cost is None else before + reply.usage.cost
+        self.used["cost"] = None if before is None or usage.cost is None else before + usage.cost
         self.used["agent"] = agent
-        if reply.model:
-            self.used["model"] = reply.model
-        if reply.mark is not None:
-            self.used.setdefault("marks", {}).setdefault(agent, []).append(reply.mark)
+        if usage.estimated:
+            self.used["estimated"] = True
+        if model:
+            self.used["model"] = model
+        if mark is not None:
+            self.used.setdefault("marks", {}).setdefault(agent, []).append(mark)
+
+    def tally(self) -> None:
+        """What the call at work has used so far is spent, where it is not already."""
+        if self.asking is not None:
+            (agent, meter), self.asking = self.asking, None
+            usage = meter.read()
+            if usage is not None:
+                self.spent(agent, usage)
 
     def spent_so_far(self) -> dict[str, Any]:
-        """What was used and is not recorded yet; the caller records it."""
-        return {name: self.used.pop(name) for name in ("tokens", "cost") if name in self.used}
+        """What was used and is not recorded yet, by the call at work too; the caller records it."""
+        self.tally()
+        return {name: self.used.pop(name) for name in SPENT if name in self.used}

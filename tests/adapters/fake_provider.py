@@ -2,7 +2,8 @@
 
 ok        answers "Hello, world", or the JSON of `answer` where a form is asked for
 prose     answers JSON inside prose and a code fence
-plain     ignores `stream`, as simple servers do
+plain     ignores `stream`, as simple servers do; `unwilling` refuses it
+uncounted tells no tokens
 limited   429 with `retry-after: 7`
 spent     429 without a word on when
 refused   401        forbidden  403        missing  404        wrong  400        broken  500        busy  529
@@ -10,7 +11,8 @@ slow      begins an answer and never ends it
 cut       begins an answer and closes the connection; `cut_clean` does so without breaking the HTTP framing
 filtered  ends with finish_reason content_filter
 
-`script` says what is answered, one entry a request, and `refusal` what is refused, whatever the model is called.
+`script` says what is answered, one entry a request, `refusal` what is refused, and `raw` what is sent byte for byte,
+whatever the model is called.
 """
 
 from __future__ import annotations
@@ -51,6 +53,14 @@ class Refusal:
 
 
 @dataclass
+class Raw:
+    """A body, in pieces; the connection is closed after the last."""
+
+    pieces: tuple[bytes, ...]
+    kind: str = "text/event-stream"
+
+
+@dataclass
 class Seen:
     path: str
     headers: dict[str, str]
@@ -67,6 +77,7 @@ class FakeProvider:
     gone: threading.Event = field(default_factory=threading.Event)
     script: list[Turn] = field(default_factory=list)
     refusal: Refusal | None = None
+    raw: Raw | None = None
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
@@ -107,10 +118,16 @@ class _Handler(BaseHTTPRequestHandler):
         if refusal := self.fake.refusal:
             self._whole(refusal.body, refusal.status, refusal.headers)
             return
+        if self.fake.raw is not None:
+            self._raw(self.fake.raw)
+            return
         model = body.get("model") or self.path.rpartition("/")[2].partition(":")[0]
         behaviour = model.removeprefix("claude-").removeprefix("gemini-").partition("-")[0]
         if behaviour in STATUS:
             self._refuse(form, behaviour)
+            return
+        if behaviour == "unwilling" and body.get("stream"):
+            self._whole(form.error(400, "`stream` is not supported with this model"), 400)
             return
         if self.fake.script:
             turn = self.fake.script.pop(0)
@@ -120,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._whole(form.whole_turn(model, turn))
             return
         pieces = self._pieces(behaviour, body)
-        if behaviour == "plain":
+        if behaviour in ("plain", "unwilling"):
             self._whole(form.whole(model, "".join(pieces)))
             return
         finish = "content_filter" if behaviour == "filtered" else "tool_use" if body.get("tools") else "stop"
@@ -153,6 +170,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def _raw(self, raw: Raw) -> None:
+        self.send_response(200)
+        self.send_header("content-type", raw.kind)
+        self.send_header("connection", "close")
+        self.end_headers()
+        for piece in raw.pieces:
+            self.wfile.write(piece)
+            self.wfile.flush()
+        self.close_connection = True
+
     def _stream(self, events: Iterator[str], behaviour: str) -> None:
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
@@ -160,6 +187,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("connection", "close") if clean else self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         for number, event in enumerate(events):
+            if behaviour == "uncounted" and '"usage": {' in event:
+                continue
             data = event.encode()
             self.wfile.write(data if clean else b"%x\r\n%b\r\n" % (len(data), data))
             self.wfile.flush()

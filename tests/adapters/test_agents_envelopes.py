@@ -15,7 +15,7 @@ import pytest
 from magent.agents import make
 from magent.agents.base import Unusable
 from magent.events import Failure, WorkFailed
-from magent.ports import Agent, Reply
+from magent.ports import Agent, Meter, Reply, Usage
 from magent.spec.catalogue import predefined_envelopes
 from tests.adapters.fake_provider import environment, request, spec_of
 
@@ -60,10 +60,10 @@ async def ask(made: Agent, prompt: str = "Why tides?", **more: Any) -> Reply:
     return await made.ask(request(prompt, **more), lambda _: None)
 
 
-async def refused(made: Agent, **more: Any) -> tuple[Failure, WorkFailed]:
+async def refused(made: Agent, **more: Any) -> Failure:
     with pytest.raises(WorkFailed) as caught:
         await ask(made, **more)
-    return caught.value.failure, caught.value
+    return caught.value.failure
 
 
 # ---- what is in an envelope
@@ -181,7 +181,7 @@ async def test_an_error_in_an_envelope_is_told_in_its_words(
     programs: Programs, command: list[str], sample: str, said: str, final: bool, code: int
 ) -> None:
     programs.add(command[0], sample, code=code)
-    found, _ = await refused(programs.agent(command))
+    found = await refused(programs.agent(command))
     assert (found.type, found.final) == ("agent", final)
     assert said in found.message
     assert ("(exit code 1)" in found.message) is bool(code)
@@ -189,26 +189,35 @@ async def test_an_error_in_an_envelope_is_told_in_its_words(
 
 async def test_what_a_failed_program_spent_is_told(programs: Programs) -> None:
     programs.add("claude", "claude_turns.json", code=1)
-    _, error = await refused(programs.agent(["claude", "--output-format", "json"]))
-    assert (error.usage.input, error.usage.output, error.usage.cost) == (10, 5, 0.002)
+    meter = Meter()
+    await refused(programs.agent(["claude", "--output-format", "json"]), meter=meter)
+    assert meter.read() == Usage(10, 5, 0.002, 1)
+
+
+async def test_what_a_program_spent_that_ended_badly_is_unknown_unless_it_never_began(programs: Programs) -> None:
+    programs.add("claude", "claude_turns.json", code=1)
+    began, never = Meter(), Meter()
+    await refused(programs.agent(["claude"]), meter=began)
+    await refused(programs.agent(["no-such-program"]), meter=never)
+    assert (began.read(), never.read()) == (Usage(requests=1), None)
 
 
 async def test_an_error_on_stderr_is_read_too(programs: Programs) -> None:
     programs.add("gemini", "gemini_failed.json", code=1, stream="stderr")
-    found, _ = await refused(programs.agent(["gemini", "-o", "json"]))
+    found = await refused(programs.agent(["gemini", "-o", "json"]))
     assert "API key not valid." in found.message
 
 
 async def test_a_rate_limit_in_an_envelope_is_one(programs: Programs) -> None:
     programs.add("claude", "claude_limited.json")
-    found, _ = await refused(programs.agent(["claude", "--output-format", "json"]))
+    found = await refused(programs.agent(["claude", "--output-format", "json"]))
     assert (found.type, found.final) == ("rate_limit", False)
 
 
 @pytest.mark.parametrize("printed", ["", "plain text", "[]", '{"other": 1}', "[" * 100_000, '{"result": null}'])
 async def test_output_without_the_envelope_says_so(programs: Programs, printed: str) -> None:
     programs.write("claude", f"print({printed!r})")
-    found, _ = await refused(programs.agent(["claude", "--output-format", "json"]))
+    found = await refused(programs.agent(["claude", "--output-format", "json"]))
     assert "printed no answer in the form of envelope 'claude'" in found.message
     assert "envelope: none" in (found.hint or "")
     assert len(found.message) < 400
@@ -236,7 +245,7 @@ def test_every_envelope_that_ships_has_what_it_needs() -> None:
 
 async def test_an_answer_that_is_too_long_is_an_error_that_says_so(programs: Programs, tmp_path: Path) -> None:
     programs.write("endless", "import sys\nwhile True: sys.stdout.write('x' * 65536)\n")
-    found, _ = await refused(programs.agent(["endless"]))
+    found = await refused(programs.agent(["endless"]))
     assert "printed more than 8 MB" in found.message
     assert "file" in (found.hint or "")
 

@@ -14,7 +14,7 @@ import pytest
 from magent.agents import make
 from magent.agents.parts import messages_of, opaque, parameters_of
 from magent.events import WorkFailed
-from magent.ports import Message, Reply, Request, ToolCall, ToolOffer
+from magent.ports import Message, Reply, Request, ToolCall, ToolOffer, Usage
 from tests.adapters.fake_provider import SIGNATURE, FakeProvider, Turn, environment, request, spec_of
 from tests.adapters.test_agents_models import KEY, PROVIDERS, SCHEMA, agent, ask, base_url
 
@@ -97,10 +97,10 @@ async def test_an_unknown_name_is_handed_on_as_it_is(server: FakeProvider) -> No
 async def test_a_call_that_is_cut_off_is_not_made(server: FakeProvider) -> None:
     server.script = [Turn((), (("a", "calculator", '{"expr'),), finish="length")]
     with pytest.raises(WorkFailed) as caught:
-        await ask(server, "openai:ok", request("x", tools=(ADD,)))
+        await ask(server, "openai:ok", asked := request("x", tools=(ADD,)))
     assert caught.value.failure.type == "output"
     assert "in the middle of the call of a tool" in caught.value.failure.message
-    assert caught.value.usage.output == 5
+    assert asked.meter.read() == Usage(11, 5, None, 1)
 
 
 async def test_a_server_that_does_not_stream_can_call_tools(server: FakeProvider) -> None:

@@ -31,6 +31,17 @@ def told(*events: Told, asked_here: bool = False, everything: bool = False) -> l
             [started("intro"), completed("intro", 2.0, tokens=[8, 4], cost=0.01)],
             ["✔ intro  2.00s · 12 tokens · $0.0100"],
         ),
+        (
+            [started("intro"), completed("intro", 2.0, tokens=[8, 4], cost=None, cut=True)],
+            ["✔ intro  2.00s · cut off at max_tokens · 12 tokens · cost unknown"],
+        ),
+        (
+            [
+                started("intro"),
+                (1.0, "agent.fallback", {"path": "intro", "agent": "a", "to": "b", "error": {"type": "rate_limit"}}),
+            ],
+            ["  ↷ intro agent a → b: rate_limit:"],
+        ),
         ([completed("refine[0]/again")], ["✔ refine[0]/again"]),
         ([completed("refine[0]/rate")], []),
         ([started("intro"), failed("intro", 1.5)], ["✘ intro failed: exit: it ended with 1  1.50s"]),
@@ -87,7 +98,7 @@ def items(count: int) -> list[Told]:
     for item in range(count):
         path = f"each[{item}]/read"
         events += [started(path), (0.0, "visit.retry", {"path": path, "at": 1.0, "attempt": 1, "error": {}})]
-        events.append(failed(path, 1.0) if item == 7 else completed(path, 1.0, next=None, tokens=[1, 1]))
+        events.append(failed(path, 1.0) if item == 7 else completed(path, 1.0, next=None, tokens=[1, 1], cost=0.0))
     return [*events, completed("each", 4.0)]
 
 

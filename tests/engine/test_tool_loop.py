@@ -286,8 +286,9 @@ async def test_a_checkpoint_in_the_middle_of_a_conversation_gives_the_same_run()
 async def test_what_an_agent_spent_before_it_failed_counts() -> None:
     from magent.events import Failure, WorkFailed
 
-    def fails(_request: Request) -> Reply:
-        raise WorkFailed(Failure("agent", "broken off"), Usage(100, 50, 0.1, 1))
+    def fails(asked: Request) -> Reply:
+        asked.meter.read = lambda: Usage(100, 50, 0.1, 1)
+        raise WorkFailed(Failure("agent", "broken off"))
 
     room = crew(ONE, [adding(), paying()], a=Scripted(fails))
     run = await room.start()

@@ -81,7 +81,7 @@ class Endless:
 
 async def test_leaving_a_stream_early_stops_the_request() -> None:
     agent = Endless()
-    workflow = magent.load({**HEAD, "agents": {"a": {"model": "test"}}, "nodes": {"t": {"prompt": "x", "agent": "a"}}})
+    workflow = magent.load({**HEAD, "agents": {"a": {"model": "local"}}, "nodes": {"t": {"prompt": "x", "agent": "a"}}})
     stream = workflow.stream(store=None, agents={"a": agent})
     async for event in stream:
         if event.type == "text":
@@ -110,7 +110,7 @@ class Calling:
 
 BUDGET = {
     **HEAD,
-    "agents": {"a": {"model": "test", "max_tokens": 100}},
+    "agents": {"a": {"model": "local", "max_tokens": 100}},
     "limits": {"budget": {"tokens": 450}},
     "nodes": {"t": {"prompt": "x", "agent": "a", "tools": ["calculator"]}},
 }

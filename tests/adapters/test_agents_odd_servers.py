@@ -170,7 +170,7 @@ async def test_a_stream_that_breaks_off_has_cost_what_had_come(server: FakeProvi
     assert used.input == 11  # which it tells at the start
 
 
-async def test_so_has_one_that_is_cancelled_or_comes_too_late(server: FakeProvider) -> None:
+async def test_so_has_one_that_is_cancelled(server: FakeProvider) -> None:
     asked, heard = request("Hi, model"), asyncio.Event()
     async with agent("openai:slow", base_url=base_url(server, "openai"), api_key=KEY, price=PRICE) as made:
         task = asyncio.ensure_future(made.ask(asked, lambda _: heard.set()))
@@ -180,10 +180,6 @@ async def test_so_has_one_that_is_cancelled_or_comes_too_late(server: FakeProvid
     used = asked.meter.read()
     assert used is not None
     assert (used.input, used.output > 0, used.cost is not None, used.estimated) == (3, True, True, True)
-    await failure(server, "openai:slow", late := request("Hi, model"), timeout="200ms")
-    used = late.meter.read()
-    assert used is not None
-    assert (used.input, used.cost) == (3, None)
 
 
 @pytest.mark.parametrize("model", ["openai:refused", "openai:broken", "openai:limited"])

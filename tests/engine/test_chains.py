@@ -10,7 +10,7 @@ from tests.build import Lab
 from tests.engine.crew import FakeTool, Scripted, broken, calls, crew, last, told, types
 from tests.engine.language import People, assert_replayable
 
-HEAD = "agents: {a: {model: test}}\ntools: {one: {call: 'm:f'}, two: {call: 'm:f'}}\n"
+HEAD = "agents: {a: {model: local}}\ntools: {one: {call: 'm:f'}, two: {call: 'm:f'}}\n"
 CHAIN = """
 chains:
   both:

@@ -24,7 +24,7 @@ seeds = st.integers(0, 2**32)
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 TEXT = """
-agents: {a: {model: test}, b: {model: test, fallback: [a]}}
+agents: {a: {model: local}, b: {model: local, fallback: [a]}}
 defaults: {agent: a, retry: {max_attempts: 2, delay: 0}}
 tools: {add: {call: 'm:f'}, pay: {call: 'm:f'}, flop: {call: 'm:f'}}
 roles:

@@ -315,7 +315,7 @@ async def test_nor_does_the_time_that_somebody_at_the_terminal_takes() -> None:
 
 
 async def test_nor_that_for_consent_to_a_call_of_a_tool() -> None:
-    text = "agents: {a: {model: test}}\ntools: {pay: {call: 'm:f'}}\n"
+    text = "agents: {a: {model: local}}\ntools: {pay: {call: 'm:f'}}\n"
     text += "nodes: {t: {prompt: Pay, agent: a, tools: [pay]}}"
     people = Slow({"pay": {"approved": True}})
     room = crew(text, [FakeTool("pay", confirm=True)], people=people, a=[calls(("pay", {})), "paid"])

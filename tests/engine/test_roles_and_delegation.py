@@ -14,7 +14,7 @@ from tests.engine.crew import FakeTool, Scripted, broken, calls, crew, last, tol
 from tests.engine.language import assert_replayable, checked
 
 HEAD = """
-agents: {a: {model: test, system: Agent speaks.}, b: {model: test}, c: {model: test}}
+agents: {a: {model: local, system: Agent speaks.}, b: {model: local}, c: {model: local}}
 defaults: {agent: b}
 tools: {add: {call: 'm:f'}}
 roles:
@@ -54,7 +54,7 @@ async def test_a_tasks_own_system_and_tools_replace_the_agents_and_the_roles() -
 
 
 async def test_a_predefined_role_is_played_by_the_default_agent() -> None:
-    text = "agents: {b: {model: test}}\ndefaults: {agent: b}\nnodes: {t: {prompt: Work, role: critic}}"
+    text = "agents: {b: {model: local}}\ndefaults: {agent: b}\nnodes: {t: {prompt: Work, role: critic}}"
     agent = Scripted("done")
     await done(crew(text, b=agent))
     assert agent.requests[0].system
@@ -173,7 +173,7 @@ async def test_no_more_subtasks_than_the_role_may_hand_over() -> None:
 
 async def test_delegation_ends_three_deep() -> None:
     roles = "\n".join(f"  r{n}: {{agent: a, skills: [s{n}], can_delegate: true}}" for n in range(6))
-    text = f"agents: {{a: {{model: test}}}}\nroles:\n{roles}\nnodes: {{t: {{prompt: s0, role: r0}}}}"
+    text = f"agents: {{a: {{model: local}}}}\nroles:\n{roles}\nnodes: {{t: {{prompt: s0, role: r0}}}}"
 
     def on(request: Request) -> Any:
         number = int(request.prompt[1:])

@@ -11,7 +11,7 @@ from tests.build import Lab
 from tests.engine.crew import FakeTool, Scripted, broken, calls, crew, last
 from tests.engine.language import People, assert_replayable, refolded
 
-HEAD = "agents: {a: {model: test}, b: {model: test}}\ntools: {add: {call: 'm:f'}}\n"
+HEAD = "agents: {a: {model: local}, b: {model: local}}\ntools: {add: {call: 'm:f'}}\n"
 
 
 async def done(room: Lab) -> Any:

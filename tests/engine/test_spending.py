@@ -13,7 +13,7 @@ from magent.ports import Reply, Request, Usage
 from tests.engine.crew import Scripted, broken, crew, told
 from tests.engine.language import assert_replayable, forever, refolded
 
-HEAD = "agents: {a: {model: test, fallback: [b, c]}, b: {model: test}, c: {model: test}}\n"
+HEAD = "agents: {a: {model: local, fallback: [b, c]}, b: {model: local}, c: {model: local}}\n"
 ONE = HEAD + "nodes: {t: {prompt: Work, agent: a, output: {n: {type: integer}}}}"
 FAN = """
 nodes:
@@ -107,7 +107,7 @@ async def test_a_run_that_is_stopped_has_cost_what_it_has() -> None:
 
 @pytest.mark.parametrize(("retry", "tokens"), [("", [30, 7]), (", retry: {max_attempts: 2}", [40, 12])])
 async def test_so_has_an_attempt_that_takes_too_long(retry: str, tokens: list[int]) -> None:
-    text = f"agents: {{a: {{model: test}}}}\nnodes: {{t: {{prompt: Work, agent: a, timeout: 10ms{retry}}}}}"
+    text = f"agents: {{a: {{model: local}}}}\nnodes: {{t: {{prompt: Work, agent: a, timeout: 10ms{retry}}}}}"
     run = await crew(text, a=Scripted(begun, counted("done"))).start()
     assert (run.status, run.tokens) == ("completed" if retry else "failed", tokens)
 

@@ -14,7 +14,7 @@ from tests.engine.crew import FakeTool, Scripted, broken, calls, crew, last, tol
 from tests.engine.language import People, assert_replayable, checked, forever, refolded
 
 HEAD = """
-agents: {a: {model: test}, b: {model: test}}
+agents: {a: {model: local}, b: {model: local}}
 tools: {add: {call: 'm:f'}, pay: {call: 'm:f'}}
 """
 ONE = HEAD + "nodes: {t: {prompt: Work, agent: a, tools: [add, pay]}}"
@@ -146,7 +146,7 @@ async def test_the_time_limit_is_for_all_of_the_attempt() -> None:
 
 
 async def test_a_second_agent_goes_on_where_the_first_failed_with_what_was_found_out() -> None:
-    text = HEAD.replace("a: {model: test}", "a: {model: test, fallback: [b]}") + (
+    text = HEAD.replace("a: {model: local}", "a: {model: local, fallback: [b]}") + (
         "nodes: {t: {prompt: Work, agent: a, tools: [pay]}}"
     )
     tool = paying()
@@ -157,7 +157,7 @@ async def test_a_second_agent_goes_on_where_the_first_failed_with_what_was_found
 
 
 async def test_an_agents_own_tools_are_taken_where_the_task_names_none() -> None:
-    text = HEAD.replace("a: {model: test}", "a: {model: test, tools: [add]}") + "nodes: {t: {prompt: Work, agent: a}}"
+    text = HEAD.replace("a: {model: local}", "a: {model: local, tools: [add]}") + "nodes: {t: {prompt: Work, agent: a}}"
     agent = Scripted("done")
     await done(crew(text, [adding()], a=agent))
     assert [offer.name for offer in agent.requests[0].tools] == ["add"]

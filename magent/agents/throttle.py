@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from magent.agents.base import OnText
@@ -35,10 +36,9 @@ class Throttled:
         self._turn = asyncio.Lock()
 
     async def ask(self, request: Request, on_text: OnText) -> Reply:
-        await self._wait_for_turn()
-        if self._places is None:
-            return await self.agent.ask(request, on_text)
-        async with self._places:
+        """A place first, then a turn: whoever has waited for a place has not begun."""
+        async with self._places or nullcontext():
+            await self._wait_for_turn()
             return await self.agent.ask(request, on_text)
 
     async def _wait_for_turn(self) -> None:

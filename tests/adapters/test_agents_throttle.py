@@ -61,6 +61,28 @@ async def test_no_more_than_requests_per_minute_begin_in_any_minute(rate: float,
     assert starts == expected
 
 
+async def test_the_rate_holds_also_for_those_who_waited_for_a_place() -> None:
+    """The first takes a minute; the others must not all begin in the moment it is done."""
+    clock = [0.0]
+    begun: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    class Slow(Busy):
+        async def ask(self, request: Request, on_text: Any) -> Reply:
+            begun.append(clock[0])
+            if len(begun) == 1:
+                await asyncio.sleep(0)
+                clock[0] += 60
+            return Reply("done")
+
+    agent = Throttled(Slow(), 1, 3, now=lambda: clock[0], sleep=sleep)
+    await asked(agent, 8)
+    assert len(begun) == 8
+    assert all(later - earlier >= 60 for earlier, later in zip(begun, begun[3:], strict=False))
+
+
 async def test_an_agent_without_bounds_is_left_as_it_is_and_closing_reaches_the_inner_one() -> None:
     busy = Busy()
     assert throttled(busy, {}) is busy

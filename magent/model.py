@@ -15,6 +15,7 @@ from magent.expressions import Condition, Expression, ShellText, Template, Value
 
 EdgeKind = Literal["normal", "conditional", "loop_back"]
 DEFAULT_LOOP_BACK_MAX = 100
+MAX_CHAINS = 16  # within one another
 ERROR_TYPES = ("timeout", "rate_limit", "agent", "tool", "exit", "output", "call")
 
 
@@ -268,14 +269,16 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Step:
-    """A call of a tool in a chain. `name` is that of `as`; on_error: `continue` gives null and goes on."""
+    """A call of a tool in a chain, or of another chain. `name` is that of `as`; on_error: `continue` gives null and
+    goes on."""
 
-    tool: Value
+    callee: Value
     arguments: Value | None = None
     name: str | None = None
     when: Condition | None = None
     retry: Retry = Retry()
     goes_on: bool = False
+    is_chain: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

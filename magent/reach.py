@@ -87,5 +87,10 @@ def _expanded(graph: Graph, names: Sequence[str]) -> Iterator[str]:
 
 
 def _of_chain(graph: Graph, name: object) -> tuple[str, ...]:
-    chain = graph.chains.get(str(name))
-    return () if chain is None else _literal([step.tool for step in chain.steps])
+    """The tools of a chain, and of those that it comes to."""
+    names, tools = [str(name)], list[str]()
+    for each in names:  # grows
+        steps = graph.chains[each].steps if each in graph.chains else ()
+        tools += _literal([step.callee for step in steps if not step.is_chain])
+        names += [inner for inner in _literal([step.callee for step in steps if step.is_chain]) if inner not in names]
+    return tuple(tools)

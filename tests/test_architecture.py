@@ -81,7 +81,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "loader_bundle", "loader_files", "loader_data", "loader", "catalogue", "build", "checks",
     ),
     "spec.checks": (
-        "views", "positions", "texts", "context", "references", "agents", "roles", "nulls", "writes", "shapes",
+        "views", "positions", "texts", "context", "references", "tools", "agents", "roles", "nulls", "writes", "shapes",
         "scopes", "names", "values", "unused", "__init__",
     ),
     "stores": (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from magent.draw.overlay import Marks, facts
 from magent.graph import compile as compile_graph
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import networkx
 
 LONGEST_LABEL = 120
+MOST_STEPS = 200  # of one task's chains, that are drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +76,52 @@ def title_of(key: str, workflow: Workflow) -> str:
     return key.removeprefix(f"{workflow.root}#").removeprefix(workflow.home.rstrip("/") + "/")
 
 
-class StepLabel(NamedTuple):
-    """A step of a chain as it is drawn: what it calls, under which name, and when."""
+@dataclass(frozen=True, slots=True)
+class StepLabel:
+    """A step of a chain as it is drawn: what it calls, under which name, and when; where it is a chain, its steps.
+    `place` is unique in the task: `0`, `1.0`."""
 
-    tool: str
+    place: str
+    callee: str
+    is_chain: bool
     name: str | None
     when: str | None
+    steps: Sequence[StepLabel] = ()
 
     @property
     def title(self) -> str:
-        return f"{self.name}: {self.tool}" if self.name else self.tool
+        called = f"chain {self.callee}" if self.is_chain else self.callee
+        return f"{self.name}: {called}" if self.name else called
+
+    def as_json(self) -> dict[str, Any]:
+        called: dict[str, Any] = {"chain" if self.is_chain else "tool": self.callee, "name": self.name}
+        inner = {"steps": [step.as_json() for step in self.steps]} if self.is_chain else {}
+        return {**called, "when": self.when, **inner}
+
+    def walk(self, depth: int = 0) -> Iterator[tuple[int, StepLabel]]:
+        """The step and those in it, in order, with how deep they stand."""
+        yield depth, self
+        for step in self.steps:
+            yield from step.walk(depth + 1)
 
 
 def steps_of(node: Node | None, graph: Graph) -> list[StepLabel]:
     """The steps of the chain that a task runs; none where a template names the chain, or it is another task."""
     if not isinstance(node, Task) or not isinstance(node.work, Chain) or not node.work.chain.literal:
         return []
-    chain = graph.chains.get(str(node.work.chain.data))
-    return [] if chain is None else [StepLabel(str(s.tool.data), s.name, _when(s)) for s in chain.steps]
+    return _labels(str(node.work.chain.data), graph, "", [MOST_STEPS])
+
+
+def _labels(name: str, graph: Graph, place: str, left: list[int]) -> list[StepLabel]:
+    """Of chains within chains only so many steps are drawn: twice two, twice, ten deep, are a thousand."""
+    chain = graph.chains.get(name)
+    labels = []
+    for index, step in enumerate(chain.steps if chain is not None and left[0] > 0 else ()):
+        left[0] -= 1
+        own, callee = f"{place}{index}", str(step.callee.data)
+        inner = _labels(callee, graph, f"{own}.", left) if step.is_chain else ()
+        labels.append(StepLabel(own, callee, step.is_chain, step.name, _when(step), inner))
+    return labels
 
 
 def chain_of(node: Node | None) -> str:

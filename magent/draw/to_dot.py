@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from magent.draw.overlay import COLORS, Marks, Overlay
-from magent.draw.pictures import Picture, chain_of, edge_label, node_lines, pictures, short, steps_of
+from magent.draw.pictures import Picture, StepLabel, chain_of, edge_label, node_lines, pictures, short, steps_of
 from magent.model import Workflow
 
 _DOT_SHAPES = {
@@ -69,15 +69,27 @@ def _dot_node(picture: Picture, name: str, drawn: str, space: str) -> Iterator[s
     yield f"{space}subgraph {_dot_text(f'cluster_{picture.prefix}{name}:chain')} {{"
     yield f"{space}  label={_dot_text(f'chain {chain_of(node)}')}; style=dashed;"
     yield f"{space}  {drawn}"
-    before = picture.prefix + name
-    for number, step in enumerate(steps):
-        own = f"{picture.prefix}{name}:{number}"
-        yield f"{space}  {_dot_text(own)} [shape=box, style=rounded, label={_dot_text(short(step.title))}];"
+    yield from _dot_steps(picture.prefix + name, picture.prefix + name, steps, f"{space}  ")
+    yield f"{space}}}"
+
+
+def _dot_steps(node: str, before: str, steps: Sequence[StepLabel], space: str) -> Iterator[str]:
+    """Steps behind `before`, in their order; those of a chain in a cluster of its own."""
+    for step in steps:
+        own, inside = f"{node}:{step.place}", space
+        if step.steps:
+            yield f"{space}subgraph {_dot_text(f'cluster_{own}:chain')} {{"
+            inside = f"{space}  "
+            yield f"{inside}label={_dot_text(f'chain {step.callee}')}; style=dashed;"
+        yield f"{inside}{_dot_text(own)} [shape=box, style=rounded, label={_dot_text(short(step.title))}];"
+        yield from _dot_steps(node, own, step.steps, inside)
+        if step.steps:
+            yield f"{space}}}"
         label = f", label={_dot_text(short(step.when))}" if step.when is not None else ""
         look = "dashed" if step.when is not None else "solid"
-        yield f"{space}  {_dot_text(before)} -> {_dot_text(own)} [style={look}{label}];"
-        before = own
-    yield f"{space}}}"
+        yield f"{space}{_dot_text(before)} -> {_dot_text(own)} [style={look}{label}];"
+        *_, (_, last) = step.walk()
+        before = f"{node}:{last.place}"
 
 
 def _dot_edges(picture: Picture, indent: str, overlay: Overlay | None) -> Iterator[str]:

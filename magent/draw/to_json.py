@@ -26,7 +26,7 @@ def _data(picture: Picture, workflow: Workflow, overlay: Overlay | None) -> dict
         shown = {"id": name, "type": data["type"], "label": data["label"], "description": data["description"]}
         uses = {"uses": title_of(node.uses, workflow)} if isinstance(node, Subgraph) else {}
         if steps := steps_of(node, picture.graph):
-            shown["steps"] = [step._asdict() for step in steps]
+            shown["steps"] = [step.as_json() for step in steps]
         nodes.append(shown | {"scope": owner and f"{owner}: {data['region']}", **uses})
         if overlay is not None:
             marks = overlay.node(picture.graph.key, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from magent.draw.overlay import COLORS, Overlay
-from magent.draw.pictures import Picture, chain_of, edge_label, node_lines, pictures, short, steps_of
+from magent.draw.pictures import Picture, StepLabel, chain_of, edge_label, node_lines, pictures, short, steps_of
 from magent.model import Workflow
 
 _MERMAID_SHAPES = {
@@ -71,19 +71,35 @@ def _mermaid_node(picture: Picture, name: str, drawn: str, space: str) -> Iterat
         return
     yield f'{space}subgraph {picture.prefix}c_{name}["chain {_mermaid_escape(chain_of(node))}"]'
     yield f"{space}  {drawn}"
-    for number, step in enumerate(steps):
-        yield f'{space}  {picture.prefix}s_{name}_{number}("{_mermaid_escape(short(step.title))}")'
+    yield from _mermaid_boxes_of(f"{picture.prefix}s_{name}_", steps, f"{space}  ")
     yield f"{space}end"
+
+
+def _mermaid_boxes_of(prefix: str, steps: Sequence[StepLabel], space: str) -> Iterator[str]:
+    """The steps, those of a chain in a subgraph of their own."""
+    for step in steps:
+        own = _mermaid_id(prefix, step)
+        if step.steps:
+            yield f'{space}subgraph c_{own}["chain {_mermaid_escape(step.callee)}"]'
+        inside = f"{space}  " if step.steps else space
+        yield f'{inside}{own}("{_mermaid_escape(short(step.title))}")'
+        if step.steps:
+            yield from _mermaid_boxes_of(prefix, step.steps, inside)
+            yield f"{space}end"
+
+
+def _mermaid_id(prefix: str, step: StepLabel) -> str:
+    return f"{prefix}{step.place.replace('.', 'x')}"  # names may hold `_1`, and no two ids are one
 
 
 def _mermaid_steps(picture: Picture) -> Iterator[tuple[str, str, int | None]]:
     """The lines between the steps of chains."""
     for name, node in picture.graph.nodes.items():
         before = f"{picture.prefix}n_{name}"
-        for number, step in enumerate(steps_of(node, picture.graph)):
+        for _, step in (each for outer in steps_of(node, picture.graph) for each in outer.walk()):
             kind = "normal" if step.when is None else "conditional"
             label = f'|"{_mermaid_escape(short(step.when))}"|' if step.when is not None else ""
-            own = f"{picture.prefix}s_{name}_{number}"
+            own = _mermaid_id(f"{picture.prefix}s_{name}_", step)
             yield f"  {before} {_MERMAID_ARROWS[kind]}{label} {own}", kind, None
             before = own
 

@@ -79,9 +79,12 @@ def about(node: Node, graph: Graph, workflow: Workflow) -> list[str]:
 
 def _steps(node: Node, graph: Graph) -> list[str]:
     """The steps of the chain that a task runs: they stand in its box."""
-    steps = steps_of(node, graph)
+    steps = [each for step in steps_of(node, graph) for each in step.walk()]
     told = steps if len(steps) <= MOST_STEPS else steps[: MOST_STEPS - 1]
-    lines = [f"↳ {visible(step.title)}{f' when {visible(step.when)}' if step.when else ''}" for step in told]
+    lines = [
+        f"{'  ' * depth}↳ {visible(step.title)}{f' when {visible(step.when)}' if step.when else ''}"
+        for depth, step in told
+    ]
     return lines + ([f"  … {len(steps) - len(told)} more"] if len(told) < len(steps) else [])
 
 

@@ -1,9 +1,11 @@
-"""Chains: tools in sequence, each step on the record; as the work of a task, and as a tool that an agent may call."""
+"""Chains: tools in sequence, each step on the record; as the work of a task, as a tool that an agent may call, and as a
+step of another chain."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from magent.engine.retrying import retry_at
@@ -12,8 +14,8 @@ from magent.engine.values import plain
 from magent.engine.work import Attempt
 from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError
-from magent.model import ChainSpec, Step
-from magent.ports import Tool, ToolContext
+from magent.model import MAX_CHAINS, ChainSpec, Step
+from magent.ports import ToolContext
 from magent.source import did_you_mean
 from magent.spec.schema import check_value, field_schema, fill
 
@@ -29,17 +31,36 @@ def find(attempt: Attempt, name: Any) -> ChainSpec:
     return chains[name]
 
 
-async def run_chain(
-    attempt: Attempt,
-    chain: ChainSpec,
-    given: Any,
-    facts: Facts,
-    done: Mapping[str, Any],
-    *,
-    by_agent: bool = False,
-) -> Any:
-    """The last step's result. `done` has the results of steps that need not be done again. Raises WorkFailed."""
-    seen = {
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """How a chain is gone through. `facts` say who does it; `done` has the results of steps by their place, which need
+    not be done again, and gets those that are; a chain that is a step stands at `place`, in the chains of `trail`."""
+
+    attempt: Attempt
+    facts: Facts
+    done: dict[str, Any]
+    by_agent: bool = False
+    place: str = ""
+    trail: tuple[str, ...] = ()
+
+    def into(self, chain: ChainSpec) -> Pass:
+        """Raises WorkFailed (`tool`) where a chain would come to itself, or too deep."""
+        trail = (*self.trail, chain.name)
+        if chain.name in self.trail:
+            raise WorkFailed(Failure("tool", f"a chain that comes to itself: {' → '.join(trail)}"))
+        if len(trail) > MAX_CHAINS:
+            raise WorkFailed(Failure("tool", f"chains within chains, deeper than {MAX_CHAINS}"))
+        return replace(self, trail=trail)
+
+    def at(self, index: int) -> str:
+        return f"{self.place}{index}"
+
+
+async def run_chain(chain: ChainSpec, given: Any, way: Pass) -> Any:
+    """The last step's result. Raises WorkFailed."""
+    way = way.into(chain)
+    attempt = way.attempt
+    seen: dict[str, Any] = {
         "inputs": _inputs(chain, given),
         "run": attempt.seen["run"],
         "env": attempt.seen["env"],
@@ -47,14 +68,15 @@ async def run_chain(
         "steps": {},
     }
     for index, step in enumerate(chain.steps):
-        named = {"chain": chain.name, "step": index} | ({"as": step.name} if step.name else {})
-        if str(index) in done:
-            result = done[str(index)]
+        place = way.at(index)
+        named = {"chain": chain.name, "step": place if way.place else index} | ({"as": step.name} if step.name else {})
+        if place in way.done:
+            result = way.done[place]
         elif step.when is not None and not step.when.holds(seen):
             result = None
-            await attempt.note("tool.skipped", {"tool": str(step.tool.data), **facts, **named})
+            await attempt.note("tool.skipped", {"tool": str(step.callee.data), **way.facts, **named})
         else:
-            result = await _Doing(attempt, step, seen, {**facts, **named}, by_agent).result()
+            result = way.done[place] = await _Doing(way, step, seen, {**way.facts, **named}).result()
         steps = {**seen["steps"], step.name: result} if step.name else seen["steps"]
         seen = {**seen, "previous": result, "steps": steps}
     return seen["previous"]
@@ -72,12 +94,12 @@ def _inputs(chain: ChainSpec, given: Any) -> dict[str, Any]:
 class _Doing:
     """One step that is done: its attempts, and what its failure comes to."""
 
-    def __init__(self, attempt: Attempt, step: Step, seen: Mapping[str, Any], facts: Facts, by_agent: bool) -> None:
-        self.attempt = attempt
+    def __init__(self, way: Pass, step: Step, seen: Mapping[str, Any], facts: Facts) -> None:
+        self.way = way
+        self.attempt = way.attempt
         self.step = step
         self.seen = seen
         self.facts = facts
-        self.by_agent = by_agent
 
     async def result(self) -> Any:
         number = 1
@@ -99,29 +121,29 @@ class _Doing:
         return retry_at(self.step.retry, failure, number, key, self.attempt.desk.now())
 
     async def _once(self, number: int) -> Any:
-        facts = self.facts if number == 1 else {**self.facts, "attempt": number}
         try:
-            tool, arguments = await self._prepared()
+            name = self.step.callee.evaluate(self.seen)
+            arguments = plain(self.step.arguments.evaluate(self.seen)) if self.step.arguments else {}
         except EvaluationError as error:
             raise WorkFailed(Failure("value", f"{self._named}: {error.message}", hint=error.hint)) from error
-        return await use(self.attempt, tool, arguments, facts, by_agent=self.by_agent)
-
-    async def _prepared(self) -> tuple[Tool, Any]:
-        name = self.step.tool.evaluate(self.seen)
+        if self.step.is_chain:  # done anew, it goes on at its own step that failed
+            inner = replace(self.way, place=f"{self.facts['step']}.")
+            return await run_chain(find(self.attempt, name), arguments, inner)
         if not isinstance(name, str):
             raise WorkFailed(Failure("tool", f"{self._named}: `tool` must give a name, not {json.dumps(name)[:80]}"))
-        arguments = plain(self.step.arguments.evaluate(self.seen)) if self.step.arguments else {}
-        return await self.attempt.services.tool(self.attempt.graph, name), arguments
+        tool = await self.attempt.services.tool(self.attempt.graph, name)
+        facts = self.facts if number == 1 else {**self.facts, "attempt": number}
+        return await use(self.attempt, tool, arguments, facts, by_agent=self.way.by_agent)
 
     @property
     def _named(self) -> str:
-        name = self.step.name or f"step {self.facts['step'] + 1}"
+        name = self.step.name or f"step {int(str(self.facts['step']).rpartition('.')[2]) + 1}"
         return f"'{name}' of the chain '{self.facts['chain']}'"
 
     async def _failed(self, failure: Failure, error: WorkFailed) -> None:
         if failure.type == "limit" or not self.step.goes_on:
             raise error
-        passed = {"tool": str(self.step.tool.data), **self.facts, "error": failure.as_json()}
+        passed = {"tool": str(self.step.callee.data), **self.facts, "error": failure.as_json()}
         await self.attempt.note("tool.passed", passed)
 
 
@@ -140,8 +162,8 @@ class ChainTool:
         self.parameters: Mapping[str, Any] = field_schema(chain.inputs)
 
     async def call(self, arguments: Mapping[str, Any], _context: ToolContext, /) -> Any:
-        return await run_chain(self._attempt, self._chain, arguments, self._facts, {}, by_agent=True)
+        return await run_chain(self._chain, arguments, Pass(self._attempt, self._facts, {}, by_agent=True))
 
 
 def _named(step: Step) -> str:
-    return step.name or str(step.tool.data)
+    return step.name or str(step.callee.data)

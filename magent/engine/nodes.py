@@ -111,7 +111,8 @@ async def use_tool(attempt: Attempt, work: Tool) -> Any:
 async def use_chain(attempt: Attempt, work: Chain) -> Any:
     chain = chains.find(attempt, work.chain.evaluate(attempt.seen))
     arguments = work.arguments.evaluate(attempt.seen) if work.arguments else {}
-    return _fits_later(attempt, await chains.run_chain(attempt, chain, arguments, {}, attempt.before.steps))
+    way = chains.Pass(attempt, {}, dict(attempt.before.steps))
+    return _fits_later(attempt, await chains.run_chain(chain, arguments, way))
 
 
 WORK: dict[type[Any], Callable[[Attempt, Any], Awaitable[Any]]] = {

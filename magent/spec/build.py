@@ -356,12 +356,13 @@ def _chain(name: str, data: Mapping[str, Any]) -> model.ChainSpec:
 
 def _step(data: Mapping[str, Any]) -> model.Step:
     return model.Step(
-        Value(data["tool"]),
+        Value(data["chain"] if "chain" in data else data["tool"]),
         _optional(Value, data, "with"),
         _optional(str, data, "as"),
         _optional(Condition, data, "when"),
         _retry(data.get("retry") or {}),
         data.get("on_error") == "continue",
+        "chain" in data,
     )
 
 

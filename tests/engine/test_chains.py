@@ -191,3 +191,92 @@ async def test_a_checked_output_of_a_chain() -> None:
     run = await crew(text, [plus(), echo("two")]).start()
     assert run.failure is not None
     assert run.failure.type == "output"
+
+
+# ---- chains within chains
+
+NESTED = (
+    HEAD
+    + """
+chains:
+  inner:
+    inputs: {x: {type: integer}}
+    steps: [{tool: one, with: {v: "{{ inputs.x }}"}, as: a}, {tool: two, with: {v: "{{ previous }}"}}]
+  outer:
+    inputs: {x: {type: integer}}
+    steps:
+      - {tool: one, with: {v: "{{ inputs.x }}"}}
+      - {chain: inner, with: {x: "{{ previous }}"}, as: deep%s}
+      - {tool: two, with: {v: "{{ steps.deep }}"}}
+"""
+)
+OUTER = "nodes: {t: {chain: outer, with: {x: 1}}}\n"
+
+
+async def test_a_step_may_be_a_chain() -> None:
+    room = crew(NESTED % "" + OUTER, [plus(), plus("two")])
+    assert (await done(room)).outputs["t"] == 5
+    assert [(each["chain"], each["step"], each.get("as")) for each in told(room, "tool.called")] == [
+        ("outer", 0, None),
+        ("inner", "1.0", "a"),
+        ("inner", "1.1", None),
+        ("outer", 2, None),
+    ]
+
+
+async def test_a_finished_step_of_a_chain_within_a_chain_is_not_done_again_on_resume() -> None:
+    room = crew(NESTED % "" + OUTER, [plus(), plus("two")])
+    await done(room)
+    for cut in range(2, len(room.journal.events)):
+        one, two = plus(), plus("two")
+        again = crew(NESTED % "" + OUTER, [one, two])
+        run = await again.resume(room.journal.events[:cut])
+        assert run.outputs["t"] == 5
+        returned = types(room.journal.events[:cut]).count("tool.returned")
+        assert len(one.seen) + len(two.seen) == 4 - returned
+
+
+async def test_a_chain_within_a_chain_that_is_done_anew_goes_on_where_it_failed() -> None:
+    one, two = plus(), echo("two", flaky(1))
+    room = crew(NESTED % ", retry: {max_attempts: 2, delay: 1s}" + OUTER, [one, two])
+    assert (await done(room)).outputs["t"] == "at last"
+    assert (len(one.seen), len(two.seen)) == (2, 3)
+
+
+async def test_a_chain_within_a_chain_that_fails_may_give_null() -> None:
+    two = echo("two", lambda v: broken_if(v))
+    room = crew(NESTED % ", on_error: continue" + OUTER, [plus(), two])
+    assert (await done(room)).outputs["t"] == "null it is"
+    (passed,) = told(room, "tool.passed")
+    assert (passed["tool"], passed["chain"], passed["step"]) == ("inner", "outer", 1)
+    cut = types(room.journal.events).index("tool.passed") + 1
+    again = crew(NESTED % ", on_error: continue" + OUTER, [plus(), echo("two", lambda v: broken_if(v))])
+    assert (await again.resume(room.journal.events[:cut])).outputs["t"] == "null it is"
+
+
+def broken_if(value: Any) -> str:
+    if value is not None:
+        raise broken("tool", "no")
+    return "null it is"
+
+
+async def test_an_agent_may_call_a_chain_that_holds_chains() -> None:
+    text = NESTED % "" + "nodes: {t: {prompt: Go, agent: a, tools: [outer]}}"
+    agent = Scripted(calls(("outer", {"x": 1})), "done")
+    people = People({"one": {"approved": True}})
+    one = FakeTool("one", lambda v: v + 1, confirm=True)
+    room = crew(text, [one, plus("two")], a=agent, people=people)
+    await done(room)
+    assert last(agent.requests[1]).text == "5"
+    assert len(people.asked) == 2  # also for the step within
+
+
+async def test_a_chain_that_a_template_names_comes_to_itself_in_vain() -> None:
+    text = HEAD + 'chains: {c: {inputs: {x: {}}, steps: [{chain: "{{ inputs.x }}", with: {x: c}}]}}\n'
+    run = await crew(text + "nodes: {t: {chain: c, with: {x: c}}}").start()
+    assert run.failure is not None
+    assert (run.failure.type, run.failure.message) == ("tool", "a chain that comes to itself: c → c")
+    deep = "chains:\n" + "".join(f"  c{n}: {{steps: [{{chain: \"{{{{ 'c{n + 1}' }}}}\"}}]}}\n" for n in range(20))
+    run = await crew(HEAD + deep + "  c20: {steps: [{tool: one}]}\nnodes: {t: {chain: c0}}", [plus()]).start()
+    assert run.failure is not None
+    assert "deeper than 16" in run.failure.message

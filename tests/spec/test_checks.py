@@ -26,6 +26,7 @@ from magent.spec.checks import (
     references,
     roles,
     scopes,
+    tools,
     unused,
     values,
     writes,
@@ -34,7 +35,7 @@ from magent.spec.checks.texts import Reader, _plain
 from magent.spec.loader import load, load_data
 
 CASES = Path(__file__).parent / "cases"
-MODULES = (agents, names, nulls, references, roles, scopes, unused, values, writes)
+MODULES = (agents, names, nulls, references, roles, scopes, tools, unused, values, writes)
 
 
 @pytest.fixture(autouse=True)

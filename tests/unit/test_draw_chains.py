@@ -80,3 +80,42 @@ def test_data_has_the_steps() -> None:
 def test_a_chain_that_a_template_names_has_no_steps_to_draw() -> None:
     drawn = dot(made("chain: research", 'chain: "{{ inputs.x }}"'))
     assert "cluster" not in drawn
+
+
+NESTED = TEXT.replace(
+    "      - {tool: calculator, with",
+    "      - {chain: check, as: deep, when: steps.hits > 1}\n      - {tool: calculator, with",
+).replace("chains:", "chains:\n  check: {steps: [{tool: web}, {tool: calculator, as: sum}]}")
+
+
+def test_a_chain_within_a_chain_is_a_cluster_within_the_cluster() -> None:
+    drawn = workflow(NESTED)
+    graph = dot(drawn)
+    outer = graph[graph.index('subgraph "cluster_survey:chain"') :]
+    inner = outer[outer.index('subgraph "cluster_survey:1:chain"') :].partition("}")[0]
+    assert 'label="chain check"' in inner
+    assert '"survey:1" [shape=box, style=rounded, label="deep: chain check"]' in inner
+    assert '"survey:1.0" -> "survey:1.1"' in inner
+    assert '"survey:0" -> "survey:1" [style=dashed, label="steps.hits > 1"]' in outer
+    assert '"survey:1.1" -> "survey:2"' in outer
+    shown = mermaid(drawn)
+    assert 'subgraph c_s_survey_1["chain check"]' in shown
+    assert 's_survey_1x1("sum: calculator")' in shown
+    assert "s_survey_1x1 -.->" in shown
+    told = lines(drawn)
+    assert any("  ↳ sum: calculator" in line for line in told)
+    (node, _) = as_json(drawn)["nodes"]
+    assert node["steps"][1] == {
+        "chain": "check",
+        "name": "deep",
+        "when": "steps.hits > 1",
+        "steps": [{"tool": "web", "name": None, "when": None}, {"tool": "calculator", "name": "sum", "when": None}],
+    }
+
+
+def test_chains_that_multiply_are_drawn_in_part() -> None:
+    doubled = "\n".join(f"  c{n}: {{steps: [{{chain: c{n + 1}}}, {{chain: c{n + 1}}}]}}" for n in range(12))
+    drawn = workflow(f"tools: {{web: {{builtin: calculator}}}}\nchains:\n{doubled}\n  c12: {{steps: [{{tool: web}}]}}\n"
+                     "nodes: {survey: {chain: c0}}")  # fmt: skip
+    assert dot(drawn).count("shape=box, style=rounded") < 300  # of 8,190
+    assert any("… " in line for line in lines(drawn))

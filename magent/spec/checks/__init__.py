@@ -10,7 +10,7 @@ import gc
 from collections.abc import Callable, Iterator
 
 from magent.source import Problem, sort_key
-from magent.spec.checks import agents, names, nulls, references, roles, scopes, unused, values, writes
+from magent.spec.checks import agents, names, nulls, references, roles, scopes, tools, unused, values, writes
 from magent.spec.checks.context import Context
 from magent.spec.checks.views import mapping
 from magent.spec.loader import Bundle, Document
@@ -34,13 +34,14 @@ CHECKS: tuple[Callable[[Context], Iterator[Problem]], ...] = (
     references.check_roles_that_extend_themselves,
     roles.check_delegation,
     roles.check_routes,
-    references.check_tools,
-    references.check_offered_names,
-    references.check_delegate_is_free,
-    references.check_providers,
-    references.check_functions,
-    references.check_chains,
-    references.check_chain_steps,
+    tools.check_tools,
+    tools.check_offered_names,
+    tools.check_delegate_is_free,
+    tools.check_providers,
+    tools.check_functions,
+    tools.check_chains,
+    tools.check_chain_steps,
+    tools.check_chain_cycles,
     references.check_subgraphs,
     references.check_called_files,
     references.check_arguments,

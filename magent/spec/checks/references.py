@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from magent.source import Problem
-from magent.spec.builtins import BUILTINS, PROVIDERS, offered_name
+from magent.spec.builtins import BUILTINS
 from magent.spec.catalogue import predefined_roles
 from magent.spec.checks.context import Context
 from magent.spec.checks.views import (
@@ -25,7 +24,7 @@ UNKNOWN = {"agent": "unknown-agent", "role": "unknown-role", "tool": "unknown-to
 Reference = tuple[Place, str, str]  # where, the key of the document whose names count, the name
 
 
-def _nodes(context: Context) -> Iterator[tuple[GraphView, str, Mapping[str, Any]]]:
+def nodes(context: Context) -> Iterator[tuple[GraphView, str, Mapping[str, Any]]]:
     for graph in context.graphs:
         for name, node in graph.nodes.items():
             yield graph, name, node
@@ -38,20 +37,20 @@ def shared(context: Context, section: str) -> Iterator[tuple[Place, str, Mapping
                 yield Place(document, (section, name)), key, body
 
 
-def _literal(value: Any) -> bool:
+def literal(value: Any) -> bool:
     return isinstance(value, str) and not is_template(value)
 
 
 def _agent_names(context: Context) -> Iterator[Reference]:
-    for graph, name, node in _nodes(context):
-        if graph.type_of(name) == "task" and _literal(node.get("agent")):
+    for graph, name, node in nodes(context):
+        if graph.type_of(name) == "task" and literal(node.get("agent")):
             yield graph.at(name, "agent"), graph.key, node["agent"]
     for place, key, role in shared(context, "roles"):
-        if _literal(role.get("agent")):
+        if literal(role.get("agent")):
             yield place / "agent", key, role["agent"]
     for key, document in context.owners():
         defaults = mapping(mapping(document.data).get("defaults"))
-        if _literal(defaults.get("agent")):
+        if literal(defaults.get("agent")):
             yield Place(document, ("defaults", "agent")), key, defaults["agent"]
 
 
@@ -63,7 +62,7 @@ def check_agents(context: Context) -> Iterator[Problem]:
     for place, key, agent in shared(context, "agents"):
         known = context.definitions(key, "agents")
         for index, name in enumerate(sequence(agent.get("fallback"))):
-            if _literal(name) and name not in known:
+            if literal(name) and name not in known:
                 yield unknown(context, place / ("fallback", index), "agent", name, known)
 
 
@@ -81,13 +80,13 @@ def unknown(
 
 def check_tasks_have_an_agent(context: Context) -> Iterator[Problem]:
     """A prompt needs somebody to answer it."""
-    for graph, name, node in _nodes(context):
+    for graph, name, node in nodes(context):
         if graph.type_of(name) != "task" or "prompt" not in node or "agent" in node or "route" in node:
             continue
         if context.default_agent(graph.key) is not None:
             continue
         role = node.get("role")
-        if role is None or (_literal(role) and agent_of_role(context, graph.key, role) == ""):
+        if role is None or (literal(role) and agent_of_role(context, graph.key, role) == ""):
             message = f"no agent answers this prompt: '{name}' names none, and there is no `defaults.agent`"
             hint = "write `agent: …`, or `defaults: {agent: …}` at the top of the file"
             yield graph.at(name, "prompt").problem("no-agent", message, hint=hint, key=True)
@@ -109,7 +108,7 @@ def agent_of_role(context: Context, key: str, role: str) -> Any:
 
 
 def check_roles(context: Context) -> Iterator[Problem]:
-    for graph, name, node in _nodes(context):
+    for graph, name, node in nodes(context):
         role = node.get("role")
         if graph.type_of(name) == "task" and isinstance(role, str) and not is_template(role):
             known = (*context.definitions(graph.key, "roles"), *predefined_roles())
@@ -139,156 +138,9 @@ def check_roles_that_extend_themselves(context: Context) -> Iterator[Problem]:
             trail.append(parent)
 
 
-def _tool_names(context: Context) -> Iterator[tuple[Place, str, str, bool]]:
-    """Each tool that is named: where, whose names count, the name, whether it is called (else: offered to an agent)."""
-    for graph, name, node in _nodes(context):
-        if graph.type_of(name) != "task":
-            continue
-        if _literal(node.get("tool")):
-            yield graph.at(name, "tool"), graph.key, node["tool"], True
-        for index, tool in enumerate(sequence(node.get("tools"))):
-            if _literal(tool):
-                yield graph.at(name, "tools", index), graph.key, tool, False
-    for section in ("agents", "roles"):
-        for place, key, body in shared(context, section):
-            for index, tool in enumerate(sequence(body.get("tools"))):
-                if _literal(tool):
-                    yield place / ("tools", index), key, tool, False
-    for place, key, chain in shared(context, "chains"):
-        for index, step in enumerate(sequence(chain.get("steps"))):
-            if _literal(mapping(step).get("tool")):
-                yield place / ("steps", index, "tool"), key, step["tool"], True
-
-
-def check_tools(context: Context) -> Iterator[Problem]:
-    for place, key, name, called in _tool_names(context):
-        known = context.definitions(key, "tools")
-        server, dot, inner = name.partition(".")
-        if server not in known:
-            if not called and name in context.definitions(key, "chains"):
-                continue  # an agent may be offered a chain
-            yield _unknown_tool(context, place, name, server, known)
-            continue
-        tool = mapping(known[server][0])
-        if tool.get("builtin") == "files":
-            yield from _file_tool(context, place, server, inner, called)
-        elif "mcp" in tool and called and not inner:
-            message = f"'{server}' is a server: name one of its tools"
-            yield place.problem("unknown-tool", message, hint=f"write `{server}.<tool>`")
-        elif dot and "mcp" not in tool and "uses" not in tool and tool:
-            message = f"'{server}' is one tool, it has no '{inner}'"
-            yield place.problem("unknown-tool", message, hint=f"write `{server}`")
-
-
-def _unknown_tool(context: Context, place: Place, name: str, server: str, known: Mapping[str, Any]) -> Problem:
-    hint = context.hint(server, known)
-    if hint is None and server in BUILTINS:
-        hint = f"declare it: `tools: {{{server}: {{builtin: {server}}}}}`"
-    problem = unknown(context, place, "tool", name, known)
-    return place.problem(problem.code, problem.message, hint=hint or problem.hint)
-
-
-def _file_tool(context: Context, place: Place, server: str, inner: str, called: bool) -> Iterator[Problem]:
-    functions = BUILTINS["files"]
-    if inner in functions or (not inner and not called):
-        return
-    message = f"'{server}' has no tool '{inner}'" if inner else f"'{server}' is several tools: name one of them"
-    hint = context.hint(f"{server}.{inner}", [f"{server}.{tool}" for tool in functions]) if inner else None
-    shown = ", ".join(f"{server}.{tool}" for tool in functions)
-    yield place.problem("unknown-tool", message, hint=hint or f"known: {shown}")
-
-
-def check_offered_names(context: Context) -> Iterator[Problem]:
-    """In the form in which agents are offered tools, `files.read` is `files_read`: no two may come to one name."""
-    seen: dict[tuple[Any, ...], dict[str, str]] = {}
-    for place, key, name, called in _tool_names(context):
-        if called:
-            continue
-        offered = seen.setdefault((id(place.document), *place.path[:-1]), {})
-        tool = mapping(context.definitions(key, "tools").get(name, ({},))[0])
-        group = BUILTINS.get(str(tool.get("builtin")), {})
-        for each in [f"{name}.{inner}" for inner in group if inner] or [name]:
-            other = offered.setdefault(offered_name(each), each)
-            if other != each:
-                message = (
-                    f"an agent could not tell '{other}' and '{each}' apart: both are offered as '{offered_name(each)}'"
-                )
-                yield place.problem("tool-clash", message, hint="give one of them another name")
-
-
-def check_delegate_is_free(context: Context) -> Iterator[Problem]:
-    """A role that may delegate is offered a tool of that name, so no other of its tools may have it."""
-    for place, _, role in shared(context, "roles"):
-        for index, tool in enumerate(sequence(role.get("tools"))):
-            if role.get("can_delegate") is True and tool == "delegate":
-                message = "a role that may delegate has another tool of the name 'delegate'"
-                yield (place / ("tools", index)).problem("tool-clash", message, hint="give that tool another name")
-
-
-def check_providers(context: Context) -> Iterator[Problem]:
-    """`web_search` asks a service that it knows, and knows where it is."""
-    for place, _, tool in shared(context, "tools"):
-        provider = tool.get("provider")
-        if tool.get("builtin") != "web_search" or not isinstance(provider, str) or is_template(provider):
-            continue
-        if provider not in PROVIDERS:
-            hint = context.hint(provider, PROVIDERS) or f"there are: {', '.join(PROVIDERS)}"
-            yield (place / "provider").problem("bad-provider", f"there is no provider '{provider}'", hint=hint)
-        elif provider == "searxng" and "base_url" not in tool:
-            hint = "write `base_url: http://localhost:8888`, or where it is"
-            yield (place / "provider").problem("bad-provider", "`provider: searxng` needs a `base_url`", hint=hint)
-
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-def check_functions(context: Context) -> Iterator[Problem]:
-    """A tool in OpenAI's form: what its name, and the names of its arguments, come to here."""
-    for place, _, tool in shared(context, "tools"):
-        function = tool.get("function")
-        if not isinstance(function, Mapping) or (taken := takes(tool)) is None:
-            continue
-        entry, said = str(place.path[-1]), function.get("name", place.path[-1])
-        if said != entry:
-            message = f"the tool's own name is '{said}', agents are offered it as '{entry}'"
-            yield (place / ("function", "name")).warning("other-name", message, hint=f"call it '{said}' here, too")
-        for index, name in enumerate(taken.required):
-            if name not in taken.fields:
-                message = f"'{name}' is required, and is not among the `properties`"
-                where = place / ("function", "parameters", "required", index)
-                yield where.problem("unknown-argument", message, hint=context.hint(name, taken.fields))
-        for name in taken.fields if "run" in tool else ():
-            if not _NAME.fullmatch(str(name)):
-                message = f"a command reads its arguments by their names, and '{name}' is none"
-                hint = "names are of letters, digits and `_`"
-                yield (place / (*taken.path, name)).problem("bad-name", message, hint=hint, key=True)
-
-
-def check_chains(context: Context) -> Iterator[Problem]:
-    for graph, name, node in _nodes(context):
-        if graph.type_of(name) == "task" and _literal(node.get("chain")):
-            known = context.definitions(graph.key, "chains")
-            if node["chain"] not in known:
-                yield unknown(context, graph.at(name, "chain"), "chain", node["chain"], known)
-
-
-def check_chain_steps(context: Context) -> Iterator[Problem]:
-    """No two steps of a chain have one name."""
-    for place, _, chain in shared(context, "chains"):
-        seen: dict[str, int] = {}
-        for index, step in enumerate(sequence(chain.get("steps"))):
-            name = mapping(step).get("as")
-            if isinstance(name, str) and name in seen:
-                message = f"an earlier step of this chain is named '{name}' already"
-                related = place / ("steps", seen[name], "as")
-                yield (place / ("steps", index, "as")).problem("duplicate-step", message, related=related)
-            elif isinstance(name, str):
-                seen[name] = index
-
-
 def check_subgraphs(context: Context) -> Iterator[Problem]:
     """`uses` names a graph under `subgraphs`; a file that could not be read is told by the loader."""
-    for graph, name, node in _nodes(context):
+    for graph, name, node in nodes(context):
         uses = node.get("uses")
         if graph.type_of(name) != "subgraph" or not isinstance(uses, str) or is_file(uses):
             continue
@@ -300,7 +152,7 @@ def check_subgraphs(context: Context) -> Iterator[Problem]:
 
 def check_called_files(context: Context) -> Iterator[Problem]:
     """What a node calls is a workflow, not a library."""
-    for graph, name, node in _nodes(context):
+    for graph, name, node in nodes(context):
         uses = node.get("uses")
         if graph.type_of(name) != "subgraph" or not isinstance(uses, str) or not is_file(uses):
             continue
@@ -323,13 +175,17 @@ class _Callee(NamedTuple):
 
 def check_arguments(context: Context) -> Iterator[Problem]:
     """What `with` hands to a subgraph, a chain or a tool: known names, none missing, literals that fit."""
-    for graph, name, node in _nodes(context):
+    for graph, name, node in nodes(context):
         if (callee := _callee(context, graph, name, node)) is not None:
             yield from _arguments(context, graph.at(name), node, callee)
     for place, key, chain in shared(context, "chains"):
         tools = context.definitions(key, "tools")
         for index, step in enumerate(sequence(chain.get("steps"))):
-            if (callee := _tool(tools, mapping(step).get("tool"))) is not None:
+            step = mapping(step)
+            callee = (
+                _chain(context, key, step["chain"]) if literal(step.get("chain")) else _tool(tools, step.get("tool"))
+            )
+            if callee is not None:
                 yield from _arguments(context, place / ("steps", index), step, callee)
 
 
@@ -338,11 +194,14 @@ def _callee(context: Context, graph: GraphView, name: str, node: Mapping[str, An
     if kind == "subgraph":
         called = context.subgraph(graph, node.get("uses"))
         return _Callee(called.inputs, f"the subgraph '{node['uses']}'", "input") if called else None
-    if kind == "task" and _literal(node.get("chain")):
-        chain = context.definitions(graph.key, "chains").get(node["chain"])
-        fields = mapping(mapping(chain[0]).get("inputs")) if chain else {}
-        return _Callee(fields, f"the chain '{node['chain']}'", "input") if chain else None
+    if kind == "task" and literal(node.get("chain")):
+        return _chain(context, graph.key, node["chain"])
     return _tool(context.definitions(graph.key, "tools"), node.get("tool")) if kind == "task" else None
+
+
+def _chain(context: Context, key: str, name: str) -> _Callee | None:
+    chain = context.definitions(key, "chains").get(name)
+    return _Callee(mapping(mapping(chain[0]).get("inputs")), f"the chain '{name}'", "input") if chain else None
 
 
 def _tool(tools: Mapping[str, Any], name: Any) -> _Callee | None:

@@ -102,7 +102,11 @@ _LITERAL = frozenset(
         *("extends", "role_type", "skills", "expertise", "related_skills", "delegate_to"),
     )
 )
-STEP_SPOTS = (Spot(("steps", "*", "with"), "value"), Spot(("steps", "*", "when"), "condition"))
+STEP_SPOTS = (
+    *(Spot(("steps", "*", key), "template") for key in ("tool", "chain")),
+    Spot(("steps", "*", "with"), "value"),
+    Spot(("steps", "*", "when"), "condition"),
+)
 NOTIFY_SPOTS = (
     Spot(("command",), "value"),
     Spot(("webhook",), "template"),

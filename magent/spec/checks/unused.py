@@ -68,7 +68,7 @@ def _used(context: Context) -> dict[str, Any]:
                     names["roles"] = None
         for chain in mapping(data.get("chains")).values():
             for step in sequence(mapping(chain).get("steps")):
-                _note(names, {"tool": mapping(step).get("tool")})
+                _note(names, {key: mapping(step).get(key) for key in ("tool", "chain")})
     return names
 
 

@@ -88,7 +88,7 @@ class Prompt:
     prompt: Template
     agent: Value | None = None
     role: Value | None = None
-    route: Mapping[str, Any] | None = None
+    route: Value | None = None
     system: Template | None = None
     tools: tuple[str, ...] = ()
     session: str | None = None

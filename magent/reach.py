@@ -54,7 +54,7 @@ def _roles(work: Prompt, company: Company) -> list[Role] | None:
             return None
         first = [known[str(work.role.data)]] if work.role.data in known else []
     elif work.route is not None:
-        wanted = Wanted.of(work.route)
+        wanted = Wanted.of(work.route.data) if work.route.literal else Wanted()
         chosen = company.route(wanted, "").chosen if wanted.skills or wanted.expertise else None
         first = list(company.team.candidates) if chosen is None else [company.team.known[chosen]]
     else:

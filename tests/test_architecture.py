@@ -72,7 +72,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "__init__", "chain", "file", "prompts", "keyboard", "toolbar", "child", "editor", "lines", "lists", "frame",
         "stage", "drawn", "display", "form", "kinds", "terminal",
     ),
-    "roles": ("words", "role", "decision", "index", "ranking", "router", "__init__"),
+    "roles": ("words", "role", "decision", "index", "text", "ranking", "router", "__init__"),
     "spec": (
         "__init__",
         "composer_text", "composer_result", "composer_scalars", "composer", "traps_lines", "traps_faults", "traps",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,9 +141,18 @@ def _asked(work: Prompt, graph: Graph) -> str:
     if work.role is not None:
         return f" · role {visible(work.role.data)}"
     if work.route is not None:
-        return f" · route {visible(', '.join(map(str, work.route.get('skills') or work.route.values())))}"
+        return f" · route {visible(', '.join(_required(work.route.data)) or 'by its words')}"
     agent = work.agent or graph.default_agent
     return f" · {visible(agent.data)}" if agent is not None else ""
+
+
+def _required(route: Mapping[str, Any]) -> Iterator[str]:
+    """`python`, `security`, `type coder`: what a route asks for, in the order of the file."""
+    for name, value in route.items():
+        if name in ("skills", "expertise"):
+            yield from map(str, value if isinstance(value, list) else [value])
+        elif value is not None:
+            yield f"{'type' if name == 'role_type' else 'rather'} {value}"
 
 
 def _source(expression: Any) -> str:

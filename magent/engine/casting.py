@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from magent.engine.company import Company, Speaker
 from magent.engine.work import Attempt
@@ -29,7 +31,8 @@ async def cast(attempt: Attempt, work: Prompt) -> Speaker:
 
 
 async def _routed(attempt: Attempt, work: Prompt, company: Company) -> Role:
-    decision = company.route(Wanted.of(work.route or {}), work.prompt.text(attempt.seen))
+    wanted = _wanted(work.route.evaluate(attempt.seen), company) if work.route else Wanted()
+    decision = company.route(wanted, work.prompt.text(attempt.seen))
     if decision.chosen is None:
         first, *rest = decision.sentences()
         raise WorkFailed(Failure("agent", first, data=decision.as_json(), hint="; ".join(rest) or None))
@@ -37,6 +40,23 @@ async def _routed(attempt: Attempt, work: Prompt, company: Company) -> Role:
     agent = agent_of(attempt, role, work.agent)
     await attempt.note("role.routed", {"role": role.name, "agent": agent, "decision": decision.as_json()})
     return role
+
+
+def _wanted(route: Mapping[str, Any], company: Company) -> Wanted:
+    """What a route asks for, as far as templates gave it: null is nothing. Raises WorkFailed (`agent`)."""
+    for key in ("skills", "expertise"):
+        words = route.get(key)
+        if words is not None and not (
+            isinstance(words, list) and all(isinstance(word, str) and word for word in words)
+        ):
+            raise WorkFailed(Failure("agent", f"`route.{key}` must give a list of words, not {_shown(words)}"))
+    for key in ("role_type", "prefer"):
+        if route.get(key) is not None:
+            _name(route[key], f"route.{key}")
+    wanted = Wanted.of(route)
+    if wanted.prefer:
+        company.role(wanted.prefer)
+    return wanted
 
 
 def agent_of(attempt: Attempt, role: Role | None, named: Value | None = None) -> str | None:
@@ -51,5 +71,9 @@ def agent_of(attempt: Attempt, role: Role | None, named: Value | None = None) ->
 
 def _name(value: object, key: str) -> str:
     if not isinstance(value, str):
-        raise WorkFailed(Failure("agent", f"`{key}` must give a name, not {json.dumps(value)[:80]}"))
+        raise WorkFailed(Failure("agent", f"`{key}` must give a name, not {_shown(value)}"))
     return value
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)[:80]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,6 +11,7 @@ from magent.events import Failure, WorkFailed
 from magent.model import Graph
 from magent.roles import Decision, Role, Router, Team, Wanted, team
 
+DELEGATE = "delegate"  # the tool of those who may
 DEEPEST = 3  # delegations one inside the other
 
 
@@ -29,21 +30,20 @@ class Speaker:
         names = (*self.above[1:], self.role.name) if self.above and self.role else ()
         return "".join(f">{name}" for name in names)
 
-    @property
-    def delegates(self) -> bool:
-        return self.role is not None and self.role.can_delegate and len(self.above) < DEEPEST
-
 
 class Company:
-    """The roles that a graph knows, and those who route among them: made once a run, when first asked for."""
+    """The roles that a graph knows, and who routes among them: made once a run, when first asked for."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._routers: dict[tuple[str, ...], Router] = {}
 
     @cached_property
     def team(self) -> Team:
         return team(self._graph.roles, self._graph.predefined)
+
+    @cached_property
+    def _router(self) -> Router:
+        return Router(self.team)
 
     def role(self, name: str) -> Role:
         """Raises WorkFailed (`agent`)."""
@@ -52,17 +52,23 @@ class Company:
         except UsageError as error:
             raise WorkFailed(Failure("agent", error.message, hint=error.hint)) from error
 
-    def route(self, wanted: Wanted, text: str, among: Sequence[str] | None = None) -> Decision:
+    def route(self, wanted: Wanted, text: str, among: Iterable[str] | None = None) -> Decision:
         """Among all the roles that routes pick from, or those that are named."""
-        names = tuple(role.name for role in self.team.candidates) if among is None else tuple(among)
-        if names not in self._routers:
-            some = Team({name: self.team.known[name] for name in names}, names, self.team.related)
-            self._routers[names] = Router(some)
-        return self._routers[names].route(wanted, text)
+        return self._router.route(wanted, text, among)
 
     def heirs(self, role: Role, above: Sequence[str]) -> list[Role]:
         """Whom the role may hand a subtask to: nobody who is waiting for it already."""
-        return [each for each in self.team.candidates if role.may_hand_to(each) and each.name not in above]
+        return [each for each in self.team.heirs(role) if each.name not in above]
+
+    def hindrance(self, speaker: Speaker) -> str | None:
+        """Why a role that may delegate cannot do so here; None where it can, or is no such role."""
+        if speaker.role is None or not speaker.role.can_delegate:
+            return None
+        if len(speaker.above) >= DEEPEST:
+            return f"subtasks are handed on at most {DEEPEST} deep: do it yourself"
+        if not self.heirs(speaker.role, speaker.above):
+            return "there is nobody to whom this could be handed on: do it yourself"
+        return None
 
 
 @dataclass(slots=True)

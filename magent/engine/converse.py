@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from magent.engine.company import Speaker
+from magent.engine.company import DELEGATE, Speaker
 from magent.engine.using import Book, Facts, as_text, heard, shown, sound, told, use
 from magent.engine.work import Attempt
 from magent.errors import UsageError
@@ -205,14 +205,21 @@ class Talk:
         try:
             tool = self.offers.find(call.name)
         except WorkFailed as error:
-            await Book(self.attempt, self.facts).refused(call.name, call.arguments, error.failure)
-            return told(error.failure)
+            failure = self._unoffered(call.name, error.failure)
+            await Book(self.attempt, self.facts).refused(call.name, call.arguments, failure)
+            return told(failure)
         try:
             return shown(await use(self.attempt, tool, call.arguments, self.facts, by_agent=True))
         except WorkFailed as error:
             if error.failure.type == "limit":
                 raise
             return told(error.failure)
+
+    def _unoffered(self, name: str, failure: Failure) -> Failure:
+        """Who was told that it may delegate learns why it cannot here."""
+        company = self.attempt.services.companies.of(self.attempt.graph)
+        why = company.hindrance(self.speaker) if name == DELEGATE else None
+        return failure if why is None else failure._replace(hint=why)
 
 
 def settings_of(attempt: Attempt, agent: str) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from magent.engine.casting import agent_of
 from magent.engine.chains import ChainTool
-from magent.engine.company import Company, Speaker
+from magent.engine.company import DELEGATE, Company, Speaker
 from magent.engine.converse import Talk, offers_of, settings_of
 from magent.engine.work import Attempt
 from magent.events import Failure, WorkFailed
@@ -20,7 +20,6 @@ from magent.expressions import Value
 from magent.ports import Message, Tool, ToolContext
 from magent.roles import Decision, Role, Wanted
 
-NAME = "delegate"
 _LISTED = 20  # of those who can take subtasks, in the description
 _PARAMETERS: Mapping[str, Any] = {
     "type": "object",
@@ -44,7 +43,7 @@ _PARAMETERS: Mapping[str, Any] = {
 class Delegate:
     """The tool as one role has it, in one attempt."""
 
-    name = NAME
+    name = DELEGATE
     parameters = _PARAMETERS
     external = False
     confirm = False
@@ -85,9 +84,6 @@ class Delegate:
         return given
 
     def _routed(self, task: str, skills: Sequence[str]) -> Decision:
-        if not self._heirs:
-            message = f"there is nobody whom '{self._role.name}' may hand a subtask to"
-            raise WorkFailed(Failure("tool", message, hint="do it yourself"))
         names = [role.name for role in self._heirs]
         decision = self._company.route(Wanted(skills=tuple(skills)), task, names)
         if decision.chosen is None:
@@ -145,9 +141,9 @@ async def tools_of(attempt: Attempt, company: Company, speaker: Speaker, named: 
             found[name] = ChainTool(attempt, attempt.graph.chains[name], facts)
         else:
             found |= await attempt.services.tools(attempt.graph, [name])
-    if role is not None and speaker.delegates and company.heirs(role, speaker.above):
-        if NAME in found:
-            message = f"the role '{role.name}' may delegate, and has another tool of the name '{NAME}'"
+    if role is not None and role.can_delegate and company.hindrance(speaker) is None:
+        if DELEGATE in found:
+            message = f"the role '{role.name}' may delegate, and has another tool of the name '{DELEGATE}'"
             raise WorkFailed(Failure("tool", message, hint="give that tool another name"))
-        found[NAME] = Delegate(attempt, company, speaker)
+        found[DELEGATE] = Delegate(attempt, company, speaker)
     return found

@@ -180,9 +180,13 @@ class Decision:
         told = [f"{gap.sentence}{f' ({gap.hint})' if gap.hint else ''}" for gap in self.gaps]
         if not told:
             told = ["no role meets all that is asked" if self.by == "requirements" else _SILENT]
-        if (near := self.nearest) is not None:
-            told.append(f"the nearest is '{near.role}', which lacks the {' and the '.join(near.missing)}")
-        return (*told, *beside)
+        return (*told, *([self.nearly] if self.nearly else []), *beside)
+
+    @property
+    def nearly(self) -> str | None:
+        """Where nobody fits: who comes nearest, and what that role lacks."""
+        near = self.nearest
+        return near and f"the nearest is '{near.role}', which lacks the {' and the '.join(near.missing)}"
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as JSON has it: what the journal records."""

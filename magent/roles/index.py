@@ -62,16 +62,15 @@ class Index:
         met, exact = self._met[kind], self._exact[kind]
         return [Need(kind, word, met.get(key(word), {}), exact.get(key(word), set())) for word in distinct(words)]
 
-    def knows(self, kind: Kind, word: str) -> bool:
-        """Whether any role meets the word."""
-        return key(word) in self._met[kind]
+    def places(self, kind: Kind, word: str) -> AbstractSet[int]:
+        """The roles that meet the word."""
+        return self._met[kind].get(key(word), {}).keys()
 
-    def best(self, needs: Sequence[Need], allowed: AbstractSet[int] | None) -> tuple[int | None, AbstractSet[int]]:
-        """The place of the best role, and those of all that meet every need. The first of equals is the best."""
+    def best(self, needs: Sequence[Need], allowed: AbstractSet[int]) -> tuple[int | None, AbstractSet[int]]:
+        """Of the roles that are allowed, the best, and all that meet every need. The first of equals is the best."""
         fit = allowed
         for need in needs:
-            fit = need.met.keys() if fit is None else fit & need.met.keys()
-        assert fit is not None
+            fit = fit & need.met.keys()
         top = fit
         for need in needs:
             top = top & need.exact  # they have all the points there are

@@ -2,93 +2,117 @@
 
 FTS5 comes with Python, reads every script, knows that `reviewing` and `reviewer` are one word (Porter's stems), and
 weighs columns; libraries that do as much bring numpy. It loads when a text is first ranked.
-BM25 adds up over the words of a query, so each word is looked up once and kept.
+BM25 adds up over the words of a query, and what a word is worth to a role does not depend on the query: so each word
+of the roles is ranked once, at the beginning, and a task costs the same whatever its words are, common or never seen.
 """
 
 from __future__ import annotations
 
-import re
+import sys
 import weakref
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from magent.errors import MagentError
 from magent.roles.role import Role, Team
+from magent.roles.text import words, words_of_task
 from magent.roles.words import Relation, key
 
-LONGEST = 20_000  # characters of a task that are read; what it is about stands at its beginning
-MOST = 500  # different words of it
-MOST_KEPT = 10_000  # looked up
-_WORD = re.compile(r"[^\W_]+[+#]*")  # `_` separates, as it does in the index; `c++` and `c#` are words
+ONE = 2**32  # ranks are whole numbers of this many parts, so that adding them up is exact, in any order
+_COMMON = 8  # a word that one role in so many has is common
 _COLUMNS = {"expertise": 5.0, "skills": 4.0, "name": 2.0, "related": 1.5, "description": 1.0}
 _TOKENIZE = "porter unicode61 remove_diacritics 2 tokenchars '+#'"
-_MAKE = f"""CREATE VIRTUAL TABLE role USING fts5({", ".join(_COLUMNS)}, content='', tokenize="{_TOKENIZE}")"""
+_MAKE = f"""
+    CREATE VIRTUAL TABLE role USING fts5({", ".join(_COLUMNS)}, content='', tokenize="{_TOKENIZE}");
+    CREATE VIRTUAL TABLE asked USING fts5(word, content='', columnsize=0, detail=none, tokenize="{_TOKENIZE}");
+    CREATE VIRTUAL TABLE stem USING fts5vocab(asked, instance);
+"""
 _FILL = f"INSERT INTO role(rowid, {', '.join(_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 — names of our own
 _FIND = f"SELECT rowid, -bm25(role, {', '.join(map(str, _COLUMNS.values()))}) FROM role WHERE role MATCH ?"  # noqa: S608
-_EMPTY = frozenset(
-    _WORD.findall(
-        "a about above after again all also am an and any are as at be because been before being below between both "
-        "but by can could did do does doing done down during each every few for from further get give had has have "
-        "having he her here him his how i if in into is it its just let like make me more most my need no nor not now "
-        "of off on once one only or other our out over own please said say says shall she should so some such than "
-        "that the their them then there these they this those through to too under until up us use very want was we "
-        "were what when where which while who whom why will with would you your"
-    )
-)  # they say nothing of what a task is about, and would only fill the reasons
 
 
 class Ranking:
-    """The texts of a team's roles, indexed. The predefined roles take part in how common a word is even where they are
-    not to be found: with a handful of roles alone, a word that half of them have would count for nothing."""
+    """The texts of all roles that a team knows, indexed; a role's place is that in `team.known`. Those that nobody
+    chooses from take part in how common a word is, too: with a handful of roles alone, a word that half of them have
+    would count for nothing."""
 
     def __init__(self, team: Team) -> None:
-        roles = team.candidates
-        background = [role for role in team.known.values() if team.declared and role.name not in team.declared]
         common = Relation([team.related])
-        self._count = len(roles)
-        self._kept: dict[str, Mapping[int, float]] = {}
+        texts = [[words(text) for text in _texts(role, common)] for role in team.known.values()]
+        self._count = len(texts)
+        self._rare: dict[str, Sequence[tuple[int, int]]] = {}
+        self._common: dict[str, int] = {}
         self._index = _open()
         weakref.finalize(self, self._index.close)
-        self._index.execute(_MAKE)
-        self._index.executemany(_FILL, ((at, *_texts(role, common)) for at, role in enumerate((*roles, *background))))
+        self._fill(texts)
+        self._rank(list(dict.fromkeys(word for text in texts for column in text for word in column)))
 
-    def rank(self, text: str) -> dict[int, float]:
-        """By the place of each role that has words of the text, its rank, above 0."""
-        hits = [found for word in words(text) if (found := self._find(word))]
-        ranks = dict(hits[0]) if hits else {}
-        for found in hits[1:]:
-            for at, score in found.items():
-                ranks[at] = ranks.get(at, 0.0) + score
+    def _fill(self, texts: Sequence[Sequence[Sequence[str]]]) -> None:
+        self._index.executescript(_MAKE)
+        with self._ending("COMMIT"):
+            self._index.executemany(_FILL, ((at, *map(" ".join, text)) for at, text in enumerate(texts)))
+        self._index.execute("INSERT INTO role(role) VALUES ('optimize')")
+
+    def _rank(self, vocabulary: Sequence[str]) -> None:
+        """What each word is worth to each role: of a rare word as pairs; of a common one as a single number in which
+        each role has eight bytes, so that a thousand of them are added in a microsecond."""
+        for word, stems in zip(vocabulary, self._stems(vocabulary), strict=True):
+            for stem in stems:
+                if stem in self._rare or stem in self._common:
+                    continue
+                found = [(at, max(1, round(rank * ONE))) for at, rank in self._index.execute(_FIND, (f'"{word}"',))]
+                if len(found) * _COMMON < self._count:
+                    self._rare[stem] = found
+                else:
+                    self._common[stem] = self._packed(found)
+
+    def rank(self, task: str) -> Sequence[int]:
+        """By its place, the rank of each role; 0 where it has no word of the task."""
+        (stems,) = self._stems([" ".join(words_of_task(task))])
+        ranks = self._unpacked(sum(self._common.get(stem, 0) for stem in stems))
+        for stem in stems:
+            for at, rank in self._rare.get(stem, ()):
+                ranks[at] += rank
         return ranks
 
-    def words_of(self, text: str) -> dict[int, list[str]]:
-        """By the place of each role, the words of the text that it has, the weightiest first."""
-        found: dict[int, list[tuple[float, str]]] = {}
-        for word in words(text):
-            for at, score in self._find(word).items():
-                found.setdefault(at, []).append((-score, word))
+    def words_of(self, task: str) -> Mapping[int, Sequence[str]]:
+        """By the place of each role that has any, the words of the task that it has, the weightiest first."""
+        spoken = words_of_task(task)
+        found: dict[int, list[tuple[int, str]]] = {}
+        for word, stems in zip(spoken, self._stems(spoken), strict=True):
+            for stem in stems:
+                for at, rank in self._rare.get(stem) or enumerate(self._unpacked(self._common.get(stem, 0))):
+                    if rank:
+                        found.setdefault(at, []).append((-rank, word))
         return {at: [word for _, word in sorted(had)] for at, had in found.items()}
 
-    def _find(self, word: str) -> Mapping[int, float]:
-        if word not in self._kept:
-            rows = self._index.execute(_FIND, (f'"{word}"',))
-            hits = {at: score for at, score in rows if at < self._count}
-            if not hits and len(self._kept) > MOST_KEPT:
-                return hits  # words that no role has are without number
-            self._kept[word] = hits
-        return self._kept[word]
+    def _packed(self, ranks: Iterable[tuple[int, int]]) -> int:
+        each = array("Q", bytes(8 * self._count))
+        for at, rank in ranks:
+            each[at] = rank
+        return int.from_bytes(each.tobytes(), sys.byteorder)
 
+    def _unpacked(self, ranks: int) -> array[int]:
+        return array("Q", ranks.to_bytes(8 * self._count, sys.byteorder))
 
-def words(text: str) -> Iterator[str]:
-    """The words of a task that are looked for, each once, in order."""
-    seen: set[str] = set()
-    for found in _WORD.finditer(text[:LONGEST]):
-        word = found[0].casefold()
-        if word not in seen and word not in _EMPTY:
-            seen.add(word)
-            yield word
-            if len(seen) == MOST:
-                return
+    def _stems(self, texts: Sequence[str]) -> Sequence[Sequence[str]]:
+        """The stems of the words of each text, each once."""
+        found: list[list[str]] = [[] for _ in texts]
+        with self._ending("ROLLBACK"):
+            self._index.executemany("INSERT INTO asked(rowid, word) VALUES (?, ?)", enumerate(texts))
+            for at, stem in self._index.execute("SELECT doc, term FROM stem"):
+                found[at].append(stem)
+        return found
+
+    @contextmanager
+    def _ending(self, how: str) -> Iterator[None]:
+        self._index.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._index.execute(how)
 
 
 def _texts(role: Role, common: Relation) -> Iterator[str]:

@@ -38,12 +38,9 @@ class Role:
     delegate_to: tuple[str, ...] = ()
     lineage: tuple[str, ...] = ()
 
-    def may_hand_to(self, other: Role) -> bool:
-        """Whether a subtask may go to the other role; depth and cycles are not looked at, but for itself."""
-        if not self.can_delegate or other.name == self.name:
-            return False
-        wanted = {key(name) for name in self.delegate_to}
-        return not wanted or key(other.name) in wanted or key(other.role_type or "") in wanted
+    def goes_by(self, word: str) -> bool:
+        """Whether the word is its name or its type."""
+        return key(word) in (key(self.name), key(self.role_type or ""))
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -78,6 +75,23 @@ class Team:
     def candidates(self) -> tuple[Role, ...]:
         """The roles that `route` picks from: the declared ones; all, where none is declared."""
         return tuple(self.known[name] for name in self.declared or self.known)
+
+    def heirs(self, role: Role) -> list[Role]:
+        """Whom a role may hand subtasks to: those that its `delegate_to` names, a predefined one where no other goes by
+        the word; without such a list all candidates but itself, and where there is no other, all predefined ones."""
+        if not role.can_delegate:
+            return []
+        others = [each for each in self.candidates if each.name != role.name]
+        rest = [each for name, each in self.known.items() if self.declared and name not in self.declared]
+        if not role.delegate_to:
+            return others or rest
+        found = {
+            each.name
+            for word in role.delegate_to
+            for each in [other for other in others if other.goes_by(word)]
+            or [other for other in rest if other.goes_by(word)]
+        }
+        return [each for each in self.known.values() if each.name in found]
 
     def role(self, name: str) -> Role:
         """The role of this name. Raises UsageError with the nearest."""

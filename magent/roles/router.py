@@ -10,76 +10,78 @@ others score.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property, partial
 from typing import Any
 
 from magent.roles.decision import Candidate, Decision, Gap, Kind, Wanted
 from magent.roles.index import Index, Need
-from magent.roles.ranking import Ranking
+from magent.roles.ranking import ONE, Ranking
 from magent.roles.role import Role, Team
 from magent.roles.words import distinct, key
 from magent.source import nearest
 
 _HOMES: Mapping[Kind, str] = {"skill": "skills", "expertise": "expertise"}
+Places = AbstractSet[int]  # of roles, in the order of the team
 Looked = tuple[tuple[Candidate, ...], tuple[Gap, ...]]
 
 
 class Router:
-    """An index over the roles of a team, made once; `route` asks it."""
+    """An index over the roles that a team knows, made once; `route` asks it."""
 
     def __init__(self, team: Team) -> None:
         self._team = team
-        self._roles: Sequence[Role] = team.candidates
+        self._roles: Sequence[Role] = tuple(team.known.values())
         self._places = {role.name: at for at, role in enumerate(self._roles)}
         self._index = Index(self._roles, team.related)
-        self._types: dict[str, dict[int, None]] = {}
+        self._candidates = frozenset(self._places[role.name] for role in team.candidates)
+        self._types: dict[str, set[int]] = {}
         for at, role in enumerate(self._roles):
-            self._types.setdefault(key(role.role_type or ""), {})[at] = None
+            self._types.setdefault(key(role.role_type or ""), set()).add(at)
 
-    def route(self, wanted: Wanted, text: str = "") -> Decision:
-        """Who is to do a task. Without skills and expertise, the task's `text` is matched instead: those fit then that
-        have a word of it; where a role type is asked for, all of that type; and the preferred one. Raises MagentError
-        where texts cannot be ranked on this machine."""
+    def route(self, wanted: Wanted, text: str = "", among: Iterable[str] | None = None) -> Decision:
+        """Who is to do a task, of the team's candidates or the roles that are named. Without skills and expertise, the
+        task's `text` is matched instead: those fit then that have a word of it; where a role type is asked for, all of
+        that type; and the preferred one. Raises MagentError where texts cannot be ranked on this machine."""
+        pool = self._candidates if among is None else {self._places[name] for name in among}
+        able = pool & self._types.get(key(wanted.role_type), set()) if wanted.role_type else pool
         needs = [*self._index.needs("skill", wanted.skills), *self._index.needs("expertise", wanted.expertise)]
-        typed = self._types.get(key(wanted.role_type), {}) if wanted.role_type else None
         if needs:
-            chosen, fit = self._index.best(needs, None if typed is None else typed.keys())
+            chosen, fit = self._index.best(needs, able)
             chosen = self._preferred(wanted, fit, chosen)
-            return self._decision(wanted, chosen, partial(self._by_needs, needs, wanted, typed, chosen), text=False)
-        ranks = self._ranking.rank(text) if text.strip() else {}
-        able = ranks if typed is None else {at: ranks.get(at, 0.0) for at in typed}
-        most = max(able.values(), default=0.0)
-        chosen = min([at for at, rank in able.items() if rank == most], default=None)
-        chosen = self._preferred(wanted, range(len(self._roles)) if typed is None else typed, chosen)
-        return self._decision(wanted, chosen, partial(self._by_text, text, ranks, wanted, typed, chosen), text=True)
+            look = partial(self._by_needs, needs, wanted, pool, able, chosen)
+        else:
+            ranks = self._ranking.rank(text) if text.strip() else [0] * len(self._roles)
+            most = max(map(ranks.__getitem__, able), default=0)
+            best = min((at for at in able if ranks[at] == most), default=None)
+            chosen = self._preferred(wanted, able, best if most or wanted.role_type else None)
+            look = partial(self._by_text, text, ranks, wanted, pool, able, chosen)
+        name = None if chosen is None else self._roles[chosen].name
+        ignored = wanted.prefer if wanted.prefer and self._places.get(wanted.prefer) not in pool else None
+        return Decision(wanted, "requirements" if needs else "text", name, look, ignored)
 
     @cached_property
     def _ranking(self) -> Ranking:
         return Ranking(self._team)
 
-    def _preferred(self, wanted: Wanted, fit: Any, best: int | None) -> int | None:
+    def _preferred(self, wanted: Wanted, fit: Places, best: int | None) -> int | None:
         place = self._places.get(wanted.prefer or "")
         return place if place is not None and place in fit else best
-
-    def _decision(self, wanted: Wanted, chosen: int | None, look: Any, *, text: bool) -> Decision:
-        name = None if chosen is None else self._roles[chosen].name
-        ignored = wanted.prefer if wanted.prefer and wanted.prefer not in self._places else None
-        return Decision(wanted, "text" if text else "requirements", name, look, ignored)
 
     # ---- saying why
 
     def _by_needs(
-        self, needs: Sequence[Need], wanted: Wanted, typed: Mapping[int, None] | None, chosen: int | None
+        self, needs: Sequence[Need], wanted: Wanted, pool: Places, able: Places, chosen: int | None
     ) -> Looked:
         found = []
-        for at, role in enumerate(self._roles):
+        for at in pool:
+            role = self._roles[at]
             matches = tuple(need.match(at) for need in needs)
             points = sum(match.points for match in matches)
             unrelated = self._index.unrelated(at, needs)
             focus = 1 / (2 + unrelated)
-            alien = typed is not None and at not in typed
-            fits = not alien and all(match.how != "missing" for match in matches)
+            fits = at in able and all(match.how != "missing" for match in matches)
             each = Candidate(
                 role.name,
                 role.role_type,
@@ -89,50 +91,45 @@ class Router:
                 unrelated,
                 round(focus, 4),
                 preferred=fits and wanted.prefer == role.name,
-                asked_type=wanted.role_type if alien else None,
+                asked_type=None if at in able else wanted.role_type,
             )
             found.append(((at != chosen, len(each.missing), -points, unrelated, at), each))
-        return _ordered(found), (*self._word_gaps(needs), *self._type_gaps(wanted, typed))
+        return _ordered(found), (*self._word_gaps(needs, pool), *self._type_gaps(wanted, pool, able))
 
     def _by_text(
-        self,
-        text: str,
-        ranks: Mapping[int, float],
-        wanted: Wanted,
-        typed: Mapping[int, None] | None,
-        chosen: int | None,
+        self, text: str, ranks: Sequence[int], wanted: Wanted, pool: Places, able: Places, chosen: int | None
     ) -> Looked:
-        words = self._ranking.words_of(text) if ranks else {}
+        words = self._ranking.words_of(text) if any(ranks) else {}
         found = []
-        for at, role in enumerate(self._roles):
-            alien = typed is not None and at not in typed
-            preferred = not alien and wanted.prefer == role.name
-            fits = not alien and (at in ranks or typed is not None or preferred)
+        for at in pool:
+            role = self._roles[at]
+            preferred = at in able and wanted.prefer == role.name
+            fits = at in able and (ranks[at] > 0 or wanted.role_type is not None or preferred)
             each = Candidate(
                 role.name,
                 role.role_type,
                 fits,
-                round(ranks.get(at, 0.0), 4),
+                float(f"{ranks[at] / ONE:.4g}"),
                 words=tuple(words.get(at, ())),
                 preferred=preferred,
-                asked_type=wanted.role_type if alien else None,
+                asked_type=None if at in able else wanted.role_type,
             )
-            found.append(((at != chosen, not fits, -ranks.get(at, 0.0), at), each))
-        return _ordered(found), tuple(self._type_gaps(wanted, typed))
+            found.append(((at != chosen, not fits, -ranks[at], at), each))
+        return _ordered(found), tuple(self._type_gaps(wanted, pool, able))
 
-    def _word_gaps(self, needs: Sequence[Need]) -> Iterator[Gap]:
-        tables = [self._team.related, *(role.related for role in self._roles)]
-        related = [word for table in tables for one, others in table.items() for word in (one, *others)]
+    def _word_gaps(self, needs: Sequence[Need], pool: Places) -> Iterator[Gap]:
+        roles = [self._roles[at] for at in sorted(pool)]
+        tables = [self._team.related, *(role.related for role in roles)]
         for need in needs:
-            if not need.met:
-                kind = need.kind
-                own = distinct(word for role in self._roles for word in getattr(role, _HOMES[kind]))
-                like = [*own, *(word for word in distinct(related) if self._index.knows(kind, word))]
-                yield Gap(kind, need.word, nearest(need.word, like), own)
+            if not need.met.keys() & pool:
+                own = distinct(word for role in roles for word in getattr(role, _HOMES[need.kind]))
+                related = distinct(word for table in tables for one, others in table.items() for word in (one, *others))
+                met = (word for word in related if self._index.places(need.kind, word) & pool)
+                yield Gap(need.kind, need.word, nearest(need.word, [*own, *met]), own)
 
-    def _type_gaps(self, wanted: Wanted, typed: Mapping[int, None] | None) -> Iterator[Gap]:
-        if wanted.role_type and not typed:
-            types = distinct(role.role_type for role in self._roles if role.role_type)
+    def _type_gaps(self, wanted: Wanted, pool: Places, able: Places) -> Iterator[Gap]:
+        if wanted.role_type and not able:
+            types = distinct(kind for at in sorted(pool) if (kind := self._roles[at].role_type))
             yield Gap("role type", wanted.role_type, nearest(wanted.role_type, types), types)
 
 

@@ -202,7 +202,7 @@ class _House:
                 Template(str(data["prompt"])),
                 agent=_optional(Value, data, "agent"),
                 role=_optional(Value, data, "role"),
-                route=data.get("route"),
+                route=_optional(Value, data, "route"),
                 system=_template(data, "system"),
                 tools=tuple(data.get("tools", ())),
                 session=data.get("session"),

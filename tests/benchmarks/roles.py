@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import statistics
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from magent.roles import Router, Wanted
+from magent.roles.ranking import Ranking
 from magent.spec.catalogue import team_of
 from tests.benchmarks.measure import Effort
 from tests.benchmarks.table import Line, most
@@ -23,12 +25,16 @@ def routing(effort: Effort) -> list[Line]:
     count = effort.count(1000)
     some, alike = (Router(team_of(_roles(count, everywhere))) for everywhere in ((), ("python", "security")))
     both = Wanted(("skill_1", "skill_2"))
+    texts = itertools.cycle([text for number in range(effort.count(500)) for text in _texts(number)])
+    known = _median(effort, lambda: some.route(Wanted(), TASK))
     return [
         Line(f"route over {count:,} roles", "ms", None, _median(effort, lambda: some.route(both)), TARGET, DREAM),
         Line("the same, with expertise", "ms", None, _median(effort, lambda: some.route(_EXPERT)), TARGET, DREAM),
         Line("the same, all roles fit", "ms", None, _median(effort, lambda: alike.route(_ALIKE)), TARGET, DREAM),
-        Line("the same, by the task's text", "ms", None, _median(effort, lambda: some.route(Wanted(), TASK)), TARGET),
+        Line("the same, by the task's text", "ms", None, known, TARGET),
+        Line("by a text never seen", "ms", known, _median(effort, lambda: some.route(Wanted(), next(texts))), TARGET),
         Line("its index", "ms", None, _median(effort, lambda: Router(team_of(_roles(count, ()))), 1), None),
+        Line("that of texts", "ms", None, _median(effort, lambda: Ranking(team_of(_roles(count, ()))), 1), None),
     ]
 
 
@@ -46,6 +52,13 @@ def _roles(count: int, everywhere: tuple[str, ...]) -> dict[str, dict[str, Any]]
         }
         for at in range(count)
     }
+
+
+def _texts(number: int) -> tuple[str, str]:
+    """Of few words, and of more than are read; none was asked before."""
+    chance = random.Random(number)
+    news = [f"{chance.choice(WORDS)} word{chance.randrange(10**9)}" for _ in range(400)]
+    return f"review {' '.join(news[:5])} for security", " ".join(news)
 
 
 def _median(effort: Effort, ask: Callable[[], object], times: int = 100) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from magent.model import Workflow
 from magent.ports import Request
 from magent.spec.build import build
@@ -96,6 +98,43 @@ async def test_a_route_by_words_that_nobody_has_fails_with_the_reason() -> None:
     assert run.failure is not None
     assert run.failure.type == "agent"
     assert "no word of the task" in run.failure.message
+
+
+PLANNED = """
+inputs: {skills: {}, who: {}}
+nodes: {t: {prompt: some testing please, route: {skills: "{{ inputs.skills }}", prefer: "{{ inputs.who }}"}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("skills", "who", "role"),
+    [(["python"], None, "coder"), (None, None, "tester"), ([], "coder", "coder"), (["planning"], "tester", "lead")],
+)
+async def test_what_a_route_requires_may_come_from_templates(skills: Any, who: Any, role: str) -> None:
+    room = crew(HEAD + PLANNED, [FakeTool("add")], a="", b="", c="")
+    assert (await room.start({"skills": skills, "who": who})).status == "completed"
+    assert told(room, "role.routed")[0]["role"] == role
+
+
+@pytest.mark.parametrize(
+    ("skills", "who", "message", "hint"),
+    [
+        (["pythn"], None, "no role has the skill 'pythn' (did you mean 'python'?)", None),
+        ("python", None, '`route.skills` must give a list of words, not "python"', None),
+        ([1], None, "`route.skills` must give a list of words, not [1]", None),
+        (None, "codr", "there is no role 'codr'", "did you mean 'coder'?"),
+        (None, 7, "`route.prefer` must give a name, not 7", None),
+    ],
+)
+async def test_what_templates_give_a_route_is_checked(skills: Any, who: Any, message: str, hint: Any) -> None:
+    run = await crew(HEAD + PLANNED, a="", b="", c="").start({"skills": skills, "who": who})
+    assert run.failure is not None
+    assert (run.failure.type, run.failure.message, run.failure.hint) == ("agent", message, hint)
+
+
+async def test_an_empty_route_goes_by_the_prompts_words() -> None:
+    room = crew(HEAD + "nodes: {t: {prompt: 'Test it for security', route: {}}}", a="", b="", c="tested")
+    assert (await done(room)).outputs["t"] == "tested"
 
 
 def test_the_predefined_roles_are_frozen_with_a_workflow_that_uses_roles() -> None:
@@ -215,6 +254,30 @@ async def test_an_external_tool_of_a_subtask_counts_as_the_visits() -> None:
     cut = types(room.journal.events).index("tool.returned") + 1
     again = crew(LED, [tool], a=lead, b="", c="")
     assert (await again.resume(room.journal.events[:cut])).status == "waiting"
+
+
+async def test_who_may_delegate_and_cannot_is_told_why() -> None:
+    text = LED.replace("skills: [planning]", "skills: [planning], delegate_to: [coder]")
+    lead = Scripted(handing("Write it"), handing("Write it", "python"), "led")
+    coder = Scripted(handing("Plan it"), lambda r: last(r).text)
+    text = text.replace("tools: [add], can_delegate: true", "tools: [add], can_delegate: true, delegate_to: [lead]")
+    room = crew(text, [FakeTool("add")], a=lead, b=coder, c="")
+    await done(room)
+    said = [each["error"]["message"] for each in told(room, "tool.returned") if "error" in each]
+    assert "there is no tool 'delegate'" in said[-1]
+    assert "there is nobody to whom this could be handed on" in last(coder.requests[-1]).text
+
+
+async def test_predefined_roles_take_subtasks_where_they_are_named_or_the_file_has_no_other() -> None:
+    agents = "agents: {a: {model: test}, b: {model: test}}\ndefaults: {agent: b}\n"
+    for role in (
+        "lead: {agent: a, can_delegate: true}",
+        "lead: {agent: a, can_delegate: true, delegate_to: [tester]}, x: {}",
+    ):
+        room = crew(f"{agents}roles: {{{role}}}\nnodes: {{t: {{prompt: Lead, role: lead}}}}",
+                    a=Scripted(handing("Test it", "testing"), lambda r: last(r).text), b="tested")  # fmt: skip
+        assert (await done(room)).outputs["t"] == "tested"
+        assert told(room, "delegation.started")[0]["role"] == "tester"
 
 
 async def test_another_tool_of_that_name_is_an_error() -> None:

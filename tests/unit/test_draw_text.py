@@ -97,6 +97,23 @@ def test_a_box_says_what_its_node_does(line: str) -> None:
     assert f" {line} " in shown(REVIEW)
 
 
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ("role: reviewer", "role reviewer"),
+        ("route: {skills: [python], expertise: [security]}", "route python, security"),
+        ("route: {expertise: [security], role_type: coder}", "route security, type coder"),
+        ('route: {skills: "{{ inputs.s }}"}', "route {{ inputs.s }}"),
+        ("route: {prefer: dev}", "route rather dev"),
+        ("route: {}", "route by its words"),
+    ],
+)
+def test_a_box_says_whom_its_prompt_goes_to(asked: str, line: str) -> None:
+    roles = "roles: {dev: {extends: coder, skills: [python], expertise: [security]}}"
+    text = "magent: 1\nname: w\nagents: {a: {replies: [x]}}\ndefaults: {agent: a}\ninputs: {s: {type: array}}\n"
+    assert f" prompt · {line} " in shown(f"{text}{roles}\nnodes: {{t: {{prompt: Hi, {asked}}}}}")
+
+
 def test_edges_carry_their_conditions_and_bounds() -> None:
     picture = lines(REVIEW)
     assert any("↓ output.score >= 8" in line for line in picture)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from magent.errors import UsageError
 from magent.roles import Candidate, Decision, Role, Router, Team, Wanted, key, team
-from magent.roles.ranking import words
+from magent.roles.ranking import Ranking
+from magent.roles.text import words_of_task
 
 Bodies = Mapping[str, Mapping[str, Any]]
 PREDEFINED: Bodies = {
@@ -76,14 +77,36 @@ def test_delegation_rights_are_inherited_and_can_be_taken_back() -> None:
     assert (junior.can_delegate, junior.max_subtasks, junior.delegate_to) == (False, 2, ("coder",))
 
 
-def test_a_subtask_goes_to_roles_and_types_that_are_named_but_never_to_oneself() -> None:
-    roles: Bodies = {"lead": {"extends": "manager", "delegate_to": ["coder"]}, "dev": {"extends": "coder"}, "boss": {}}
+def heirs(roles: Bodies, name: str) -> list[str]:
     found = known(roles)
-    lead = found.role("lead")
-    assert [name for name in found.known if lead.may_hand_to(found.role(name))] == ["dev", "coder"]
-    assert not found.role("manager").may_hand_to(found.role("manager"))
-    assert found.role("manager").may_hand_to(found.role("boss"))
-    assert not found.role("dev").may_hand_to(lead)
+    return [role.name for role in found.heirs(found.role(name))]
+
+
+LEAD = {"extends": "manager"}
+
+
+@pytest.mark.parametrize(
+    ("roles", "expected"),
+    [
+        ({"lead": LEAD, "dev": {"extends": "coder"}, "boss": {}}, ["dev", "boss"]),
+        ({"lead": {**LEAD, "delegate_to": ["Coder"]}, "dev": {"extends": "coder"}, "boss": {}}, ["dev"]),
+        ({"lead": {**LEAD, "delegate_to": ["boss"]}, "dev": {"extends": "coder"}, "boss": {}}, ["boss"]),
+        ({"lead": {**LEAD, "delegate_to": ["coder"]}, "boss": {}}, ["coder"]),
+        ({"lead": {**LEAD, "delegate_to": ["lead"]}, "boss": {}}, []),
+        ({"lead": {**LEAD, "delegate_to": ["manager"]}, "boss": {}}, ["manager"]),
+        ({"lead": {**LEAD, "can_delegate": False}, "boss": {}}, []),
+        ({"lead": LEAD}, ["coder", "manager"]),
+    ],
+    ids=["all", "a type", "a name", "predefined", "itself", "its type", "may not", "alone"],
+)
+def test_whom_a_role_may_hand_subtasks_to(roles: Bodies, expected: list[str]) -> None:
+    assert heirs(roles, "lead") == expected
+
+
+def test_a_predefined_role_hands_to_the_files_roles_else_to_the_other_predefined_ones() -> None:
+    assert heirs({}, "manager") == ["coder"]
+    assert heirs({"dev": {}}, "manager") == ["dev"]
+    assert heirs({}, "coder") == []
 
 
 def test_a_files_role_may_extend_the_predefined_one_whose_name_it_takes() -> None:
@@ -252,6 +275,20 @@ def test_a_requirement_named_twice_counts_once() -> None:
     assert [match.points for match in decision.candidates[0].matches] == [2]
 
 
+def test_of_the_roles_that_are_named_only_those_are_looked_at() -> None:
+    router = Router(known({"a": {"skills": ["x"]}, "b": {"skills": ["x", "y"]}, "c": {"skills": ["z"]}}))
+    for wanted, text in ((Wanted(("x",)), ""), (Wanted(), "x")):
+        assert router.route(wanted, text).chosen == "a"
+        among = router.route(wanted, text, ["c", "b"])
+        assert among.chosen == "b"
+        assert {each.role for each in among.candidates} == {"b", "c"}
+    gap = router.route(Wanted(("x",)), "", ["c"]).gaps[0]
+    assert (gap.wanted, gap.known) == ("x", ("z",))
+    assert router.route(Wanted(("planning",)), "", ["manager"]).chosen == "manager"
+    typed = router.route(Wanted(role_type="coder"), "", ["manager"])
+    assert (typed.chosen, typed.gaps[0].known) == (None, ("manager",))
+
+
 # ---- nobody
 
 
@@ -368,12 +405,57 @@ def test_cplusplus_is_not_c() -> None:
 
 
 def test_of_a_long_task_the_beginning_is_read_in_bounded_time() -> None:
-    assert len(list(words(" ".join(map(str, range(100_000)))))) == 500
+    assert len(words_of_task(" ".join(map(str, range(100_000))))) == 120
     assert decide(CREW, "security " + "x" * 10_000_000).chosen == "guard"
 
 
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_of_a_long_task_both_ends_are_read(place: str) -> None:
+    noise = " ".join(f"lorem{number % 50}" for number in range(5_000))
+    assert decide(CREW, f"security {noise}" if place == "first" else f"{noise} security").chosen == "guard"
+
+
+@pytest.mark.parametrize(
+    ("skill", "task"),
+    [
+        ("optimization", "Optimise it"),
+        ("data_analyzing", "analyse this"),
+        ("organisation", "organize the party"),
+        ("revision", "revise the draft"),
+        ("Straße", "zur STRASSE hin"),
+        ("安全審査", "このコードの安全性を見て"),
+        ("翻译", "请翻译这封信"),
+        ("Übersetzung", "U\u0308bersetzung gesucht"),
+    ],
+)
+def test_words_are_found_however_they_are_spelt(skill: str, task: str) -> None:
+    assert decide({"other": {"skills": ["cooking", "料理"]}, "one": {"skills": [skill]}}, task).chosen == "one"
+
+
+def test_words_that_most_roles_have_still_decide_between_them() -> None:
+    roles: Bodies = {f"r{at}": {"skills": ["tax", *["law"][: at == 30]]} for at in range(40)}
+    assert decide(roles, "tax law").chosen == "r30"
+    assert decide(roles, "tax").chosen == "r0"
+    assert all(each.score > 0 for each in decide(roles, "tax").candidates)
+
+
+def test_a_word_counts_once_whatever_its_form() -> None:
+    once, thrice = decide(CREW, "review"), decide(CREW, "review reviewing reviews")
+    assert of(once, "guard").score == of(thrice, "guard").score
+    assert of(thrice, "guard").words == ("review", "reviewing", "reviews")
+
+
+def test_words_are_ranked_beforehand_so_that_new_ones_cost_nothing() -> None:
+    """What a task's words are worth is looked up; SQLite only says what their stems are."""
+    ranking = Ranking(known(CREW))
+    asked: list[str] = []
+    ranking._index.set_trace_callback(asked.append)
+    ranking.rank("nobody has ever seen these words, but security")
+    assert not [line for line in asked if "bm25" in line]
+
+
 def test_empty_words_do_not_count() -> None:
-    assert list(words("Please do the review for me, and the Review of it")) == ["review"]
+    assert words_of_task("Please do the review for me, and the Review of it") == ["review"]
 
 
 # ---- everything is data

@@ -10,7 +10,7 @@ from magent.source import Problem
 from magent.spec.catalogue import predefined_roles, team_of
 from magent.spec.checks.context import Context
 from magent.spec.checks.references import agent_of_role, unknown
-from magent.spec.checks.views import Place, mapping, sequence
+from magent.spec.checks.views import Place, is_template, mapping, sequence
 
 _LISTS = ("skills", "expertise", "tools", "delegate_to")
 _WORDS = ("role_type", "extends", "description", "instructions", "agent")
@@ -22,7 +22,8 @@ def check_routes(context: Context) -> Iterator[Problem]:
     routers: dict[str, Router] = {}
     for graph in context.graphs:
         for name, node in graph.nodes.items():
-            route = _sound(mapping(node.get("route")))
+            written = mapping(node.get("route"))
+            route = _literal(written)
             if graph.type_of(name) != "task" or not route:
                 continue
             known = {known: body for known, (body, _) in context.definitions(graph.key, "roles").items()}
@@ -34,8 +35,10 @@ def check_routes(context: Context) -> Iterator[Problem]:
                 routers[graph.key] = Router(team_of({each: _sound(mapping(body)) for each, body in known.items()}))
             decision = routers[graph.key].route(Wanted.of(route))
             if decision.chosen is None and any(route.get(each) for each in ("skills", "expertise", "role_type")):
-                yield from _unmet(place, route, decision)
-            elif decision.by == "requirements" and context.default_agent(graph.key) is None:
+                yield from _unmet(place, written, decision)
+            elif (
+                decision.by == "requirements" and route == _sound(written) and context.default_agent(graph.key) is None
+            ):
                 yield from _agentless(context, place, graph.key, str(decision.chosen))
 
 
@@ -48,7 +51,8 @@ def _agentless(context: Context, place: Place, owner: str, chosen: str) -> Itera
 
 def _unmet(place: Place, route: Mapping[str, Any], decision: Decision) -> Iterator[Problem]:
     for gap in decision.gaps:
-        yield _at(place, route, gap).problem("no-role-fits", gap.sentence, hint=gap.hint)
+        hint = "; ".join(each for each in (gap.hint, decision.nearly) if each)
+        yield _at(place, route, gap).problem("no-role-fits", gap.sentence, hint=hint or None)
     if not decision.gaps:
         message, *rest = decision.sentences()
         yield place.problem("no-role-fits", message, hint="; ".join(rest) or None, key=True)
@@ -59,6 +63,17 @@ def _at(place: Place, route: Mapping[str, Any], gap: Gap) -> Place:
         return place / "role_type"
     words = route[_KEYS[gap.kind]]
     return place / (_KEYS[gap.kind], words.index(gap.wanted))
+
+
+def _literal(route: Mapping[str, Any]) -> dict[str, Any]:
+    """What a route requires whatever templates give: that is met before a run, or never."""
+    kept: dict[str, Any] = {}
+    for name, value in _sound(route).items():
+        if isinstance(value, list):
+            kept[name] = [item for item in value if not is_template(item)]
+        elif not is_template(value):
+            kept[name] = value
+    return kept
 
 
 def _sound(body: Mapping[str, Any]) -> dict[str, Any]:

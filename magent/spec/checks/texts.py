@@ -69,7 +69,7 @@ NODE_SPOTS: Mapping[str, tuple[Spot, ...]] = {
         *(Spot((key,), "template") for key in ("prompt", "system", "agent", "role", "tool", "chain", "cwd")),
         Spot(("run",), "shell"),
         Spot(("env",), "value", secrets=True),
-        *(Spot((key,), "value") for key in ("stdin", "with", "wait")),
+        *(Spot((key,), "value") for key in ("route", "stdin", "with", "wait")),
     ),
     "condition": (
         Spot(("switch",), "expression"),

@@ -185,8 +185,9 @@ class Decision:
     @property
     def nearly(self) -> str | None:
         """Where nobody fits: who comes nearest, and what that role lacks."""
-        near = self.nearest
-        return near and f"the nearest is '{near.role}', which lacks the {' and the '.join(near.missing)}"
+        if (near := self.nearest) is None:
+            return None
+        return f"the nearest is '{near.role}', which lacks the {' and the '.join(near.missing)}"
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as JSON has it: what the journal records."""

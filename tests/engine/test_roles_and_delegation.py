@@ -269,7 +269,7 @@ async def test_who_may_delegate_and_cannot_is_told_why() -> None:
 
 
 async def test_predefined_roles_take_subtasks_where_they_are_named_or_the_file_has_no_other() -> None:
-    agents = "agents: {a: {model: test}, b: {model: test}}\ndefaults: {agent: b}\n"
+    agents = "agents: {a: {model: local}, b: {model: local}}\ndefaults: {agent: b}\n"
     for role in (
         "lead: {agent: a, can_delegate: true}",
         "lead: {agent: a, can_delegate: true, delegate_to: [tester]}, x: {}",

@@ -17,6 +17,7 @@ Other packages add kinds through the entry point group `magent.agents`: a callab
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -32,6 +33,12 @@ __all__ = ["AgentEnvironment", "make", "price_of"]
 
 Maker = Callable[[AgentSpec, Mapping[str, Any], AgentEnvironment], Agent]
 
+_NUMBERS = {  # settings that may be templates: the least, and whether they are whole
+    "max_concurrency": (1, True),
+    "max_tokens": (1, True),
+    "requests_per_minute": (math.ulp(0.0), False),
+    "temperature": (0, False),
+}
 _KINDS = {
     "replies": "magent.agents.replies:RepliesAgent",
     "call": "magent.agents.function:FunctionAgent",
@@ -47,9 +54,27 @@ def make(spec: AgentSpec, settings: Mapping[str, Any], environment: AgentEnviron
     Never fails: an agent that cannot be made says why when it is asked, so that `on_error` and `fallback` see it.
     """
     try:
+        settings = _with_numbers(spec.name, settings)
         return throttled(_maker(spec, settings)(spec, settings, environment), settings)
     except WorkFailed as failure:
         return Unusable(WorkFailed(failure.failure._replace(final=True)))
+
+
+def _with_numbers(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers that a template gave as text, such as one of `env`, as numbers. Raises WorkFailed."""
+    return {**settings, **{key: _number(name, key, settings[key]) for key in _NUMBERS if settings.get(key) is not None}}
+
+
+def _number(name: str, key: str, value: Any) -> int | float:
+    least, whole = _NUMBERS[key]
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, bool) or not least <= number < math.inf or (whole and number != int(number)):
+        wanted = f"a whole number from {least:g}" if whole else "a number, not below 0"
+        raise failed(f"`{key}` of agent '{name}' must be {wanted}, not {value!r}")
+    return int(number) if whole else number
 
 
 def _maker(spec: AgentSpec, settings: Mapping[str, Any]) -> Maker:

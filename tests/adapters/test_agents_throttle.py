@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from magent.agents import make
+from magent.agents.base import Unusable
 from magent.agents.throttle import Throttled, throttled
 from magent.ports import Message, Reply, Request
+from tests.adapters.fake_provider import environment, spec_of
 
 REQUEST = Request("hi", (Message("user", "hi"),))
 
@@ -81,6 +84,27 @@ async def test_the_rate_holds_also_for_those_who_waited_for_a_place() -> None:
     await asked(agent, 8)
     assert len(begun) == 8
     assert all(later - earlier >= 60 for earlier, later in zip(begun, begun[3:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "number"),
+    [
+        ("max_concurrency", "2", 2),
+        ("requests_per_minute", "2.5", 2.5),
+        ("max_tokens", "50", 50),
+        ("temperature", "0", 0),
+    ],
+)
+def test_numbers_that_templates_gave_as_text_are_numbers(key: str, text: str, number: float) -> None:
+    made: Any = make(*spec_of("replies", replies=["x"], **{key: text}), environment())
+    assert getattr(made, "agent", made).settings[key] == number
+
+
+@pytest.mark.parametrize("value", ["many", "", "0", "1.5", "inf", "nan", "-1", True, [2]])
+def test_what_is_no_such_number_says_so_when_the_agent_is_asked(value: Any) -> None:
+    made = make(*spec_of("replies", replies=["x"], max_concurrency=value), environment())
+    assert isinstance(made, Unusable)
+    assert "`max_concurrency` of agent 'someone' must be a whole number from 1" in made.why.failure.message
 
 
 async def test_an_agent_without_bounds_is_left_as_it_is_and_closing_reaches_the_inner_one() -> None:

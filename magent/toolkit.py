@@ -49,6 +49,7 @@ class Toolkit:
         others = {name: ToolSpec(name, "uses", {"uses": name}, cwd) for name in installed() if _NAME.fullmatch(name)}
         self._specs = declared | {name: each for name, each in (others | builtin).items() if name not in declared}
         self._declared = frozenset(declared)
+        self._chains = frozenset(bundle.definitions(bundle.root, "chains")) if bundle is not None else frozenset()
         workflow = _workflow(bundle, self._specs, cwd)
         self._graph = workflow.graph
         names = {"id": "", "name": workflow.name, "dir": "", "home": workflow.home, "key": ""}
@@ -94,6 +95,8 @@ class Toolkit:
         """Raises UsageError for a name that is none, WorkFailed where it cannot be had."""
         entry = name.partition(".")[0]
         if entry not in self._specs:
+            if entry in self._chains:
+                raise UsageError(f"'{name[:100]}' is a chain, not a tool", "a task does it: `chain: NAME`; or an agent")
             hint = did_you_mean(name, self._specs) or "magent tools list shows them; with -f FILE those of a file, too"
             raise UsageError(f"no tool is named '{name[:100]}'", hint)
         told = BUILTINS.get(entry, {}).get(name.partition(".")[2])

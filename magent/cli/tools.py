@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -80,11 +81,13 @@ def call_tool(
 
     async def called(kit: Toolkit) -> Any:
         tool = await kit.tool(name)
-        given = _arguments(tool, arguments or ())
+        given = _arguments(tool, arguments or (), file)
         try:
             result = await kit.call(tool, given)
         except UsageError as error:
-            raise UsageError(error.message, _usage(tool) if "do not fit" in error.message else error.hint) from error
+            raise UsageError(
+                error.message, _usage(tool, file) if "do not fit" in error.message else error.hint
+            ) from error
         return kit.mask(result) if kit.mask else result
 
     result = _with(console, file, called)
@@ -114,25 +117,27 @@ def _with(console: Console, file: str | None, work: Callable[[Toolkit], Awaitabl
 # ---- arguments
 
 
-def _arguments(tool: Tool, words: Sequence[str]) -> dict[str, Any]:
+def _arguments(tool: Tool, words: Sequence[str], file: str | None) -> dict[str, Any]:
     """`K=V` by what the tool takes; a value that is no text is JSON. Raises UsageError."""
     known: Mapping[str, Any] = tool.parameters.get("properties") or {}
     given: dict[str, Any] = {}
     for name, text in flags.pairs("an argument", words, "K=V, such as path=notes.txt"):
         if name not in known and tool.parameters.get("additionalProperties") is False:
-            raise UsageError(f"'{tool.name}' has no parameter '{name}'", did_you_mean(name, known) or _usage(tool))
+            raise UsageError(
+                f"'{tool.name}' has no parameter '{name}'", did_you_mean(name, known) or _usage(tool, file)
+            )
         schema = known.get(name)
         given[name] = inputs.parse(schema if isinstance(schema, Mapping) else {}, inputs.content(name, text))
     return given
 
 
-def _usage(tool: Tool) -> str:
+def _usage(tool: Tool, file: str | None) -> str:
     """A call of the tool, as it is typed."""
     properties = tool.parameters.get("properties") or {}
     required = tool.parameters.get("required") or ()
     words = [f"{name}={inputs.example(properties[name])}" for name in required if name in properties]
     words += [f"[{name}={inputs.example(schema)}]" for name, schema in properties.items() if name not in required]
-    return " ".join(["magent tools call", tool.name, *words])
+    return " ".join(["magent tools call", tool.name, *words, *([f"-f {shlex.quote(file)}"] if file else [])])
 
 
 # ---- what is shown

@@ -83,6 +83,19 @@ def _as_json(value: Number) -> int | float:
 # Reading
 
 
+_HINTS = {
+    "%": "; % is the remainder of a division, 15 percent are 15/100",
+    "^": "; a power is written **",
+    "×": "; times is written *",
+    "·": "; times is written *",
+    "÷": "; divided by is written /",
+    "−": "; minus is written -",
+    "!": "; write factorial(…)",
+    ",": "; numbers are written without separators, 1000",
+    "=": "; it gives a number, and compares none",
+}
+
+
 class _Reader:
     """Reads and works out in one go; `depth` bounds the recursion."""
 
@@ -91,10 +104,12 @@ class _Reader:
             raise Unreadable(f"it is longer than {MAX_LENGTH} characters")
         self.matches = _TOKEN.finditer(text)  # read no further than there is sense in it
         self.depth = 0
+        self.text = ""
         self.step()
 
     def step(self) -> None:
         """On to the next token: its kind and its text."""
+        self.last = self.text
         match = next(self.matches, None)
         self.kind, self.text = ("end", "") if match is None else (str(match.lastgroup), match[match.lastgroup or 0])
 
@@ -116,10 +131,11 @@ class _Reader:
 
     def unexpected(self) -> Unreadable:
         text = self.text
+        hint = _HINTS.get(self.last if self.kind == "end" or self.last == "%" else text, "")
         if self.kind == "end":
-            return Unreadable("something is missing at the end")
+            return Unreadable(f"something is missing at the end{hint}")
         shown = text if text.isprintable() else "�"
-        return Unreadable(f"'{shown}' is not expected there{'; a power is written **' if text == '^' else ''}")
+        return Unreadable(f"'{shown}' is not expected there{hint}")
 
     def expression(self, floor: int) -> Number:
         """Operands joined by operators that bind at least as strongly as `floor`."""

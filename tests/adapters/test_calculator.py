@@ -202,3 +202,20 @@ async def test_a_call_costs_next_to_nothing_its_arguments_checked() -> None:
         await used(tool, {"expression": "(12.5 * 3 - 1) / 2"}, place)
         took.append(time.perf_counter() - began)
     assert min(took) < 0.0002
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("100 * 15%", "% is the remainder of a division, 15 percent are 15/100"),
+        ("(50%)", "% is the remainder of a division"),
+        ("1,000 + 1", "numbers are written without separators"),
+        ("2 × 3", "times is written *"),
+        ("5!", "write factorial(…)"),
+        ("2^3", "a power is written **"),
+    ],
+)
+def test_what_is_written_otherwise_elsewhere_is_told_how_it_is_written_here(expression: str, told: str) -> None:
+    with pytest.raises(WorkFailed) as failed:
+        calculate(expression)
+    assert told in failed.value.failure.message

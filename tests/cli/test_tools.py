@@ -216,3 +216,25 @@ def test_tools_in_a_terminal(shed: Path, golden: Golden, columns: int) -> None:
     with Terminal(several(*(f"tools {line}" for line in lines)), columns=columns, rows=60, cwd=shed) as terminal:
         assert terminal.end() == 0
         golden(f"tools-{columns}", terminal.history)
+
+
+def test_the_line_to_type_names_the_file_and_a_chain_is_told_to_be_one(here: Path, capsys: Any) -> None:
+    text = """
+        magent: 1
+        tools: {say: {run: [echo, "{{ text }}"], parameters: {text: {type: string}}}}
+        chains: {twice: {steps: [{tool: say, with: {text: x}}]}}
+    """
+    here.joinpath("my file.yaml").write_text(dedent(text), "utf-8")
+    done = magent(capsys, "tools", "call", "say", "-f", "my file.yaml")
+    assert (done.code, done.err.splitlines()[1].strip()) == (2, "magent tools call say text=… -f 'my file.yaml'")
+    done = magent(capsys, "tools", "show", "twice", "-f", "my file.yaml")
+    assert (done.code, "'twice' is a chain, not a tool" in done.err) == (2, True)
+
+
+def test_what_a_tool_prints_is_no_result(here: Path, capfd: Any) -> None:
+    code = "import os\ndef noisy() -> int:\n    print('noise')\n    os.system('echo child')\n    return 3\n"
+    here.joinpath("noisy_own.py").write_text(code, "utf-8")
+    here.joinpath("n.yaml").write_text('magent: 1\ntools: {noisy: {call: "noisy_own:noisy"}}\n', "utf-8")
+    done = magent(capfd, "tools", "call", "noisy", "-f", "n.yaml")
+    assert (done.code, done.out) == (0, "3\n")
+    assert "noise" in done.err

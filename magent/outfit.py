@@ -174,6 +174,7 @@ class Outfit:
             secrets=self.secrets,
             cwd=self.cwd,
             on_text=lambda path, text, structured: self.on_text(path, text, structured),
+            bound=self._bound,
             write=self.writes,
         )
 
@@ -267,6 +268,13 @@ class Outfit:
         run = self._run.facts if self._run is not None else {}
         environment = ToolEnvironment(self.executor, self.child_env, self.secrets, {**self.seen, "run": run}, self.cwd)
         return make_toolset(spec, settings, environment)
+
+    def _bound(self, graph: Graph, name: str) -> int | None:
+        """The `max_tokens` of an agent, be it a template, or one of the settings that are passed on."""
+        settings = self._spec(graph, name).settings
+        rendered = self._rendered({key: settings[key] for key in ("max_tokens", "settings") if key in settings})
+        most = rendered.get("max_tokens") or (rendered.get("settings") or {}).get("max_tokens")
+        return agents.whole(name, "max_tokens", most) if most is not None else None
 
     def _price(self, name: str) -> Price | None:
         """What a budget reckons with: of the agents that several files call so, the dearest."""

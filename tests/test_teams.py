@@ -128,6 +128,14 @@ def test_each_call_of_the_loop_is_within_the_budget_and_a_raised_one_goes_on(
     assert more.as_json()["tokens"]["input"] == 60 * 7
 
 
+@pytest.mark.parametrize("bound", [{"max_tokens": "{{ inputs.most }}"}, {"settings": {"max_tokens": 100}}])
+def test_a_call_reserves_its_max_tokens_however_they_are_written(bound: dict[str, Any]) -> None:
+    asked = {**BUDGET, "inputs": {"most": {"type": "integer"}}, "agents": {"a": {"model": "local", **bound}}}
+    agent = Calling(9)
+    result = magent.run(asked, {"most": 100}, store=None, agents={"a": agent})
+    assert (result.exit_code, agent.asked) == (4, 4)
+
+
 def test_the_events_of_tools_reach_a_sink() -> None:
     seen: list[Event] = []
     magent.run(BUDGET, store=None, agents={"a": Calling(1)}, on_event=seen.append)

@@ -65,6 +65,11 @@ def _with_numbers(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, **{key: _number(name, key, settings[key]) for key in _NUMBERS if settings.get(key) is not None}}
 
 
+def whole(name: str, key: str, value: Any) -> int:
+    """A setting that is a whole number. Raises WorkFailed."""
+    return int(_number(name, key, value))
+
+
 def _number(name: str, key: str, value: Any) -> int | float:
     least, whole = _NUMBERS[key]
     try:

@@ -142,14 +142,13 @@ class Talk:
     def _request(self, name: str) -> Request:
         attempt = self.attempt
         settings = settings_of(attempt, name)
-        max_tokens = settings.get("max_tokens")
         system = self._system(settings)
         return Request(
             sound(self.prompt),
             tuple(replace(each, text=sound(each.text)) for each in (*self.messages, *self.wishes)),
             system=sound(system),
             schema=None if self.fields is None else field_schema(self.fields),
-            max_tokens=max_tokens if isinstance(max_tokens, int) else None,
+            max_tokens=attempt.services.bound(attempt.graph, name),
             path=attempt.path,
             key=attempt.key,
             cwd=attempt.services.cwd,

@@ -80,6 +80,7 @@ class Services:
     secrets: Mapping[str, str]
     cwd: str
     on_text: Callable[[str, str, bool], None]  # path, text, whether it is a piece of JSON
+    bound: Callable[[Graph, str], int | None] = lambda _graph, _agent: None  # the longest answer of an agent, in tokens
     write: bool = True  # whether tools may write into the workspace
     companies: Companies = field(default_factory=Companies)
 

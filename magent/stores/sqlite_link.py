@@ -98,7 +98,9 @@ def refusal(error: sqlite3.Error, path: Path, doing: str) -> StoreError:
 
 def _connect(path: Path, mode: str, patience: float = PATIENCE) -> sqlite3.Connection:
     uri = f"file:{quote(str(path))}?{mode}"
-    return sqlite3.connect(uri, patience, uri=True, isolation_level=None, check_same_thread=False, cached_statements=64)
+    return sqlite3.connect(
+        uri, timeout=patience, uri=True, isolation_level=None, check_same_thread=False, cached_statements=64
+    )
 
 
 @contextlib.contextmanager

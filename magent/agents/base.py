@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +19,10 @@ from magent.ports import Executor, Reply, Request, Usage
 
 OnText = Callable[[str], None]
 OnProgress = Callable[[str, int, int], None]
-_ATTEMPTS = 200  # places at which JSON is looked for in a text
+_OPENING = re.compile(r"[{\[]")
+_EFFORT = 20_000_000  # characters, about, that looking for JSON in a text may read before it gives up
+_ATTEMPT = 500  # what an attempt costs in any case, in characters
+_DEEP = 20_000  # what one costs that finds it nested too deep
 
 
 def _no_progress(what: str, done: int, total: int) -> None:
@@ -127,16 +130,33 @@ def cut_off(agent: str, tokens: int, what: str = "its JSON") -> WorkFailed:
 def find_json(text: str) -> tuple[Any, bool]:
     """The first JSON object in `text` (else array, or lone value), past fences and prose; and whether there is one."""
     with suppress(ValueError, RecursionError):
-        return _DECODER.decode(text.strip()), True
-    for opening in ("{", "["):
-        for place in list(re.finditer(re.escape(opening), text))[:_ATTEMPTS]:
-            with suppress(ValueError, RecursionError):
-                return _DECODER.raw_decode(text, place.start())[0], True
-    return None, False
+        return DECODER.decode(text.strip()), True
+    arrays: list[Any] = []
+    for value in json_values(text):
+        if isinstance(value, dict):
+            return value, True
+        arrays.append(value)
+    return (arrays[0], True) if arrays else (None, False)
+
+
+def json_values(text: str, decoder: json.JSONDecoder | None = None) -> Iterator[Any]:
+    """The JSON objects and arrays in `text`, past whatever stands between them; none that is part of another."""
+    place, left = 0, _EFFORT
+    while left > 0 and (opening := _OPENING.search(text, place)):
+        start, place = opening.start(), opening.end()
+        left -= _ATTEMPT + start // 8  # an error counts the lines before it
+        try:
+            value, place = (decoder or DECODER).raw_decode(text, start)
+        except json.JSONDecodeError as error:
+            left -= error.pos - start
+        except (ValueError, RecursionError):
+            left -= _DEEP
+        else:
+            yield value
 
 
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
+DECODER = json.JSONDecoder(parse_constant=_refuse)

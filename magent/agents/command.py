@@ -41,18 +41,22 @@ class CommandAgent(BaseAgent):
             if error.failure.type == "exit":
                 request.meter.read = lambda: None  # it was not started
             raise WorkFailed(error.failure._replace(type="agent", final=True)) from error
+        return self._read(arguments[0], request, result)
+
+    def _read(self, program: str, request: Request, result: ProcessResult) -> Reply:
+        """What it answered. Raises WorkFailed where it printed no answer, or that it failed."""
         opened = self._opened(result)
+        usage = _SPENT if opened is None else self._usage(opened)
+        request.meter.read = lambda: usage
         if opened is not None and opened.error is not None:
-            spent = self._usage(opened)
-            request.meter.read = lambda: spent
-            raise WorkFailed(self._refused(arguments[0], opened, result))
+            raise WorkFailed(self._refused(program, opened, result))
         if result.exit_code != 0:
-            raise _bad_exit(arguments[0], result)
+            raise _bad_exit(program, result)
         if self.envelope is None:
-            return self._reply(result.stdout, request, _SPENT, self.name)
-        if opened is None or (opened.text is None and opened.data is None):
-            raise self._unopened(arguments[0], result)
-        usage, model = self._usage(opened), opened.model or self.name
+            return self._reply(result.stdout, request, usage, self.name)
+        if opened is None or not opened.answers:
+            raise self._unopened(program, self.envelope, result)
+        model = opened.model or self.name
         if opened.data is not None and request.schema is not None:
             return Reply(opened.text or "", opened.data, True, usage, model)
         return self._reply(opened.text or "", request, usage, model)
@@ -125,18 +129,20 @@ class CommandAgent(BaseAgent):
         status = opened.status
         ended = f" (exit code {result.exit_code})" if result.exit_code else ""
         message = f"{program} failed{ended}: {GUARD.hide(opened.error or '')[:_TAIL]}"
+        if result.exit_code and not opened.answers and self.envelope and not self.envelope.open(result.stderr):
+            message += _told_on_stderr(result)
         data = {"exit_code": result.exit_code, "stdout": _tail(result.stdout), "stderr": _tail(result.stderr)}
         kind = "rate_limit" if status == 429 else "timeout" if status in (408, 504) else "agent"
         final = status is not None and 400 <= status < 500 and status not in _PASSES
         return Failure(kind, message, data=data, retry_after=opened.retry_after, final=final)
 
-    def _unopened(self, program: str, result: ProcessResult) -> WorkFailed:
-        assert isinstance(self.envelope, Envelope)
-        what = f"{program} printed no answer in the form of envelope '{self.envelope.name}'"
-        return failed(
-            f"{what}: {result.stdout[:200]!r}",
-            "see the options of the command and `envelope` of the agent; `envelope: none` takes the output as it is",
-        )
+    def _unopened(self, program: str, envelope: Envelope, result: ProcessResult) -> WorkFailed:
+        hint = "see the options of the command and `envelope` of the agent; `envelope: none` takes the output as it is"
+        if result.stdout.strip():
+            message = f"{program} printed no answer in the form of envelope '{envelope.name}': {_start(result.stdout)}"
+        else:
+            message = f"{program} printed nothing{_told_on_stderr(result)}"
+        return failed(message, hint)
 
     # ---- the call
 
@@ -175,7 +181,7 @@ class CommandAgent(BaseAgent):
         data, found = find_json(text) if parse == "json" or request.schema is not None else (None, False)
         if parse == "json" and not found and request.schema is None:
             raise failed(
-                f"agent '{self.name}' was to print JSON and printed: {text[:200]!r}",
+                f"agent '{self.name}' was to print JSON and printed: {_start(text)}",
                 "use `parse: text`, or the program's own option for JSON",
                 kind="output",
             )
@@ -221,6 +227,16 @@ def _bad_exit(program: str, result: ProcessResult) -> WorkFailed:
     ending = f": {said}" if said else ", and said nothing"
     data = {"exit_code": result.exit_code, "stdout": _tail(result.stdout), "stderr": _tail(result.stderr)}
     return failed(f"{program} ended with exit code {result.exit_code}{ending}", data=data)
+
+
+def _told_on_stderr(result: ProcessResult) -> str:
+    said = _tail(result.stderr.strip())
+    return f"; on stderr: {said}" if said else ""
+
+
+def _start(text: str) -> str:
+    """How it begins, in which no piece of a secret stays."""
+    return repr(GUARD.hide(text)[:200])
 
 
 def _tail(text: str) -> str:

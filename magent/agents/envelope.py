@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from magent.agents.base import failed, find_json
+from magent.agents.base import failed, json_values
 from magent.expressions import EvaluationError, Expression, ExpressionProblem
 from magent.source import did_you_mean
 from magent.spec.catalogue import predefined_envelopes
 
 NONE = "none"
+_LOOKED_INTO = 1000  # JSON values among which the envelope is looked for
+_JSON = json.JSONDecoder(parse_constant=lambda _: None)  # a NaN tells nothing
 _KEYS = ("pick", "text", "data", "stream", "cost", "model")
 _OF_ERROR = ("when", "message", "status", "retry_after")
 
@@ -38,6 +41,10 @@ class Opened:
     status: int | None = None
     retry_after: float | None = None
 
+    @property
+    def answers(self) -> bool:
+        return self.text is not None or self.data is not None
+
 
 class Envelope:
     """Raises WorkFailed where the description holds no expression, or names no envelope."""
@@ -45,6 +52,7 @@ class Envelope:
     def __init__(self, name: str, described: Mapping[str, Any]) -> None:
         self.name = name
         self.lines = described.get("format", "json") == "jsonl"
+        self._deltas = described.get("deltas") is True
         errors = described.get("error") or {}
         usage = described.get("usage") or {}
         self._at = {key: self._expression(key, described.get(key)) for key in _KEYS}
@@ -63,15 +71,24 @@ class Envelope:
             raise failed(f"envelope '{self.name}': `{key}` is no expression: {error.message}", error.hint) from error
 
     def open(self, printed: str) -> Opened | None:
-        """None where nothing was printed that is such an envelope."""
-        found = _objects(printed) if self.lines else _value(printed)
-        if not found:
-            return None
+        """None where nothing was printed that may be such an envelope; of several the first with an answer, else that
+        with an error."""
+        found = [_objects(printed)] if self.lines else _values(printed)
+        rest: list[Opened] = []
+        for each in islice(filter(None, found), _LOOKED_INTO):
+            opened = self._opened(each)
+            if opened.answers:
+                return opened
+            rest.append(opened)
+        return next((each for each in rest if each.error is not None), rest[0] if rest else None)
+
+    def _opened(self, found: Any) -> Opened:
         answer = _of(self._at["pick"], {"printed": found}) if self._at["pick"] else found
         names = {"printed": found, "answer": answer}
         told = {key: _of(self._at[key], names) for key in ("text", "data", "cost", "model")}
         wrong = bool(_of(self._error["when"], names))
-        said = _of(self._error["message"], names) if wrong else None
+        said = (_text(_of(self._error["message"], names)) or "it says that it failed, and not why") if wrong else None
+        names |= {"message": said}
         return Opened(
             text=_text(told["text"]),
             data=told["data"],
@@ -79,7 +96,7 @@ class Envelope:
             output=self._tokens("output", names),
             cost=_figure(told["cost"]),
             model=_text(told["model"]) or "",
-            error=(_text(said) or "it says that it failed, and not why") if wrong else None,
+            error=said,
             status=_whole(_of(self._error["status"], names)) if wrong else None,
             retry_after=_figure(_of(self._error["retry_after"], names)) if wrong else None,
         )
@@ -94,6 +111,7 @@ class Envelope:
         at = self._at["stream"]
         if at is None or not self.lines:
             return None
+        end = "" if self._deltas else "\n"
         rest = ""
 
         def take(piece: str) -> None:
@@ -101,7 +119,7 @@ class Envelope:
             *lines, rest = (rest + piece).split("\n")
             for event in _parsed(lines):
                 if text := _text(_of(at, {"event": event})):
-                    show(text + "\n")
+                    show(text + end)
 
         return take
 
@@ -139,13 +157,13 @@ def _listed(value: Any) -> list[Any]:
     return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def _value(printed: str) -> Any:
-    """The whole, or the first object in it: programs greet and warn before they answer."""
+def _values(printed: str) -> Iterator[Any]:
+    """The whole, or else each object and array in it: programs greet and warn before they answer."""
     with suppress(ValueError, RecursionError):
-        value = json.loads(printed)
-        return value if isinstance(value, (dict, list)) else None
-    value, _ = find_json(printed)
-    return value if isinstance(value, (dict, list)) else None
+        value = _JSON.decode(printed.strip())
+        yield value if isinstance(value, (dict, list)) else None
+        return
+    yield from json_values(printed, _JSON)
 
 
 def _objects(printed: str) -> list[Any]:
@@ -153,11 +171,11 @@ def _objects(printed: str) -> list[Any]:
 
 
 def _parsed(lines: Iterable[str]) -> Iterable[Any]:
-    """The lines that are JSON objects with a `type`, or at least objects; what else is printed is no event."""
+    """The lines that are JSON objects; what else is printed is no event."""
     for line in lines:
-        if line.strip().startswith("{"):
+        if line.lstrip().startswith("{"):
             with suppress(ValueError, RecursionError):
-                yield json.loads(line)
+                yield _JSON.decode(line.strip())
 
 
 def _of(at: Expression | None, names: Mapping[str, Any]) -> Any:

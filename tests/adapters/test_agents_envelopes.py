@@ -28,6 +28,8 @@ PRINTS = [
     (["claude", "-p", "--verbose", "--output-format", "stream-json"], "claude_stream.jsonl", (10204, 27, 0.0123)),
     (["codex", "exec", "--sandbox", "read-only", "--json", "{{ prompt }}"], "codex.jsonl", (24763, 122, None)),
     (["gemini", "-p", "{{ prompt }}", "-o", "json"], "gemini.json", (9000, 176, None)),
+    (["gemini", "-p", "{{ prompt }}", "--output-format", "stream-json"], "gemini_stream.jsonl", (8200, 174, None)),
+    (["claude", "--output-format", "json", "-p"], "claude_helpers.json", (19910, 100, 0.0523)),
 ]
 
 
@@ -85,7 +87,7 @@ async def test_an_envelope_can_be_named_under_whatever_command(
     programs: Programs, command: list[str], sample: str, spent: Any
 ) -> None:
     programs.add("wrapper", sample)
-    name = command[0] if not sample.startswith("claude_stream") else "claude_stream"
+    name = f"{command[0]}_stream" if "_stream" in sample else command[0]
     assert (await ask(programs.agent(["wrapper"], envelope=name))).text == SAID
 
 
@@ -110,6 +112,20 @@ async def test_what_is_not_recognised_or_not_wanted_stays_as_it_is(
 ) -> None:
     programs.add(command[0], "claude.json")
     assert (await ask(programs.agent(command, **settings))).text.startswith('{"type": "result"')
+
+
+NOISE = '{"level": "warn", "error": "an update is there"}'
+
+
+@pytest.mark.parametrize(("command", "sample", "spent"), PRINTS)
+@pytest.mark.parametrize("noise", ["[WARN] {x} [1]", NOISE, f"{NOISE}\n[DEBUG] {NOISE}"])
+async def test_noise_around_an_envelope_is_passed_over(
+    programs: Programs, command: list[str], sample: str, spent: Any, noise: str
+) -> None:
+    printed = f"{noise}\n{(SAMPLES / sample).read_text().strip()}\n{noise}\n"
+    programs.write(command[0], f"print({printed!r})")
+    reply = await ask(programs.agent(command))
+    assert (reply.text, reply.usage.input, reply.usage.output, reply.usage.cost) == (SAID, *spent)
 
 
 async def test_an_envelope_of_ones_own(programs: Programs) -> None:
@@ -149,6 +165,7 @@ async def test_parse_is_of_what_is_in_the_envelope(programs: Programs) -> None:
     [
         (["claude", "-p", "--output-format", "stream-json"], "claude_stream.jsonl", f"I look it up.\n{SAID}\n"),
         (["codex", "exec", "--json"], "codex.jsonl", f"I have read it.\n{SAID}\n"),
+        (["gemini", "-o", "stream-json"], "gemini_stream.jsonl", SAID),
         (["claude", "-p", "--output-format", "json"], "claude.json", ""),
     ],
 )
@@ -174,7 +191,7 @@ async def test_text_streams_while_lines_come(programs: Programs, command: list[s
         ),
         (["claude", "-p", "--output-format", "json"], "claude_refused.json", "Invalid API key", True),
         (["codex", "exec", "--json"], "codex_failed.jsonl", "The model is not supported with this account.", False),
-        (["gemini", "-p", "-o", "json"], "gemini_failed.json", "API key not valid.", False),
+        (["gemini", "-p", "-o", "json"], "gemini_failed.json", "API key not valid.", True),
     ],
 )
 async def test_an_error_in_an_envelope_is_told_in_its_words(
@@ -214,11 +231,94 @@ async def test_a_rate_limit_in_an_envelope_is_one(programs: Programs) -> None:
     assert (found.type, found.final) == ("rate_limit", False)
 
 
+@pytest.mark.parametrize(
+    ("script", "settings"),
+    [
+        ("print('no JSON')", {"parse": "json"}),
+        ("print('no envelope')", {"envelope": "claude"}),
+        ("import sys\nwhile True: sys.stdout.write('x' * 65536)", {}),
+        ("import time; time.sleep(600)", {"timeout": "50ms"}),
+    ],
+)
+async def test_what_a_program_spent_that_gave_no_answer_is_unknown_not_free(
+    programs: Programs, script: str, settings: dict[str, Any]
+) -> None:
+    programs.write("odd", script)
+    meter = Meter()
+    await refused(programs.agent(["odd"], **settings), meter=meter)
+    assert meter.read() == Usage(requests=1)
+
+
+@pytest.mark.parametrize(
+    ("told", "kind", "final"),
+    [
+        ({"is_error": True, "result": "API Error: 529 overloaded"}, "agent", False),
+        ({"is_error": True, "result": "API Error: 404 no such model"}, "agent", True),
+        ({"is_error": True, "result": "API Error: Rate limit reached"}, "rate_limit", False),
+        ({"is_error": True, "result": "Invalid API key · Fix external API key"}, "agent", True),
+        ({"is_error": True, "result": "x", "api_error_status": 504}, "timeout", False),
+        ({"is_error": False, "subtype": "error_max_turns"}, "agent", False),
+    ],
+)
+async def test_what_claude_says_in_words_counts_where_it_gives_no_status(
+    programs: Programs, told: dict[str, Any], kind: str, final: bool
+) -> None:
+    programs.write("claude", f"print({json.dumps({'type': 'result', **told})!r})")
+    found = await refused(programs.agent(["claude", "--output-format", "json"]))
+    assert (found.type, found.final) == (kind, final)
+    assert told.get("result", "error_max_turns") in found.message
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "final"),
+    [
+        ("exceeded retry limit, last status: 429 Too Many Requests, request id: 1", "rate_limit", False),
+        ("You've hit your usage limit. Try again at 4 PM.", "rate_limit", False),
+        ("unexpected status 401 Unauthorized: Missing bearer", "agent", True),
+        ("stream disconnected before completion", "agent", False),
+    ],
+)
+async def test_what_codex_says_in_words_tells_whether_to_try_again(
+    programs: Programs, said: str, kind: str, final: bool
+) -> None:
+    lines = [
+        json.dumps({"type": "error", "message": said}),
+        json.dumps({"type": "turn.failed", "error": {"message": said}}),
+    ]
+    programs.write("codex", f"print({chr(10).join(lines)!r}); raise SystemExit(1)")
+    meter = Meter()
+    found = await refused(programs.agent(["codex", "exec", "--json"], price={"input": 1, "output": 1}), meter=meter)
+    assert (found.type, found.final) == (kind, final)
+    assert meter.read() == Usage(requests=1)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "final"), [(41, "agent", True), (53, "agent", False), (429, "rate_limit", False)]
+)
+async def test_the_codes_of_gemini_tell_whether_to_try_again(
+    programs: Programs, code: int, kind: str, final: bool
+) -> None:
+    printed = json.dumps({"error": {"type": "E", "message": "no", "code": code}})
+    programs.write("gemini", f"import sys; sys.stderr.write({printed!r}); sys.exit({code % 256})")
+    found = await refused(programs.agent(["gemini", "-o", "json"]))
+    assert (found.type, found.final) == (kind, final)
+    assert found.message.endswith(": no")
+
+
+@pytest.mark.parametrize("sample", ["codex.jsonl", "gemini_stream.jsonl"])
+async def test_lines_that_end_too_early_are_no_answer(programs: Programs, sample: str) -> None:
+    cut = (SAMPLES / sample).read_text()[:-30]
+    programs.write("cut", f"import sys; sys.stdout.write({cut!r})")
+    found = await refused(programs.agent(["cut"], envelope=sample.removesuffix(".jsonl")))
+    assert "it ended before its" in found.message
+
+
 @pytest.mark.parametrize("printed", ["", "plain text", "[]", '{"other": 1}', "[" * 100_000, '{"result": null}'])
 async def test_output_without_the_envelope_says_so(programs: Programs, printed: str) -> None:
     programs.write("claude", f"print({printed!r})")
     found = await refused(programs.agent(["claude", "--output-format", "json"]))
-    assert "printed no answer in the form of envelope 'claude'" in found.message
+    told = "printed no answer in the form of envelope 'claude'" if printed else "printed nothing"
+    assert told in found.message
     assert "envelope: none" in (found.hint or "")
     assert len(found.message) < 400
 

@@ -14,8 +14,13 @@ from magent.spec.checks.context import Context
 from magent.spec.checks.references import shared
 from magent.spec.checks.views import Place, is_template, mapping
 
-_SEEN = {"pick": ("printed",), "stream": ("event",)}  # all others see what stands in `_OTHERS`
 _OTHERS = ("answer", "printed")
+_SEEN = {  # all others see what stands in `_OTHERS`
+    "pick": ("printed",),
+    "stream": ("event",),
+    "error.status": (*_OTHERS, "message"),
+    "error.retry_after": (*_OTHERS, "message"),
+}
 _KEYS = ("pick", "text", "data", "stream", "cost", "model")
 _OF_ERROR = ("when", "message", "status", "retry_after")
 

@@ -39,8 +39,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 # Inside a package a module imports only from those named before it.
 INSIDE: dict[str, tuple[str, ...]] = {
     "agents": (
-        "base", "calls", "wire", "refusals", "envelope", "command", "function", "replies", "download", "throttle",
-        "prices", "__init__", "parts", "exchange", "reach", "models", "patterns", "grammar", "choice", "local",
+        "base", "calls", "wire", "refusals", "envelope", "spoken", "command", "function", "replies", "download",
+        "throttle", "prices", "__init__", "parts", "exchange", "reach", "models", "patterns", "grammar", "choice",
+        "local",
     ),
     "answers": ("schema", "flags", "whole", "document", "__init__"),
     "cli": (

@@ -7,7 +7,7 @@
 
 `parts` puts conversations and tools into Pydantic AI's words, `refusals` says what a provider's refusal means, `reach`
 whether it answers at all; `envelope` opens the JSON that agent CLIs print; `calls` reads calls of tools as agents write
-them.
+them, `spoken` those of agents that only write text.
 
 `throttle` holds any of them to its `max_concurrency` and `requests_per_minute`; `prices` knows what a model costs.
 

@@ -12,11 +12,12 @@ from typing import Any
 
 from magent.agents.base import AgentEnvironment, BaseAgent, OnText, failed, find_json
 from magent.agents.envelope import Envelope, Opened, envelope_of
+from magent.agents.spoken import calls_in, conversation, held
 from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError, Value
 from magent.keys import GUARD
 from magent.model import AgentSpec
-from magent.ports import Message, ProcessResult, Reply, Request, Usage
+from magent.ports import ProcessResult, Reply, Request, Usage
 
 ANSWER = 8_000_000  # bytes that a program may print
 _SPENT = Usage(requests=1)  # what a program spends is not known, unless it says so
@@ -63,7 +64,7 @@ class CommandAgent(BaseAgent):
 
     async def _run(self, arguments: list[str], request: Request, stdin: str | None, on_text: OnText) -> ProcessResult:
         """Runs it to its end, or to the bound of what it may print."""
-        shown = self._shown(on_text)
+        shown = self._shown(held(on_text) if request.tools else on_text)
         printed = 0
 
         def take(stream: str, text: str) -> None:
@@ -176,40 +177,20 @@ class CommandAgent(BaseAgent):
     def _reply(self, printed: str, request: Request, usage: Usage, model: str) -> Reply:
         parse = self.settings.get("parse", "text")
         text = printed.removesuffix("\n").removesuffix("\r")
+        if found := calls_in(text, request):
+            calls, said = found
+            return Reply(said, usage=usage, model=model, calls=calls)
         if parse == "lines":
             return Reply("", text.splitlines(), True, usage, model)
-        data, found = find_json(text) if parse == "json" or request.schema is not None else (None, False)
-        if parse == "json" and not found and request.schema is None:
+        data, is_json = find_json(text) if parse == "json" or request.schema is not None else (None, False)
+        if parse == "json" and not is_json and request.schema is None:
             raise failed(
                 f"agent '{self.name}' was to print JSON and printed: {_start(text)}",
                 "use `parse: text`, or the program's own option for JSON",
                 kind="output",
             )
-        shown = "" if found and request.schema is None else text
-        return Reply(shown, data, found, usage, model)
-
-
-def conversation(request: Request, *, with_system: bool) -> str:
-    """All in one text, for a program that remembers nothing: instructions, prompt, form, earlier answers."""
-    parts = [request.system] if with_system and request.system else []
-    for number, message in enumerate(request.messages):
-        parts.append(_told(message))
-        if number == 0 and request.schema is not None:
-            schema = json.dumps(request.schema, ensure_ascii=False)
-            parts.append(f"Answer with nothing but a JSON object that fits this JSON Schema:\n\n{schema}")
-    return "\n\n".join(parts)
-
-
-def _told(message: Message) -> str:
-    """A piece of talk; of an earlier agent's, what it called and what that gave, too."""
-    if message.role == "user":
-        return message.text
-    if message.role == "tool":
-        return f"The tool {message.name} gave:\n\n{message.text}"
-    called = [f"{call.name} with {json.dumps(call.arguments, ensure_ascii=False)}" for call in message.calls]
-    wanted = f"You called {', '.join(called)}." if called else ""
-    said = f"Your answer to that was:\n\n{message.text}" if message.text or not called else ""
-    return "\n\n".join(part for part in (said, wanted) if part)
+        shown = "" if is_json and request.schema is None else text
+        return Reply(shown, data, is_json, usage, model)
 
 
 def _word(value: Any) -> str:

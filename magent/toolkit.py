@@ -11,8 +11,9 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, Literal
 
+from magent.engine.values import NotJson, plain
 from magent.errors import InvalidWorkflow, UsageError
-from magent.events import WorkFailed
+from magent.events import Failure, WorkFailed
 from magent.model import Graph, ToolSpec, Workflow
 from magent.outfit import Outfit
 from magent.ports import Tool, ToolContext
@@ -107,9 +108,11 @@ class Toolkit:
     async def call(self, tool: Tool, arguments: Mapping[str, Any]) -> Any:
         """Raises UsageError for arguments that do not fit, WorkFailed where the tool fails."""
         try:
-            return await Checked(tool).call(arguments, self.context)
+            return plain(await Checked(tool).call(arguments, self.context))
         except NotCalled as error:
             raise UsageError(error.failure.message, error.failure.hint) from error
+        except NotJson as error:
+            raise WorkFailed(Failure("tool", f"the result of '{tool.name}' is no JSON value: {error}")) from error
 
     async def close(self) -> None:
         await self._outfit.close()

@@ -15,6 +15,7 @@ from magent.model import ToolSpec
 from magent.ports import ToolContext
 from magent.spec.takes import takes
 from magent.tools.base import Fixed, ToolEnvironment, failed, given
+from magent.tools.docstrings import read
 from magent.tools.signatures import Signature, Unsuitable, signature_of
 
 
@@ -42,6 +43,8 @@ class FunctionTool:
         try:
             return signature_of(self.function)
         except Unsuitable as error:
+            if self._takes is not None:  # the file says what it takes: it is handed on as it is
+                return Signature(read(inspect.getdoc(self.function)).summary, {}, {})
             raise failed(f"{self.target} cannot be a tool: {error}", "write its `parameters`") from error
 
     @property

@@ -79,10 +79,9 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     hints = _hints(called.__init__ if inspect.isclass(called) else called)
     properties, required, more = {}, [], False
     for name, parameter in _signature(function).parameters.items():
-        if parameter.kind is parameter.POSITIONAL_ONLY:
-            raise Unsuitable(f"its parameter '{name}' cannot be given by name")
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            continue
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL):
+            shown = f"*{name}" if parameter.kind is parameter.VAR_POSITIONAL else name
+            raise Unsuitable(f"its parameter '{shown}' cannot be given by name")
         if parameter.kind is parameter.VAR_KEYWORD:
             more = True
             continue

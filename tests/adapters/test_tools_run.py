@@ -204,6 +204,10 @@ class Hit(TypedDict, total=False):
     url: str
 
 
+def many(x: int, *rest: int) -> list:
+    return [x, *rest]
+
+
 def greet(name: str, times: int = 2, loud: bool = False) -> str:
     """Greets somebody.
 
@@ -378,6 +382,11 @@ async def test_a_function_that_cannot_be_a_tool_says_why(home: str) -> None:
     tool = await one({"call": "own_tools:only_here"}, home=home)
     with pytest.raises(WorkFailed, match="cannot be given by name"):
         await used(tool, {"x": 1})
+    tool = await one({"call": "own_tools:many"}, home=home)
+    with pytest.raises(WorkFailed, match=r"'\*rest' cannot be given by name"):
+        await used(tool, {"x": 1})
+    tool = await one({"call": "own_tools:many", "parameters": {"x": {"type": "integer"}}}, home=home)
+    assert await used(tool, {"x": 1}) == [1]
     missing = await one({"call": "own_tools:gret"}, home=home)
     with pytest.raises(WorkFailed, match="has no 'gret'") as told:
         await used(missing, {})

@@ -231,6 +231,15 @@ def test_the_line_to_type_names_the_file_and_a_chain_is_told_to_be_one(here: Pat
     assert (done.code, "'twice' is a chain, not a tool" in done.err) == (2, True)
 
 
+@pytest.mark.parametrize("value", ["object()", "float('nan')", "{1: {2}}"])
+def test_a_result_that_is_no_json_is_a_failure_as_in_a_run(here: Path, capsys: Any, value: str) -> None:
+    here.joinpath("odd_own.py").write_text(f"def odd():\n    return {value}\n", "utf-8")
+    here.joinpath("n.yaml").write_text('magent: 1\ntools: {odd: {call: "odd_own:odd"}}\n', "utf-8")
+    done = magent(capsys, "tools", "call", "odd", "-f", "n.yaml")
+    assert (done.code, done.out) == (1, "")
+    assert "the result of 'odd' is no JSON value" in done.err
+
+
 def test_what_a_tool_prints_is_no_result(here: Path, capfd: Any) -> None:
     code = "import os\ndef noisy() -> int:\n    print('noise')\n    os.system('echo child')\n    return 3\n"
     here.joinpath("noisy_own.py").write_text(code, "utf-8")

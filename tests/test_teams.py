@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import magent
 from magent.errors import UsageError
 from magent.events import Event
 from magent.ports import Reply, Request, ToolCall, Usage
-from magent.streaming import Pending
+from magent.streaming import Pending, Writer
 
 HEAD: dict[str, Any] = {"magent": 1, "name": "work", "tools": {"calculator": {"builtin": "calculator"}}}
 
@@ -243,3 +244,29 @@ def test_no_secret_is_written_whatever_agents_and_tools_say(
     assert len(written) > 4
     for form in (SECRET, json.dumps(SECRET)[1:-1], json.dumps(SECRET, ensure_ascii=False)[1:-1], quote(SECRET), coded):
         assert not any(form in text for text in written), form
+
+
+def test_a_reader_that_stalls_holds_up_its_writer_alone() -> None:
+    """Whoever tells goes on at once; what streams meanwhile is put together; in the end all of it is there."""
+    reading, began, written = threading.Event(), threading.Event(), list[tuple[str, Any]]()
+
+    def write(event: Event) -> None:
+        began.set()
+        reading.wait()
+        written.append((event.type, event.data.get("text")))
+
+    writer = Writer(write)
+    writer(Event(1, 0.0, "visit.started", {"path": "a"}))
+    assert began.wait(5)
+    for number in range(1000):
+        writer(Event(0, 0.0, "text", {"path": "a", "text": f"{number} "}))
+    writer(Event(2, 0.0, "visit.completed", {"path": "a"}))
+    assert written == []
+    reading.set()
+    writer.end()
+    text = "".join(f"{number} " for number in range(1000))
+    assert written == [("visit.started", None), ("text", text), ("visit.completed", None)]
+
+
+def test_a_writer_that_was_told_nothing_ends_at_once() -> None:
+    Writer(print).end()

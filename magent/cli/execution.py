@@ -67,7 +67,10 @@ def carry_out(
     told: list[Sink] = [lines] if watch.output == "jsonl" else []
     with _watching(console, watch, workflow) as watching:
         watching |= {"color": console.color, "sinks": (*told, *watching.pop("sinks", ()))}
-        result = asyncio.run(start(watching))
+        try:
+            result = asyncio.run(start(watching))
+        finally:
+            lines.end()
     code = results.tell(console, result, watch.output)
     if lines.fault is not None:
         raise lines.fault

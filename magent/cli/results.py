@@ -11,6 +11,7 @@ from magent.cli import progress
 from magent.cli.console import Console, dump, one_line
 from magent.errors import MagentError
 from magent.events import Event
+from magent.streaming import Writer
 
 if TYPE_CHECKING:
     from magent.outcome import Result
@@ -21,15 +22,25 @@ _SIGNS = {"completed": ("✔", "green"), "waiting": ("⏸", "yellow"), "interrup
 
 
 class Lines:
-    """A Sink that prints each event as a line of JSON. A sink must not raise: what stops stdout is kept in `fault`."""
+    """A Sink that prints each event as a line of JSON, at the pace of whoever reads stdout: the run does not wait.
+    What stops stdout is kept in `fault`."""
 
     def __init__(self, console: Console, *, stream: bool) -> None:
         self._console = console
         self._stream = stream
+        self._writer = Writer(self._print)
         self.fault: MagentError | None = None
 
     def __call__(self, event: Event) -> None:
-        if self.fault is not None or (event.type == "text" and not self._stream):
+        if self.fault is None and (self._stream or event.type != "text"):
+            self._writer(event)
+
+    def end(self) -> None:
+        """Returns when all is printed."""
+        self._writer.end()
+
+    def _print(self, event: Event) -> None:
+        if self.fault is not None:
             return
         try:
             self._console.result(dump(event.as_json(), indent=None))

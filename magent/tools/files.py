@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from magent.clock import iso
+from magent.events import WorkFailed
 from magent.ports import Tool, ToolContext
 from magent.spec.builtins import BUILTINS, Builtin
 from magent.tools.base import Fixed, failed, size
@@ -132,14 +133,25 @@ def stat_of(_arguments: Mapping[str, Any], parts: tuple[str, ...], workspace: Pa
         with directory(workspace, ()) as handle:
             facts: os.stat_result | None = os.fstat(handle)
     else:
-        with directory(workspace, parts[:-1]) as handle:
-            facts = facts_of(handle, parts[-1])
+        facts = _facts(workspace, parts)
     if facts is None:
         return missing
     if stat.S_ISDIR(facts.st_mode):
         return {**missing, "exists": True, "type": "directory", "modified": iso(facts.st_mtime)}
     plain(facts, path)
     return {**missing, "exists": True, "type": "file", "size": facts.st_size, "modified": iso(facts.st_mtime)}
+
+
+def _facts(workspace: Path, parts: tuple[str, ...]) -> os.stat_result | None:
+    """What lies there; None: nothing, perhaps not even its directory."""
+    try:
+        with directory(workspace, parts[:-1]) as handle:
+            return facts_of(handle, parts[-1])
+    except WorkFailed as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        with directory(workspace, ()):  # it is there itself
+            return None
 
 
 def _list(arguments: Mapping[str, Any], parts: tuple[str, ...], workspace: Path) -> dict[str, Any]:

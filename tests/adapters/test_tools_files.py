@@ -166,6 +166,8 @@ async def test_facts_of_a_path(place: Path) -> None:
     assert (await call("stat", place, path="notes"))["type"] == "directory"
     assert (await call("stat", place, path="."))["type"] == "directory"
     assert (await call("stat", place, path="nothing"))["exists"] is False
+    assert (await call("stat", place, path="no/such/directory.txt"))["exists"] is False
+    assert "no directory" in await fault("stat", place, path="notes/a.txt/x")
 
 
 async def test_a_workspace_that_may_only_be_read_is_not_written(place: Path) -> None:

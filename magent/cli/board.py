@@ -177,6 +177,8 @@ class Board:
         spot = self._spots.get(path) or self._open(path, event.time)
         spot.until, spot.attempt = event.data.get("at"), int(event.data.get("attempt") or 1) + 1
         spot.tail = ""
+        for child in list(spot.children.values()) if isinstance(spot.node, Task) else ():
+            self._close(child)
         self._spend(spot, event.data)
         around: Spot | None = spot
         while around is not None:
@@ -186,9 +188,8 @@ class Board:
         return spot
 
     def _spent(self, event: Event, path: str) -> Spot | None:
-        spot = self._spots.get(path)
-        self._spend(spot, event.data)
-        return spot
+        self._spend(self._speaker(event, path), event.data)
+        return self._spots.get(path)
 
     def _waits(self, event: Event, path: str) -> Spot:
         spot = self._spots.get(path) or self._open(path, event.time)
@@ -229,15 +230,40 @@ class Board:
 
     def _step(self, event: Event, path: str) -> Spot | None:
         """A line of its own among the text that streams."""
-        spot, told = self._spots.get(path), step_of(event)
+        spot, told = self._speaker(event, path), step_of(event)
         if spot is not None and told is not None:
             start = "" if not spot.tail or spot.tail.endswith("\n") else "\n"
             spot.tail = f"{spot.tail}{start}{told[0]} {one_line(told[1], TAIL)}\n"[-3 * TAIL :]
         self._spend(spot, event.data)
         return spot
 
+    def _handed(self, event: Event, path: str) -> Spot | None:
+        """A subtask stands below who handed it over, and is at work in its place."""
+        key = str(event.data["delegation"])
+        above = self._spots.get(key.rpartition(">")[0])
+        if above is not None:
+            below = Spot(key, None, above, event.time)
+            below.name = one_line(f"{event.data.get('role')}: {event.data.get('task')}", 60)
+            below.agent = str(event.data.get("agent"))
+            self._spots[key] = above.children[key] = below
+            self.counts["runs"] += 1
+            self._turn(above, "holds")
+        return self._spots.get(path)
+
+    def _handed_back(self, event: Event, path: str) -> Spot | None:
+        below = self._speaker(event, path)
+        self._spend(below, event.data)
+        if below is not None and below.path != path and below.parent is not None:
+            self._close(below)
+            self._turn(below.parent, "runs")
+        return self._spots.get(path)
+
+    def _speaker(self, event: Event, path: str) -> Spot | None:
+        """The subtask that the event is of, else the visit."""
+        return self._spots.get(str(event.data.get("delegation"))) or self._spots.get(path)
+
     def _text(self, event: Event) -> Spot | None:
-        spot = self._spots.get(event.data.get("path", ""))
+        spot = self._speaker(event, str(event.data.get("path", "")))
         if spot is not None and not event.data.get("structured"):  # pieces of JSON tell a reader nothing
             spot.tail += str(event.data.get("text", ""))[-2 * TAIL :]
             if len(spot.tail) > 3 * TAIL:
@@ -309,6 +335,7 @@ _HANDLERS: dict[str, Callable[[Board, Event, str], Spot | None]] = {
     "visit.failed": Board._ends,
     "visit.cancelled": Board._cancelled,
     "round.started": Board._round,
-    "delegation.ended": Board._spent,
     **dict.fromkeys(STEPS, Board._step),
+    "delegation.started": Board._handed,
+    "delegation.ended": Board._handed_back,
 }

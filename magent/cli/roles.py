@@ -174,14 +174,14 @@ def _tell(console: Console, decision: Decision) -> None:
     beside = sheet.width is None or sheet.width >= _NARROW
     longest = max(len(each.role) for each in decision.candidates)
     name = longest if sheet.width is None else min(longest, sheet.width // 3)
-    score = max(len("SCORE"), *(len(f"{each.score:.2f}") for each in decision.candidates))
+    score = max(len("SCORE"), *(len(_figure(each.score)) for each in decision.candidates))
     mark = 1 if sheet.signs else len("chosen")
     if beside:
         titles = (" " * mark, " ", cells.pad("ROLE", name), GAP, cells.pad("SCORE", score, right=True), GAP, "WHY")
         sheet.line(*(Part(title, "dim") for title in titles))
     for each in decision.candidates:
         sign, word, style = _standing(each, decision)
-        figure = cells.pad(f"{each.score:.2f}", score, right=True)
+        figure = cells.pad(_figure(each.score), score, right=True)
         head = (
             Part(sign if sheet.signs else cells.pad(word, mark), style),
             " ",
@@ -196,6 +196,10 @@ def _tell(console: Console, decision: Decision) -> None:
         for line in lines:
             sheet.line(" " * indent, line)
     sheet.print()
+
+
+def _figure(score: float) -> str:
+    return "<0.01" if 0 < score < 0.005 else f"{score:.2f}"
 
 
 def _standing(each: Candidate, decision: Decision) -> tuple[str, str, str]:

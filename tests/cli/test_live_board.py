@@ -59,6 +59,44 @@ def test_without_the_workflow_addresses_alone_make_the_tree() -> None:
     assert tree(board(*told, of=None)) == ["each holds", "  notes runs", "    a runs"]
 
 
+def handed(delegation: str, **data: object) -> tuple[float, str, dict[str, object]]:
+    role = delegation.rpartition(">")[2]
+    return 0, "delegation.started", {"path": "intro", "delegation": delegation, "role": role, "task": "x", **data}
+
+
+def test_subtasks_stand_below_who_handed_them_over() -> None:
+    made = board(started("intro"), handed("intro>dev"), handed("intro>dev>qa"))
+    assert tree(made) == ["intro holds", "  dev: x holds", "    qa: x runs"]
+    assert made.counts["runs"] == 1
+    follow(made, (0, "text", {"path": "intro", "delegation": "intro>dev>qa", "text": "Testing."}))
+    inner = made.roots["intro"].children["intro>dev"].children["intro>dev>qa"]
+    assert inner.tail == "Testing."
+    follow(
+        made,
+        (0, "delegation.ended", {"path": "intro", "delegation": "intro>dev>qa", "tokens": {"input": 3, "output": 4}}),
+    )
+    assert tree(made) == ["intro holds", "  dev: x runs"]
+    assert [made.tokens, made.roots["intro"].tokens, made.roots["intro"].children["intro>dev"].tokens] == [7, 7, 7]
+    follow(made, (0, "delegation.ended", {"path": "intro", "delegation": "intro>dev"}))
+    assert tree(made) == ["intro runs"]
+
+
+@pytest.mark.parametrize(
+    ("then", "seen"),
+    [
+        ((0, "visit.retry", {"path": "intro", "at": 3.0, "attempt": 1}), ["intro retries"]),
+        (failed("intro"), []),
+        ((0, "visit.cancelled", {"path": "intro"}), []),
+    ],
+)
+def test_subtasks_end_with_the_attempt_that_they_are_of(
+    then: tuple[float, str, dict[str, object]], seen: list[str]
+) -> None:
+    made = board(started("intro"), handed("intro>dev"), handed("intro>dev>qa"), then)
+    assert tree(made) == seen
+    assert made.counts["runs"] == made.counts["holds"] == 0
+
+
 def test_an_item_has_ended_where_its_last_node_has() -> None:
     made = board(
         started("each", items=["a", "b", "c"]),

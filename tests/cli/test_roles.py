@@ -130,6 +130,14 @@ def test_without_skills_the_words_decide_also_from_stdin(monkeypatch: pytest.Mon
     assert (shown["chosen"], shown["by"]) == ("coder", "text")
 
 
+def test_a_word_that_every_role_has_is_worth_little_but_not_nothing(here: Path, capsys: Any) -> None:
+    roles = ", ".join(f"r{number}: {{skills: [tax]}}" for number in range(30))
+    here.joinpath("alike.yaml").write_text(f"magent: 1\nroles: {{{roles}}}\n", "utf-8")
+    lines = magent(capsys, "roles", "route", "do the tax", "-f", "alike.yaml").out.splitlines()
+    assert lines[1].split()[:3] == ["chosen", "r0", "<0.01"]
+    assert lines[2].split()[:3] == ["fits", "r1", "<0.01"]
+
+
 def test_where_nobody_fits_the_gap_and_the_nearest_are_told(crew: Path, capsys: Any) -> None:
     words = ("roles", "route", "check it", "--skills", "pyhton,security", "-f", "team.yaml")
     done = magent(capsys, *words)

@@ -2,7 +2,7 @@
 
 The shape, floor by floor (a module imports only from floors below its own; `tests/test_architecture.py` holds it):
 
-    0 words         version · errors · source · clock · durations · cells · hiding · keys
+    0 words         version · errors · source · clock · durations · cells · hiding · keys · urls
     1 language      expressions/
     2 model         model · events · state
     3 shared logic  ports · answers/ · functions · layout · graph · draw · roles/

@@ -21,6 +21,7 @@ _NAMES = frozenset((
     "GITLAB_TOKEN", "CI_JOB_TOKEN", "NPM_TOKEN", "NODE_AUTH_TOKEN", "PYPI_TOKEN", "TWINE_PASSWORD", "VAULT_TOKEN",
     "API_KEY", "APIKEY",
 ))  # fmt: skip
+_LEARNED: dict[str, str] = {}  # secrets that stand in no variable of their own, such as the password in a URL
 _STAY = frozenset(("PATH", "HOME", "PWD", "OLDPWD", "SHELL", "USER", "LOGNAME", "TMPDIR", "TERM", "LANG"))
 
 
@@ -31,10 +32,10 @@ def is_key(name: str) -> bool:
 
 
 def values(environ: Mapping[str, str], listed: Iterable[str]) -> dict[str, str]:
-    """The values that must not be seen, by name: of the variables `listed`, and of known keys."""
+    """The values that must not be seen, by name: of the variables `listed`, of known keys, and what was learned."""
     wanted = {name: environ[name] for name in listed if len(environ.get(name, "").strip()) >= SHORTEST}
     known = {name: value for name, value in environ.items() if is_key(name) and len(value.strip()) >= PLAIN}
-    return {**known, **wanted}
+    return {**known, **wanted, **_LEARNED}
 
 
 def clean_environment(environ: Mapping[str, str], listed: Iterable[str], extra: Mapping[str, str]) -> dict[str, str]:
@@ -61,6 +62,12 @@ class Guard:
         new = {name for name in _strings(names) if name not in self._names}
         if new:
             self._names |= new
+            self._words = None
+
+    def learn(self, secret: str) -> None:
+        """A secret that no variable holds alone."""
+        if len(secret) >= PLAIN and secret not in _LEARNED.values():
+            _LEARNED[f"({len(_LEARNED)})"] = secret  # no variable has such a name
             self._words = None
 
     def environment(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from magent.clock import Timer
 from magent.engine.drive import Driver, Stop
 from magent.engine.fold import Run
 from magent.engine.recorder import Recorder
+from magent.errors import StoreError
 from magent.human.chain import Chain, Defaults, handler
 from magent.human.file import AnswersFile
 from magent.human.terminal import Terminal
@@ -22,7 +23,7 @@ from magent.masks import MaskedSink
 from magent.model import HumanInput
 from magent.outcome import Result, result_of
 from magent.outfit import Outfit
-from magent.ports import Agent, Human, Journal, Question, RunStore, Sink, Tool
+from magent.ports import Agent, Hears, Human, Journal, Question, RunStore, Sink, Tool
 from magent.records import CANCELLED, cancellation
 
 LOOK_EVERY = 1.0  # seconds between two looks for a request to end the run
@@ -121,23 +122,36 @@ def _people(
 @contextmanager
 def _obeying(driver: Driver, journal: Journal) -> Iterator[None]:
     """Looks every second whether somebody asked for the end of the run, and ends it in good order."""
-    clock = driver.clock
+    clock, loop = driver.clock, asyncio.get_running_loop()
     timer: Timer | None = None
 
     def look() -> None:
         nonlocal timer
-        request = journal.cancel_requested()
+        if timer is not None:
+            timer.cancel()
+        try:
+            request = journal.cancel_requested()
+        except StoreError as lost:  # nothing can be recorded any more: what is at work is ended at once
+            driver.broken(lost)
+            return
         if request is not None:
             driver.halt(Stop(CANCELLED, cancellation(request), final=True))
         else:
             timer = clock.call_at(clock.now() + LOOK_EVERY, look)
 
+    def heard() -> None:
+        with suppress(RuntimeError):  # the loop may be over
+            loop.call_soon_threadsafe(look)
+
+    if isinstance(journal, Hears):
+        journal.on_notice(heard)
     look()
     try:
         yield
     finally:
         if timer is not None:
             timer.cancel()
+        timer = None
 
 
 @contextmanager

@@ -282,11 +282,32 @@ class Journal(Protocol):
         ...
 
     def cancel_requested(self) -> Mapping[str, Any] | None:
-        """What `RunStore.request_cancel` left for whoever holds the run; cheap enough to be asked every second."""
+        """What `RunStore.request_cancel` left for whoever holds the run; cheap enough to be asked every second. Raises
+        StoreError where the run is another's by now."""
         ...
 
     async def close(self) -> None:
         """Syncs and lets the run go. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class Examined(Protocol):
+    """A store that can say how it is."""
+
+    async def examine(self) -> str:
+        """In a few words, having looked whether runs can be kept there; leaves nothing behind. Raises StoreError,
+        UsageError."""
+        ...
+
+
+@runtime_checkable
+class Hears(Protocol):
+    """A journal that may be told at once when somebody leaves something for whoever holds the run."""
+
+    def on_notice(self, heard: Callable[[], None]) -> None:
+        """`heard` is called then, in any thread, until `close`: it is time to look. Looking each second stays needed:
+        not every store can tell, and a connection can be lost."""
         ...
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from magent import stores
+from magent import stores, urls
 from magent.errors import InvalidWorkflow, UsageError
 from magent.ports import RunStore
 from magent.spec.loader import Bundle, load_yaml, shown
@@ -53,7 +53,7 @@ class Settings:
         url = str(self.get("store") or STORE)
         if "store" in self.environment or self.file is None:
             return url
-        return stores.anchored(url, Path(self.file).parent)
+        return urls.anchored(url, Path(self.file).parent)
 
     def complete(self, bundle: Bundle) -> None:
         """Puts the environment's settings over those of the workflow, and the file's where the workflow has none.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres import Postgres
 from tests.terminal import ROOT, Golden
 
 
@@ -46,6 +47,14 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         yield
     finally:
         sys.settrace(tracer)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for whoever needs one first; a test that stops it starts it again."""
+    server = Postgres()
+    yield server
+    server.close()
 
 
 @pytest.fixture

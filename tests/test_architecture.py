@@ -18,7 +18,7 @@ PACKAGE = ROOT / "magent"
 # A module imports only from floors above it in this table (which are below it in the building), and from what is named
 # before it on its own floor.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("version", "errors", "source", "clock", "durations", "cells", "plain", "hiding", "keys"),
+    ("version", "errors", "source", "clock", "durations", "cells", "plain", "hiding", "keys", "urls"),
     ("expressions",),
     ("model", "events", "state"),
     ("ports", "answers", "layout", "graph", "draw", "roles", "functions"),
@@ -86,8 +86,9 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "scopes", "names", "values", "unused", "__init__",
     ),
     "stores": (
-        "urls", "ids", "codec", "disk", "places", "locking", "checkpoints", "summary", "memory", "journal", "file",
-        "rows", "batches", "row_store", "sqlite_link", "sqlite", "__init__",
+        "ids", "codec", "disk", "places", "holders", "locking", "checkpoints", "summary", "memory", "journal", "file",
+        "rows", "batches", "row_store", "sqlite_link", "sqlite",
+        "postgres_tables", "postgres_link", "postgres_watch", "postgres", "__init__",
     ),
     "tools": (
         "base", "calculator", "files_open", "files_find", "files", "http_hosts", "http_connect",
@@ -108,6 +109,7 @@ HEAVY: dict[str, frozenset[str]] = {
     "httpx2": frozenset({"tools"}),
     "anyio": frozenset({"tools"}),
     "openai": frozenset(),
+    "psycopg": frozenset(),
     "xllamacpp": frozenset(),
     "httpx": frozenset(),
     "questionary": frozenset(),

@@ -6,7 +6,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from magent import stores
+from magent import stores, urls
 from magent.errors import MagentError
 from magent.ports import RunInfo
 
@@ -44,6 +44,6 @@ def _usual() -> str:
         if (each / ".magent.yaml").is_file():
             for line in (each / ".magent.yaml").read_text("utf-8", "replace").splitlines():
                 if line.startswith("store: "):
-                    return stores.anchored(line.removeprefix("store: ").strip(), each)
+                    return urls.anchored(line.removeprefix("store: ").strip(), each)
             break
     return "file:.magent"

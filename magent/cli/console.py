@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from magent import cells
+from magent import cells, urls
 from magent.errors import InvalidWorkflow, MagentError
 from magent.keys import GUARD
 from magent.source import Problem, render
@@ -91,7 +91,7 @@ class Console:
 
     def command(self, *words: str) -> str:
         """A `magent` line to type next, which finds the store that this one was told to use."""
-        store = ["--store", self.settings.store] if self.settings.store else []
+        store = ["--store", urls.shown(self.settings.store)] if self.settings.store else []
         return shlex.join(["magent", *words, *store])
 
     def result(self, text: str) -> None:

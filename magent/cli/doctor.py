@@ -9,12 +9,10 @@ import os
 import platform
 import re
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from magent import settings
+from magent import settings, urls
 from magent.cli import flags
 from magent.cli.agents import file_of, reach_all
 from magent.cli.console import Console, dump
@@ -23,6 +21,7 @@ from magent.cli.tables import Sheet
 from magent.crew import Crew, reach
 from magent.errors import InvalidWorkflow, MagentError
 from magent.keys import is_key
+from magent.ports import Examined
 from magent.source import render
 from magent.version import VERSION
 
@@ -115,24 +114,12 @@ def _settings_and_store(console: Console, file: str | None) -> Iterator[Finding]
 
 
 def _store(url: str) -> Finding:
-    """A file is written where the store is, or would be, and taken away again."""
-    scheme, _, path = url.partition(":")
-    if scheme != "file":
-        return Finding(
-            "Store",
-            url,
-            "ok" if scheme == "memory" else "info",
-            "nothing is kept" if scheme == "memory" else "not looked into",
-        )
     try:
-        place = Path(path).expanduser().resolve()
-        there = next(each for each in (place, *place.parents) if each.exists())
-        with tempfile.NamedTemporaryFile(dir=there, prefix=".magent-doctor-"):
-            pass
-    except OSError as error:
-        hint = "give yourself the right to write there, or name another: --store file:DIR"
-        return Finding("Store", url, "no", f"{place} cannot be written: {error.strerror}", hint)
-    return Finding("Store", url, "ok", "writable" if there == place else "writable; made when a run begins")
+        store = settings.open_store(url)
+        said = asyncio.run(store.examine()) if isinstance(store, Examined) else None
+    except MagentError as error:
+        return Finding("Store", urls.shown(url), "no", error.message, error.hint)
+    return Finding("Store", urls.shown(url), "info" if said is None else "ok", said or "it does not say how it is")
 
 
 def _of_the_file(file: str | None) -> Mapping[str, Any]:
@@ -159,7 +146,8 @@ def _values(
         ]
         for value, origin in sources:
             if value is not None:
-                yield path, "***" if _is_secret(path) else value, origin
+                shown = urls.shown(str(value)) if path == ("store",) else value
+                yield path, "***" if _is_secret(path) else shown, origin
                 break
 
 

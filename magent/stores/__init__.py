@@ -15,19 +15,18 @@ from typing import TYPE_CHECKING, Any
 from magent.errors import UsageError
 from magent.ports import RunStore
 from magent.source import did_you_mean
-from magent.stores.urls import anchored, shown
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from magent.stores.codec import Codec
 
-__all__ = ["GROUP", "STORES", "anchored", "known", "open_store", "shown"]
-
 GROUP = "magent.stores"
 STORES = {
     "file": "magent.stores.file.FileStore",
     "memory": "magent.stores.memory.MemoryStore",
+    "postgres": "magent.stores.postgres.PostgresStore",
+    "postgresql": "magent.stores.postgres.PostgresStore",
     "sqlite": "magent.stores.sqlite.SqliteStore",
 }
 

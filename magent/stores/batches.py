@@ -5,6 +5,7 @@ together, so that many runs share the cost of one commit.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 Hold = TypeVar("Hold")
 Found = TypeVar("Found")
+Made = TypeVar("Made")
 
 
 async def settled(future: Future[Found]) -> Found:
@@ -70,3 +72,29 @@ class Batches(Generic[Hold]):
         ending = self._thread.submit(last)
         self._thread.shutdown(wait=False)
         return ending
+
+
+class Shared(Generic[Made]):
+    """What is made for the first who uses it, and may be ended after the last."""
+
+    def __init__(self, make: Callable[[], Made]) -> None:
+        self._make = make
+        self._guard = threading.Lock()
+        self._made: Made | None = None
+        self._users = 0
+
+    def use(self) -> Made:
+        with self._guard:
+            self._made = self._made or self._make()
+            self._users += 1
+            return self._made
+
+    def leave(self) -> tuple[Made, bool]:
+        """The opposite of `use`; whether that was the last who used it."""
+        with self._guard:
+            made = self._made
+            assert made is not None
+            self._users -= 1
+            if not self._users:
+                self._made = None
+            return made, not self._users

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import os
 import stat
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -92,6 +93,12 @@ class FileStore:
 
     async def remove(self, run_id: str) -> None:
         await asyncio.to_thread(self._remove, run_id)
+
+    async def examine(self) -> str:
+        """A file is written where the store is, or would be, and taken away again."""
+        there = next(each for each in (self.home, *self.home.parents) if each.exists())
+        with disk.explained(f"write to {self.home}"), tempfile.NamedTemporaryFile(dir=there, prefix=".magent-doctor-"):
+            return "writable" if there == self.home else "writable; made when a run begins"
 
     def _create(self, run_id: str, header: bytes, workflow: bytes) -> FileJournal:
         directory = self.runs / run_id

@@ -10,12 +10,11 @@ import fcntl
 import functools
 import json
 import os
-import socket
 import time
 from pathlib import Path
 
-from magent.clock import SystemClock, iso
 from magent.errors import RunLocked
+from magent.stores import holders
 
 _TRIES = 50
 _PAUSE = 0.005
@@ -84,8 +83,7 @@ def _still_there(path: Path, handle: int) -> None:
 
 
 def _sign(handle: int) -> None:
-    holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": iso(SystemClock().now())}
-    text = json.dumps(holder).encode() + b"\n"
+    text = json.dumps(holders.me()).encode() + b"\n"
     with contextlib.suppress(OSError):  # on a full disk the lock is as good without a name
         os.pwrite(handle, text, 0)
         os.ftruncate(handle, len(text))
@@ -93,13 +91,9 @@ def _sign(handle: int) -> None:
 
 def _holder(handle: int) -> str:
     try:
-        found = json.loads(os.pread(handle, 4096, 0))
-        pid, host, since = found["pid"], found["host"], found["since"]
+        return holders.said(json.loads(os.pread(handle, 4096, 0)))
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
-    if pid == os.getpid() and host == socket.gethostname():
-        return f"this process ({pid}) since {since}"
-    return f"process {pid} on {host} since {since}"
 
 
 def held(path: Path | str) -> bool:

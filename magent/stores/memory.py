@@ -162,6 +162,9 @@ class MemoryStore:
         kept = self._find(run_id).checkpoint
         return kept[1] if kept is not None and kept[0] == seq else None
 
+    async def examine(self) -> str:
+        return "nothing is kept"
+
     async def remove(self, run_id: str) -> None:
         self._free(run_id)
         del self._runs[run_id]

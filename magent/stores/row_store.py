@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from functools import partial
@@ -47,6 +47,10 @@ class Hold(Protocol):
 
     def note(self, name: str) -> bytes | None:
         """What somebody left, as far as it is known here; costs next to nothing."""
+        ...
+
+    def on_notice(self, heard: Callable[[], None]) -> None:
+        """`heard` is called, in any thread, when there is something new to `note`, where that can be told."""
         ...
 
     async def release(self) -> None:
@@ -115,6 +119,10 @@ class RowJournal:
         body = self._hold.note(rows.CANCEL)
         return None if body is None else rows.request(self._codec, body)
 
+    def on_notice(self, heard: Callable[[], None]) -> None:
+        """Fills `ports.Hears`."""
+        self._hold.on_notice(heard)
+
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
@@ -148,7 +156,7 @@ class RowStore(ABC, Generic[Held]):
         """Holds a run that is there. Raises UsageError (it went meanwhile), RunLocked, StoreError."""
 
     @abstractmethod
-    def _held(self, run_id: str) -> bool:
+    def _held(self, found: Rows, row: Row) -> bool:
         """Whether anybody holds the run just now."""
 
     @abstractmethod
@@ -267,7 +275,7 @@ class RowStore(ABC, Generic[Held]):
             if run_id is not None:
                 self._find(found, run_id)
             latest = rows.latest(found, run_id)
-            return [rows.info(found, each, self._codec, partial(self._held, each.row.id)) for each in latest]
+            return [rows.info(found, each, self._codec, partial(self._held, found, each.row)) for each in latest]
 
     def _resolve(self, text: str) -> str:
         with self._rows() as found:

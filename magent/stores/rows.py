@@ -33,6 +33,13 @@ class Rows(Protocol):
         ...
 
 
+class Nothing:
+    """A database that is not there yet."""
+
+    def all(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ARG002
+        return []
+
+
 class Row(NamedTuple):
     """What is read first of a run; `place` is its workspace."""
 

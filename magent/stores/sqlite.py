@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -24,11 +23,11 @@ from typing import TypeVar
 
 from magent.errors import StoreError, UsageError
 from magent.stores import disk, locking, sqlite_link
-from magent.stores.batches import Append, Batches, settled
+from magent.stores.batches import Append, Batches, Shared, settled
 from magent.stores.codec import Codec, plain
 from magent.stores.row_store import RowStore
-from magent.stores.rows import Row
-from magent.stores.sqlite_link import Empty, Link, explained, refusal
+from magent.stores.rows import Nothing, Row, Rows
+from magent.stores.sqlite_link import Link, explained, refusal
 
 _OLD_CHECKPOINTS = (
     "DELETE FROM checkpoint WHERE run = ? AND seq NOT IN"
@@ -193,6 +192,9 @@ class SqliteHold:
 
         return self.writer.do(job)
 
+    def on_notice(self, heard: Callable[[], None]) -> None:
+        """Nothing tells of it: one has to look."""
+
     def note(self, name: str) -> bytes | None:
         with contextlib.suppress(StoreError):
             if self._notes is None:
@@ -213,7 +215,7 @@ class SqliteHold:
         if self._notes is not None:
             self._notes.close()
         try:
-            await settled(self._store.let_go())
+            await self._store.let_go()
         finally:
             self._store.unlock(self.run_id, self._lock)
 
@@ -226,31 +228,18 @@ class SqliteStore(RowStore[SqliteHold]):
         self.path = locate(url)
         self.url = f"sqlite:///{self.path}"
         self._locks = Path(f"{self.path}-locks")
-        self._guard = threading.Lock()
-        self._writer: Writer | None = None
-        self._users = 0
+        self._writers = Shared(lambda: Writer(self.path))
 
-    def _rows(self) -> AbstractContextManager[Link | Empty]:
+    async def examine(self) -> str:
+        return await asyncio.to_thread(sqlite_link.examine, self.path)
+
+    def _rows(self) -> AbstractContextManager[Link | Nothing]:
         return sqlite_link.reading(self.path)
 
-    # ---- the writer, which all that are at work share
-
-    def _use(self) -> Writer:
-        with self._guard:
-            self._writer = self._writer or Writer(self.path)
-            self._users += 1
-            return self._writer
-
-    def let_go(self) -> Future[None]:
-        """The opposite of `_use`: what was written is on the disk when this is done."""
-        with self._guard:
-            writer = self._writer
-            assert writer is not None
-            self._users -= 1
-            if self._users:
-                return writer.tidy()
-            self._writer = None
-            return writer.end()
+    async def let_go(self) -> None:
+        """The opposite of `self._writers.use`: what was written is on the disk when this is done."""
+        writer, last = self._writers.leave()
+        await settled(writer.end() if last else writer.tidy())
 
     # ---- holding
 
@@ -271,8 +260,8 @@ class SqliteStore(RowStore[SqliteHold]):
         with contextlib.suppress(OSError):  # others have theirs in it
             self._locks.rmdir()
 
-    def _held(self, run_id: str) -> bool:
-        return locking.held(self._locks / run_id)
+    def _held(self, found: Rows, row: Row) -> bool:  # noqa: ARG002
+        return locking.held(self._locks / row.id)
 
     async def _insert(self, row: Row, workflow: bytes) -> SqliteHold:
         def job(link: Link) -> int:
@@ -283,7 +272,7 @@ class SqliteStore(RowStore[SqliteHold]):
                 raise self._exists(row.id) from None
             return cursor.lastrowid or 0
 
-        hold = SqliteHold(self, row.id, self._lock(row.id), self._use())
+        hold = SqliteHold(self, row.id, self._lock(row.id), self._writers.use())
         try:
             hold.number = await settled(hold.writer.do(job))
             await settled(hold.writer.tidy())  # so that a copy of the file has the run at least
@@ -293,7 +282,7 @@ class SqliteStore(RowStore[SqliteHold]):
             raise
 
     async def _take(self, run_id: str) -> tuple[Row, SqliteHold]:
-        hold = SqliteHold(self, run_id, self._lock(run_id), self._use())
+        hold = SqliteHold(self, run_id, self._lock(run_id), self._writers.use())
         try:
             row = await asyncio.to_thread(self._known, run_id)
             hold.number = row.number
@@ -308,11 +297,11 @@ class SqliteStore(RowStore[SqliteHold]):
             if body is not None:
                 link.run("INSERT INTO note (run, name, body) VALUES (?, ?, ?)", row.number, name, body)
 
-        writer = self._use()
+        writer = self._writers.use()
         try:
             await settled(writer.do(job))
         finally:
-            await settled(self.let_go())
+            await self.let_go()
 
     async def _delete(self, row: Row, hold: SqliteHold) -> None:
         def job(link: Link) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from urllib.parse import quote
 
 from magent.errors import RunDamaged, StoreError
 from magent.stores import disk
+from magent.stores.rows import Nothing
 
 PATIENCE = 60.0  # seconds that other processes may take to write
 _APPLICATION = 0x6D61676E  # "magn": how the file says whose it is
@@ -69,13 +71,6 @@ class Link:
         self.connection.close()
 
 
-class Empty:
-    """A file that is not there yet."""
-
-    def all(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ARG002
-        return []
-
-
 @contextlib.contextmanager
 def explained(path: Path, doing: str) -> Iterator[None]:
     """Turns an error of SQLite in the block into a StoreError."""
@@ -104,11 +99,11 @@ def _connect(path: Path, mode: str, patience: float = PATIENCE) -> sqlite3.Conne
 
 
 @contextlib.contextmanager
-def reading(path: Path) -> Iterator[Link | Empty]:
+def reading(path: Path) -> Iterator[Link | Nothing]:
     """The file as it is at one moment; changes nothing, and makes nothing. Raises StoreError."""
     link = open_to_read(path)
     if link is None:
-        yield Empty()
+        yield Nothing()
         return
     try:
         with explained(path, "read"):
@@ -219,3 +214,19 @@ def _patiently(job: Any) -> Any:
             if time.monotonic() > end:
                 raise
             time.sleep(0.01)
+
+
+def examine(path: Path) -> str:
+    """How the file is, having tried to write to it. Raises StoreError."""
+    if not path.exists():
+        there = next(each for each in path.parents if each.exists())
+        with disk.explained(f"write to {there}"), tempfile.NamedTemporaryFile(dir=there, prefix=".magent-doctor-"):
+            return "writable; made when a run begins"
+    with reading(path) as link, explained(path, "check"):
+        faults = [said for (said,) in link.all("PRAGMA quick_check(1)") if said != "ok"]
+    if faults:
+        raise RunDamaged(f"{path} is damaged: {faults[0]}", "put it back from a copy")
+    with contextlib.closing(_connect(path, "mode=rw", patience=5.0)) as connection, explained(path, "write to"):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+    return f"writable, and sound; SQLite {sqlite3.sqlite_version}"

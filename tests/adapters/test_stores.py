@@ -67,11 +67,17 @@ class Wrapped:
         return plain("").decode(kind, self._unwrap(f"{kind}{seq}", data), seq)
 
 
-@pytest.fixture(params=["file", "memory", "sqlite", "file, wrapped", "sqlite, wrapped"])
+KINDS = ("file", "memory", "sqlite", "postgres", "file, wrapped", "sqlite, wrapped", "postgres, wrapped")
+
+
+@pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     monkeypatch.chdir(tmp_path)
     name, _, wrapped = request.param.partition(", ")
-    url = {"file": f"file:{tmp_path}/.magent", "memory": "memory:", "sqlite": f"sqlite:///{tmp_path}/runs.db"}[name]
+    if name == "postgres":
+        url = request.getfixturevalue("postgres").url()
+    else:
+        url = {"file": f"file:{tmp_path}/.magent", "memory": "memory:", "sqlite": "sqlite:///runs.db"}[name]
     return open_store(url, codec=Wrapped if wrapped else None)
 
 
@@ -362,13 +368,17 @@ def test_a_url_names_its_store_by_the_scheme(tmp_path: Path) -> None:
     assert isinstance(open_store("memory:"), MemoryStore)
     assert isinstance(open_store(f"file:{tmp_path}"), FileStore)
     assert isinstance(open_store(f"sqlite:///{tmp_path}/runs.db"), SqliteStore)
-    assert known() == ["file", "memory", "sqlite"]
+    assert known() == ["file", "memory", "postgres", "postgresql", "sqlite"]
 
 
 @pytest.mark.parametrize(
     ("url", "message", "hint"),
     [
-        ("flie:.magent", "there is no store 'flie:'; there are file:, memory:, sqlite:", "did you mean 'file'?"),
+        (
+            "flie:.magent",
+            "there is no store 'flie:'; there are file:, memory:, postgres:, postgresql:, sqlite:",
+            "did you mean 'file'?",
+        ),
         ("/srv/runs", "'/srv/runs' is no URL of a store", "write file:/srv/runs"),
         ("", "'' is no URL of a store", "write file:.magent"),
         (

@@ -1,0 +1,423 @@
+"""Runs in a PostgreSQL database, which many machines may share: `postgresql://user@host/database?schema=magent`.
+
+Who holds a run has its lease: a row with a token that counts the holders there were. The lease is kept alive by a
+thread, and is anybody's who asks once nothing was heard for `lease` seconds; at once where the holder was a process of
+the same machine that is gone. All that a holder writes is on condition of its token: a process that was paused for too
+long writes nothing more. An append is on condition of the last event's number as well: so it can be tried again after
+the connection was lost, and nothing is written twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from magent.errors import RunLocked, StoreError
+from magent.stores import holders
+from magent.stores.batches import Append, Batches, Shared, settled
+from magent.stores.codec import Codec, plain
+from magent.stores.postgres_link import Link, Place, parse
+from magent.stores.postgres_tables import applied, is_behind, migrate
+from magent.stores.postgres_watch import Watch, channel
+from magent.stores.row_store import RowStore
+from magent.stores.rows import Nothing, Row, Rows
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+Found = TypeVar("Found")
+_APPEND = """
+WITH held AS (
+  UPDATE lease SET seq = due.last, beat = clock_timestamp()
+  FROM unnest(%(runs)b::bigint[], %(tokens)b::bigint[], %(firsts)b::bigint[], %(lasts)b::bigint[])
+    AS due (run, token, first, last)
+  WHERE lease.run = due.run AND lease.token = due.token AND lease.seq = due.first - 1
+  RETURNING lease.run
+), written AS (
+  INSERT INTO event (run, seq, line)
+  SELECT new.run, new.seq, new.line
+  FROM unnest(%(of)b::bigint[], %(seqs)b::bigint[], %(lines)b::bytea[]) AS new (run, seq, line) JOIN held USING (run)
+)
+SELECT run FROM held
+"""
+_TAKE = """
+UPDATE lease SET token = token + 1, holder = %(me)s, beat = clock_timestamp(), term = %(term)s * interval '1 second'
+WHERE run = %(run)s AND (holder IS NULL OR beat + term < clock_timestamp() OR token = %(gone)s OR holder = %(me)s)
+RETURNING token
+"""
+_LAST = """
+UPDATE lease SET seq = (SELECT coalesce(max(seq), 0) FROM event WHERE event.run = lease.run)
+WHERE run = %(run)s AND token = %(token)s
+"""
+_HELD = "SELECT token, holder, beat + term >= clock_timestamp() FROM lease WHERE run = :run AND holder IS NOT NULL"
+_SAVE = """
+INSERT INTO checkpoint (run, seq, body) SELECT run, %(seq)b, %(body)b FROM lease
+WHERE run = %(run)s AND token = %(token)s ON CONFLICT (run, seq) DO UPDATE SET body = excluded.body
+"""
+_OLD = """
+DELETE FROM checkpoint WHERE run = %(run)s AND seq NOT IN
+  (SELECT seq FROM checkpoint WHERE run = %(run)s ORDER BY seq DESC LIMIT %(keep)s)
+"""
+_OURS = "EXISTS (SELECT FROM lease WHERE run = %(run)s AND token = %(token)s)"
+_RESULT = f"UPDATE run SET result = %(body)b WHERE number = %(run)s AND {_OURS}"  # noqa: S608
+_MOVE = f"UPDATE run SET place = %(place)s WHERE number = %(run)s AND {_OURS}"  # noqa: S608
+_CUT = f"DELETE FROM checkpoint WHERE run = %(run)s AND seq > %(seq)s AND {_OURS}"  # noqa: S608
+_INSERT = """
+INSERT INTO run (id, created, header, workflow, place)
+VALUES (%(id)s, %(created)s, %(header)b, %(workflow)b, %(place)s) ON CONFLICT (id) DO NOTHING RETURNING number
+"""
+_LEASE = """
+INSERT INTO lease (run, seq, token, holder, beat, term)
+VALUES (%(run)s, 0, 1, %(me)s, clock_timestamp(), %(term)s * interval '1 second')
+"""
+_INSERTED = "SELECT number FROM run JOIN lease ON run = number WHERE id = %(id)s AND holder = %(me)s"
+_LEAVE = """
+INSERT INTO note (run, name, body) SELECT number, %(name)s, %(body)b FROM run WHERE number = %(run)s
+ON CONFLICT (run, name) DO UPDATE SET body = excluded.body
+"""
+_TAKE_BACK = "DELETE FROM note WHERE run = %(run)s AND name = %(name)s"
+_DELETE = (
+    "DELETE FROM event WHERE run = %(run)s",
+    "DELETE FROM checkpoint WHERE run = %(run)s",
+    "DELETE FROM note WHERE run = %(run)s",
+    "DELETE FROM lease WHERE run = %(run)s",
+    "DELETE FROM run WHERE number = %(run)s",
+)
+_LOCK = "SELECT token FROM lease WHERE run = %(run)s AND token = %(token)s FOR UPDATE"
+_FREE = "UPDATE lease SET holder = NULL WHERE run = %(run)s AND token = %(token)s"
+
+
+@cache
+def _named(sql: str) -> str:
+    """Values are `:run` in what all databases read, and `%(run)s` here."""
+    return re.sub(r":(\w+)", r"%(\1)s", sql)
+
+
+class _Rows:
+    def __init__(self, connection: Connection[Any]) -> None:
+        self._connection = connection
+
+    def all(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        return self._connection.execute(_named(sql), values, binary=True).fetchall()
+
+
+_let_go: set[str] = set()  # holds of this process that have ended, though the server may not know
+
+
+class Writer:
+    """The thread and the connection of all that one store writes, from the first use to the end of the last."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._link = Link(place, self._prepare)
+        self._batches: Batches[PostgresHold] = Batches(self._append)
+        self._full = True  # whether a commit waits for the server's disk
+        self.append = self._batches.append
+
+    def _prepare(self, connection: Connection[Any]) -> None:
+        migrate(connection, self._place.schema)
+        self._full = True
+
+    def do(self, job: Callable[[Connection[Any]], Found]) -> Future[Found]:
+        """In a transaction of its own. It may be done again where the connection was lost."""
+
+        def whole(connection: Connection[Any]) -> Found:
+            self._sync(connection, True)
+            with connection.transaction():
+                return job(connection)
+
+        return self._batches.do(lambda: self._link.do(whole, "write to"))
+
+    def _sync(self, connection: Connection[Any], wanted: bool) -> None:
+        if wanted != self._full:
+            connection.execute(f"SET synchronous_commit TO {'on' if wanted else 'off'}")
+            self._full = wanted
+
+    def _append(self, batch: list[Append[PostgresHold]]) -> None:
+        turn = {each.hold.number: each for each in reversed(batch)}  # of each run the first
+        later = [each for each in batch if turn[each.hold.number] is not each]
+        now = list(turn.values())
+        try:
+            written = self._link.do(lambda connection: self._write(connection, now), "write to")
+            for each in now:
+                if each.hold.number not in written:
+                    self._explain(each)
+        except StoreError as error:
+            for each in now:
+                if not each.done.done():
+                    each.done.set_exception(error)
+        if later:
+            self._append(later)
+
+    def _write(self, connection: Connection[Any], batch: list[Append[PostgresHold]]) -> set[int]:
+        """The runs of which the token and the number were right."""
+        self._sync(connection, any(each.sync for each in batch))
+        values = {
+            "runs": [each.hold.number for each in batch],
+            "tokens": [each.hold.token for each in batch],
+            "firsts": [each.first for each in batch],
+            "lasts": [each.first + len(each.lines) - 1 for each in batch],
+            "of": [each.hold.number for each in batch for _ in each.lines],
+            "seqs": [seq for each in batch for seq, _ in enumerate(each.lines, each.first)],
+            "lines": [line for each in batch for line in each.lines],
+        }
+        return {run for (run,) in connection.execute(_APPEND, values, binary=True)}
+
+    def _explain(self, append: Append[PostgresHold]) -> None:
+        """Nothing was written: it was before the connection was lost, or the run is another's now."""
+
+        def look(connection: Connection[Any]) -> tuple[int, int, str | None]:
+            sql = "SELECT token, seq, holder FROM lease WHERE run = %s"
+            return connection.execute(sql, (append.hold.number,)).fetchone() or (0, 0, None)
+
+        token, seq, holder = self._link.do(look, "read")
+        if token != append.hold.token:
+            append.done.set_exception(append.hold.taken(holder))
+        elif seq != append.first + len(append.lines) - 1:
+            message = f"run {append.hold.run_id} has {seq} events, and event {append.first} was to come next"
+            append.done.set_exception(StoreError(message, "the database was changed by hand: open the run again"))
+
+    def end(self) -> Future[None]:
+        return self._batches.end(self._link.close)
+
+
+class PostgresHold:
+    """Fills `row_store.Hold`, and `postgres_watch.Watched`."""
+
+    def __init__(self, store: PostgresStore, run_id: str, writer: Writer) -> None:
+        self.run_id = run_id
+        self.number = 0
+        self.token = 0
+        self.me = json.dumps({**holders.me(), "take": os.urandom(8).hex()})  # a take that is tried again knows itself
+        self.writer = writer
+        self._store = store
+        self.notes: Mapping[str, bytes] = {}
+        self._fault: StoreError | None = None
+        self._released = False
+        self._heard: Callable[[], None] = lambda: None
+
+    def begin(self, number: int, token: int, notes: Mapping[str, bytes]) -> None:
+        """It is held."""
+        self.number, self.token, self.notes = number, token, notes
+        self._store.watch.add(self)
+
+    def taken(self, holder: str | None) -> StoreError:
+        """That the run is another's."""
+        who = _said(holder) if holder else "another process, which has let it go again"
+        message = f"run {self.run_id} was taken over by {who}: this one was not heard from for too long"
+        self._fault = StoreError(message, f"nothing of it was written; see magent runs show {self.run_id}")
+        return self._fault
+
+    async def append(self, first: int, lines: Sequence[bytes], *, sync: bool) -> None:
+        if self._fault is not None:
+            raise self._fault
+        await self.writer.append(self, first, lines, sync=sync)
+
+    def save(self, seq: int, body: bytes, keep: int) -> Future[None]:
+        def job(connection: Connection[Any]) -> None:
+            values = {"run": self.number, "token": self.token, "seq": seq, "body": body}
+            connection.execute(_SAVE, values)
+            connection.execute(_OLD, {"run": self.number, "keep": keep})
+
+        return self.writer.do(job)
+
+    def finish(self, body: bytes) -> Future[None]:
+        return self._change(_RESULT, body=body)
+
+    def move(self, place: str) -> Future[None]:
+        return self._change(_MOVE, place=place)
+
+    def cut(self, seq: int) -> Future[None]:
+        return self._change(_CUT, seq=seq)
+
+    def _change(self, sql: str, **values: Any) -> Future[None]:
+        def job(connection: Connection[Any]) -> None:
+            known = {"run": self.number, "token": self.token}
+            connection.execute(sql, {**values, **known})
+            held = connection.execute("SELECT holder FROM lease WHERE run = %(run)s AND token = %(token)s", known)
+            if held.fetchone() is None:
+                raise self.taken(None)
+
+        return self.writer.do(job)
+
+    def note(self, name: str) -> bytes | None:
+        if self._fault is not None:
+            raise self._fault
+        return self.notes.get(name)
+
+    def on_notice(self, heard: Callable[[], None]) -> None:
+        self._heard = heard
+
+    def told(self, notes: Mapping[str, bytes]) -> None:
+        if notes != self.notes:
+            self.notes = notes
+            self._heard()
+
+    def lost(self) -> None:
+        if self._fault is None and not self._released:
+            self.taken(self._store.holder_of(self.number))
+            self._heard()
+
+    async def release(self) -> None:
+        if self._released:
+            return
+        self._released = True
+
+        def free(connection: Connection[Any]) -> None:
+            connection.execute(_FREE, {"run": self.number, "token": self.token})
+
+        try:
+            if self.token:
+                await asyncio.to_thread(self._store.watch.remove, self)
+                _let_go.add(self.me)  # even where the server is not there to be told
+                await settled(self.writer.do(free))
+                _let_go.discard(self.me)
+        finally:
+            await self._store.let_go()
+
+
+def _said(holder: str) -> str:
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        return holders.said(json.loads(holder))
+    return "another process"
+
+
+def _is_gone(holder: str) -> bool:
+    if holder in _let_go:
+        return True
+    with contextlib.suppress(ValueError, AttributeError):
+        return holders.is_gone(json.loads(holder))
+    return False
+
+
+class PostgresStore(RowStore[PostgresHold]):
+    """Fills `ports.RunStore`."""
+
+    def __init__(self, url: str, codec: Codec = plain) -> None:
+        super().__init__(codec)
+        self.place = parse(url)
+        self.url = self.place.shown
+        self.watch = Watch(self.place)
+        self._writers = Shared(lambda: Writer(self.place))
+        self._reader = Link(self.place, self._prepare)
+        self._made = False  # whether the tables are known to be there
+
+    async def examine(self) -> str:
+        return await asyncio.to_thread(self._reader.do, self._examine, "reach")
+
+    def _examine(self, connection: Connection[Any]) -> str:
+        """A table that is gone with its session says whether one may write."""
+        connection.execute("CREATE TEMPORARY TABLE magent_doctor ()")
+        connection.execute("DROP TABLE magent_doctor")
+        version = connection.info.parameter_status("server_version")
+        made = "" if applied(connection, self.place.schema) else "; made when a run begins"
+        return f"PostgreSQL {version}, schema {self.place.schema}{made}"
+
+    def _prepare(self, connection: Connection[Any]) -> None:
+        done = applied(connection, self.place.schema)
+        if is_behind(done):
+            migrate(connection, self.place.schema)
+        self._made = done > 0
+
+    @contextlib.contextmanager
+    def _rows(self) -> Iterator[Rows]:
+        if not self._made:  # somebody may have made them since
+            self._reader.do(self._prepare, "read")
+        if not self._made:
+            yield Nothing()
+            return
+        with self._reader.snapshot("read") as connection:
+            yield _Rows(connection)
+
+    def _held(self, found: Rows, row: Row) -> bool:
+        return any(alive and not _is_gone(holder) for _, holder, alive in found.all(_HELD, run=row.number))
+
+    def holder_of(self, number: int) -> str | None:
+        with contextlib.suppress(StoreError), self._rows() as found:
+            for _, holder, _ in found.all(_HELD, run=number):
+                text: str = holder
+                return text
+        return None
+
+    async def let_go(self) -> None:
+        """The opposite of `self._writers.use`."""
+        writer, last = self._writers.leave()
+        if last:
+            await settled(writer.end())
+
+    async def _insert(self, row: Row, workflow: bytes) -> PostgresHold:
+        def job(connection: Connection[Any]) -> int:
+            values = {**row._asdict(), "workflow": workflow, "me": hold.me, "term": self.place.lease}
+            for (number,) in connection.execute(_INSERT, values):
+                connection.execute(_LEASE, {**values, "run": number})
+                return int(number)
+            for (number,) in connection.execute(_INSERTED, values):
+                return int(number)
+            raise self._exists(row.id)
+
+        hold = PostgresHold(self, row.id, self._writers.use())
+        try:
+            hold.begin(await settled(hold.writer.do(job)), 1, {})
+            return hold
+        except BaseException:
+            await hold.release()
+            raise
+
+    async def _take(self, run_id: str) -> tuple[Row, PostgresHold]:
+        def job(connection: Connection[Any]) -> tuple[Row, int, dict[str, bytes]]:
+            row = self._find(_Rows(connection), run_id)
+            token = self._token(connection, row, hold.me)
+            connection.execute(_LAST, {"run": row.number, "token": token})
+            return row, token, dict(connection.execute("SELECT name, body FROM note WHERE run = %s", (row.number,)))
+
+        hold = PostgresHold(self, run_id, self._writers.use())
+        try:
+            row, token, notes = await settled(hold.writer.do(job))
+            hold.begin(row.number, token, notes)
+            return row, hold
+        except BaseException:
+            await hold.release()
+            raise
+
+    def _token(self, connection: Connection[Any], row: Row, me: str) -> int:
+        """Of a lease that is ours now. Raises RunLocked."""
+        values = {"run": row.number, "me": me, "term": self.place.lease, "gone": 0}
+        holder = "another process"
+        for _ in range(3):
+            for (token,) in connection.execute(_TAKE, values):
+                return int(token)
+            for token, text, alive in _Rows(connection).all(_HELD, run=row.number):
+                if alive and not _is_gone(text):
+                    raise RunLocked(row.id, _said(text))
+                holder, values["gone"] = _said(text), token
+        raise RunLocked(row.id, holder)  # others take it each time before us
+
+    async def _leave(self, row: Row, name: str, body: bytes | None) -> None:
+        def job(connection: Connection[Any]) -> None:
+            values = {"run": row.number, "name": name, "body": body}
+            connection.execute(_LEAVE if body is not None else _TAKE_BACK, values)
+            connection.execute("SELECT pg_notify(%s, %s)", (channel(self.place.schema), str(row.number)))
+
+        writer = self._writers.use()
+        try:
+            await settled(writer.do(job))
+            self.watch.look_now(row.number, name, body)
+        finally:
+            await self.let_go()
+
+    async def _delete(self, row: Row, hold: PostgresHold) -> None:
+        def job(connection: Connection[Any]) -> None:
+            known = {"run": row.number, "token": hold.token}
+            if connection.execute(_LOCK, known).fetchone() is None and self._find(_Rows(connection), row.id):
+                raise hold.taken(None)
+            for statement in _DELETE:
+                connection.execute(statement, known)
+
+        await settled(hold.writer.do(job))

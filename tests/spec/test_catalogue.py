@@ -82,6 +82,12 @@ def test_what_a_role_says_is_related_is_related_to_words_of_its_own(name: str) -
         ("evaluate this argument and find its weaknesses", "critic"),
         ("run the deployment script and report what happened", "executor"),
         ("give legal advice on this contract", "specialist"),
+        ("Is this contract enforceable?", "specialist"),
+        ("Draft an email to a customer who complains", "writer"),
+        ("Improve this paragraph", "writer"),
+        ("Summarise the meeting", "writer"),
+        ("Optimise this slow SQL query", "reviewer"),
+        ("Calculate the average of these numbers", "analyst"),
     ],
 )
 def test_an_everyday_task_goes_to_the_role_one_expects(task: str, name: str) -> None:

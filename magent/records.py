@@ -229,4 +229,6 @@ def _visit(
         data["status"] = CANCELLED
     elif data["status"] == "running" and status != "running":
         data["status"] = "waiting" if status == "waiting" else "interrupted"
+    if status != "running":
+        lives.abandon(data)
     return {**data, "type": type, "started": iso(began), "duration": duration}

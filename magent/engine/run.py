@@ -148,10 +148,19 @@ def _tell(visit: dict[str, Any], what: str, event: Event) -> None:
     visit["attempts"] = max(visit["attempts"], data.get("attempt", 1))
     if what in ("completed", "failed", "skipped", "cancelled"):
         visit["ended"] = event.time
+    if what in ("started", "retry") or visit["ended"] is not None:
+        abandon(visit)
     if "error" in data:
         visit["error"] = data["error"]
     visit.update({name: data[name] for name in _OF_VISITS if name in data})
     _spend(visit, data)
+
+
+def abandon(visit: Mapping[str, Any]) -> None:
+    """What was at work within it when its life or its attempt ended never came to an end of its own."""
+    for step in visit.get("steps", ()):
+        if step["status"] == "running":
+            step["status"] = "interrupted"
 
 
 _OF_VISITS = ("role", "agent", "fallback", "cut")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from magent.engine.run import visits
 from magent.model import Workflow
 from magent.ports import Request
 from magent.spec.build import build
@@ -244,6 +245,23 @@ async def test_the_words_of_a_subtask_decide_where_no_skills_are_given() -> None
     lead = Scripted(calls(("delegate", {"task": "some testing, please"})), lambda r: last(r).text)
     run = await done(crew(LED, [FakeTool("add")], a=lead, b="", c="tested"))
     assert run.outputs["t"] == "tested"
+
+
+async def test_a_life_that_is_cut_off_in_a_subtask_leaves_nothing_running_in_the_record() -> None:
+    def room() -> Lab:
+        return crew(LED, [FakeTool("add")], a=Scripted(handing("Write it", "python"), "led"), b="coded", c="")
+
+    whole = room()
+    await done(whole)
+    for kind in ("tool.called", "delegation.started", "delegation.ended"):
+        again = room()
+        cut = whole.journal.events[: types(whole.journal.events).index(kind) + 1]
+        assert (await again.resume(cut)).outputs["t"] == "led"
+        (visit,) = visits([*cut, *again.journal.events[len(cut) :]])
+        found = [step["status"] for step in visit["steps"]]
+        assert found[-2:] == ["completed", "completed"]
+        assert set(found[:-2]) <= {"interrupted", "completed"}
+        assert "interrupted" in found
 
 
 async def test_an_external_tool_of_a_subtask_counts_as_the_visits() -> None:

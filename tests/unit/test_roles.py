@@ -510,6 +510,18 @@ def test_adding_a_role_never_changes_how_others_score_or_which_of_them_is_better
     assert after.chosen in (before.chosen, "new")
 
 
+@given(
+    st.lists(st.lists(st.sampled_from("abcd"), unique=True), min_size=1, max_size=5),
+    st.lists(st.sampled_from("abcd"), min_size=1, max_size=2),
+)
+def test_a_role_that_lacks_something_never_changes_who_is_chosen(skills: list[list[str]], wanted: list[str]) -> None:
+    roles: Bodies = {f"r{at}": {"skills": own} for at, own in enumerate(skills)}
+    before = decide(roles, skills=wanted)
+    for others in ([], ["z"], [word for word in "abcd" if word != wanted[0]]):
+        for more in ({"new": {"skills": others}, **roles}, {**roles, "new": {"skills": others}}):
+            assert decide(more, skills=wanted).chosen == before.chosen
+
+
 @given(bodies, asked, st.sampled_from(["skills", "expertise"]))
 def test_learning_what_is_required_never_lowers_a_score(
     body: dict[str, Any], wanted: dict[str, Any], kind: str

@@ -58,6 +58,11 @@ def load_object(target: str, home: str) -> Any:
     return found
 
 
+def has_module(home: str, name: str) -> bool:
+    """Whether the directory `home` itself holds the module, or the package that it is in."""
+    return _has(os.path.realpath(home), name.partition(".")[0])
+
+
 def _nearest(name: str, owner: object) -> str | None:
     near = difflib.get_close_matches(name, [other for other in dir(owner) if not other.startswith("_")], 1)
     return f"did you mean '{near[0]}'?" if near else None

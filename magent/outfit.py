@@ -75,11 +75,7 @@ class Outfit:
     def check(self, usd: float | None) -> None:
         """Raises UsageError for an agent, a tool or a feature that cannot be used, before anything runs; with a budget
         of `usd` dollars also for a model of unknown price."""
-        known = dict.fromkeys(name for graph in self.workflow.graphs.values() for name in graph.agents)
-        for name in self.overrides:
-            if name not in known:
-                hint = did_you_mean(name, known) or f"there are: {', '.join(known) or 'none'}"
-                raise UsageError(f"--agent {name}=…: no agent is named '{name}'", hint)
+        self._check_overrides()
         declared = {name for graph in self.workflow.graphs.values() for name in graph.tools}
         for name in self.given_tools:
             if name not in declared:
@@ -89,6 +85,21 @@ class Outfit:
             for node in graph.nodes.values():
                 if isinstance(node, Task) and not isinstance(node.work, (Call, RunTask, SetOnly, Wait)):
                     self._check_task(graph, node, usd)
+
+    def _check_overrides(self) -> None:
+        """Who stands in for an agent exists, whether or not another would answer where it does not."""
+        known = dict.fromkeys(name for graph in self.workflow.graphs.values() for name in graph.agents)
+        for name, wanted in self.overrides.items():
+            if name not in known:
+                hint = did_you_mean(name, known) or f"there are: {', '.join(known) or 'none'}"
+                raise UsageError(f"--agent {name}=…: no agent is named '{name}'", hint)
+            graphs = [graph for graph in self.workflow.graphs.values() if name in graph.agents]
+            failure = next(filter(None, (self._unusable(graph, name) for graph in graphs)), None)
+            if failure is not None and isinstance(wanted, str):
+                near = did_you_mean(wanted, known)
+                raise UsageError(f"--agent {name}={wanted}: {failure.message}", near or failure.hint)
+            if failure is not None:
+                raise UsageError(failure.message, failure.hint)
 
     def _check_task(self, graph: Graph, node: Task, usd: float | None) -> None:
         found = reach(graph, node, self._companies.of(graph))
@@ -206,8 +217,6 @@ class Outfit:
     def _agent(self, graph: Graph, name: str) -> Agent:
         spec = self._spec(graph, name)
         given = self.overrides.get(name)
-        if given is not None and not isinstance(given, str):
-            return given
         key = (graph.key.partition("#")[0], name)  # each file has its own agents; its subgraphs share them
         agent = self._agents.get(key)
         if agent is None:
@@ -217,7 +226,11 @@ class Outfit:
                 child_environ=self.child_env,
                 on_progress=self.on_progress,
             )
-            agent = self._agents[key] = agents.make(spec, self._rendered(spec.settings), environment)
+            if given is None or isinstance(given, str):
+                agent = agents.make(spec, self._rendered(spec.settings), environment)
+            else:
+                agent = agents.handed(given, spec, environment)
+            self._agents[key] = agent
         return agent
 
     def _rendered(

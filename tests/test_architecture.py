@@ -40,8 +40,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 INSIDE: dict[str, tuple[str, ...]] = {
     "agents": (
         "base", "calls", "wire", "refusals", "envelope", "spoken", "command", "function", "replies", "download",
-        "throttle", "prices", "__init__", "parts", "exchange", "reach", "models", "patterns", "grammar", "choice",
-        "local",
+        "throttle", "prices", "custom", "__init__", "parts", "exchange", "reach", "models", "patterns", "grammar",
+        "choice", "local",
     ),
     "answers": ("schema", "flags", "whole", "document", "__init__"),
     "cli": (

@@ -11,7 +11,7 @@ them, `spoken` those of agents that only write text.
 
 `throttle` holds any of them to its `max_concurrency` and `requests_per_minute`; `prices` knows what a model costs.
 
-Other packages add kinds through the entry point group `magent.agents`: a callable that takes what `make` takes.
+`custom` are those of other packages, of a module beside the workflow, or handed over by a program.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, cast
 
+from magent.agents import custom
 from magent.agents.base import AgentEnvironment, Unusable, failed
 from magent.agents.prices import price_of
 from magent.agents.throttle import throttled
 from magent.events import WorkFailed
-from magent.functions import FunctionNotFound, load_function
 from magent.model import AgentSpec
 from magent.ports import Agent
+from magent.spec.builtins import is_own
 
-__all__ = ["AgentEnvironment", "make", "price_of"]
+__all__ = ["AgentEnvironment", "handed", "make", "price_of"]
 
 Maker = Callable[[AgentSpec, Mapping[str, Any], AgentEnvironment], Agent]
 
@@ -60,6 +62,14 @@ def make(spec: AgentSpec, settings: Mapping[str, Any], environment: AgentEnviron
         return Unusable(WorkFailed(failure.failure._replace(final=True)))
 
 
+def handed(agent: Any, spec: AgentSpec, environment: AgentEnvironment) -> Agent:
+    """An agent that a program hands over for the one that `spec` describes. Never fails, as `make`."""
+    try:
+        return custom.handed(agent, spec, environment)
+    except WorkFailed as failure:
+        return Unusable(WorkFailed(failure.failure._replace(final=True)))
+
+
 def _with_numbers(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Numbers that a template gave as text, such as one of `env`, as numbers. Raises WorkFailed."""
     return {**settings, **{key: _number(name, key, settings[key]) for key in _NUMBERS if settings.get(key) is not None}}
@@ -85,26 +95,16 @@ def _number(name: str, key: str, value: Any) -> int | float:
 def _maker(spec: AgentSpec, settings: Mapping[str, Any]) -> Maker:
     if spec.kind != "model":
         return _load(_KINDS[spec.kind])
-    from importlib.metadata import entry_points  # takes as long as all of this package
-
     name = settings.get("model")
     if not isinstance(name, str) or not name.strip():
         raise failed(f"agent '{spec.name}' names no model: {name!r}", "write `model: provider:name`, or `model: local`")
     provider, colon, _ = name.partition(":")
-    for entry in entry_points(group="magent.agents", name=provider):
-        return cast("Maker", entry.load())
     if provider == "local":
         return _load(_KINDS["local"])
-    if colon and "." in provider:
-        return _own(name, spec.home)
-    return _load(_KINDS["model"])
-
-
-def _own(target: str, home: str) -> Maker:
-    try:
-        return load_function(target, home)
-    except FunctionNotFound as error:
-        raise failed(error.message, error.hint) from error
+    named = custom.entry_point(provider, spec)
+    if named is None and colon and is_own(provider, spec.home):
+        named = custom.member(name.strip(), spec)
+    return _load(_KINDS["model"]) if named is None else partial(custom.custom, named)
 
 
 def _load(target: str) -> Maker:

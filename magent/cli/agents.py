@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from magent import app, cells, stores
 from magent.agents import price_of
@@ -31,6 +31,7 @@ _LISTED = (
     Column("WHAT", least=16),
 )
 Words = list[str] | None
+T = TypeVar("T")
 
 
 def list_agents(console: Console, *, file: str | None, check: bool, output: str | None) -> int:
@@ -38,7 +39,7 @@ def list_agents(console: Console, *, file: str | None, check: bool, output: str 
     form = flags.one_of("--output", output, OUTPUTS) or "text"
     crew = Crew(file_of(file))
     described = crew.described()
-    found = asyncio.run(reach_all(crew, online=True)) if check else {}
+    found = asked(reach_all(crew, online=True)) if check else {}
     if form == "json":
         console.result(dump([_as_json(name, body, found.get(name)) for name, body in described.items()]))
     elif not described:
@@ -62,7 +63,7 @@ def show_agent(console: Console, *, name: str | None, file: str | None, check: b
     crew = Crew(file_of(file, needed=":" not in name and name != "local"))
     known = crew.name_of(name)
     body = crew.described()[known]
-    said, failure = asyncio.run(reach(crew, known, online=check))
+    said, failure = asked(reach(crew, known, online=check))
     if form == "json":
         console.result(dump(_as_json(name, body, (said, failure))))
         return 1 if failure else 0
@@ -114,8 +115,7 @@ def ask(
         sinks=(telling,),
         on_download=None if console.settings.quiet else Download(console.raw),
     )
-    with contextlib.redirect_stdout(sys.stderr):  # what a `call` function prints is no answer
-        result = asyncio.run(app.start(crew.workflow(known), stores.open_store("memory:"), options))
+    result = asked(app.start(crew.workflow(known), stores.open_store("memory:"), options))
     answer = (result.outputs or {}).get("answer")
     if result.status != "completed":
         telling.end()
@@ -172,6 +172,12 @@ def file_of(file: str | None, *, needed: bool = True) -> str | None:
 
 
 # ---- what is told
+
+
+def asked(asking: Coroutine[Any, Any, T]) -> T:
+    """What came of it. What agents of one's own print meanwhile is no result: it goes to stderr."""
+    with contextlib.redirect_stdout(sys.stderr):
+        return asyncio.run(asking)
 
 
 async def reach_all(crew: Crew, *, online: bool) -> dict[str, tuple[str, Failure | None]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.metadata
 import importlib.util
 import os
@@ -14,7 +13,7 @@ from typing import Any
 
 from magent import settings, urls
 from magent.cli import flags
-from magent.cli.agents import file_of, reach_all
+from magent.cli.agents import asked, file_of, reach_all
 from magent.cli.console import Console, dump
 from magent.cli.findings import Finding, reached, tell
 from magent.cli.tables import Sheet
@@ -190,11 +189,11 @@ def _agents(file: str | None, *, online: bool) -> Iterator[Finding]:
     except MagentError as error:
         yield Finding("Agents", file or "workflow.yaml", "no", error.message, error.hint)
         return
-    for agent, (said, failure) in asyncio.run(reach_all(crew, online=online)).items():
+    for agent, (said, failure) in asked(reach_all(crew, online=online)).items():
         yield reached(agent, said, failure, "Agents")
 
 
 def _local(online: bool) -> tuple[str, str, str | None]:
     """Without a file: the model that needs no key. That it is not installed is no fault."""
-    said, failure = asyncio.run(reach(Crew(None), "local", online=online))
+    said, failure = asked(reach(Crew(None), "local", online=online))
     return ("ok", said, None) if failure is None else ("info", failure.message, failure.hint)

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from magent.functions import has_module
+
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PROVIDERS = ("ddgs", "searxng", "brave")
 MODEL_PROVIDERS = (  # what stands before the colon in `model`: Pydantic AI's names, the usual ones first
@@ -21,6 +23,13 @@ MODEL_PROVIDERS = (  # what stands before the colon in `model`: Pydantic AI's na
 MOST_FOUND = 1000
 MOST_RESULTS = 50
 MOST_WORDS = 1000
+
+
+def is_own(provider: str, home: str) -> bool:
+    """Whether what stands before the colon in `model` is a module: its dotted path, or a file beside the workflow."""
+    if "." in provider:
+        return True
+    return provider.isidentifier() and provider not in MODEL_PROVIDERS and has_module(home, provider)
 
 
 LONGEST_NAME = 64  # characters of a name that a tool is offered under

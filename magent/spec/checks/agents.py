@@ -8,7 +8,7 @@ from typing import Any
 
 from magent.expressions import Expression, ExpressionProblem
 from magent.source import Problem
-from magent.spec.builtins import MODEL_PROVIDERS
+from magent.spec.builtins import MODEL_PROVIDERS, is_own
 from magent.spec.catalogue import predefined_envelopes
 from magent.spec.checks.context import Context
 from magent.spec.checks.references import shared
@@ -32,15 +32,15 @@ def check_models(context: Context) -> Iterator[Problem]:
         if not isinstance(model, str) or is_template(model):
             continue
         provider, _, name = model.strip().partition(":")
-        if provider == "local" or (name.strip() and _is_provider(provider)):
+        if provider == "local" or (name.strip() and _is_provider(provider, place.document.home)):
             continue
         message, hint = _no_model(context, model, provider, name)
         yield (place / "model").problem("unknown-model", message, hint=hint)
 
 
-def _is_provider(name: str) -> bool:
-    """Dots: a dotted path to one; others come with other packages."""
-    return name in MODEL_PROVIDERS or "." in name or any(entry_points(group="magent.agents", name=name))
+def _is_provider(name: str, home: str) -> bool:
+    """Of models, or a module of one's own; others come with other packages."""
+    return name in MODEL_PROVIDERS or is_own(name, home) or any(entry_points(group="magent.agents", name=name))
 
 
 def _no_model(context: Context, model: str, provider: str, name: str) -> tuple[str, str]:

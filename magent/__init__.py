@@ -12,13 +12,14 @@ The shape, floor by floor (a module imports only from floors below its own; `tes
                     values · nodes · attempt · recorder · drive (the loop) · run
     6 plumbing      process
       adapters      stores/ · human/ · agents/ · tools/
-    7 assembly      settings · masks · outfit · forecast · loading · outcome · history · records · life · app · api
+    7 assembly      settings · masks · outfit · forecast · loading · outcome · history · records · life · opening · app
+                    api
     8 doors         cli/ · this module · __main__
 
 A run is its list of events; the fold of the events is its state; the planner decides purely, the loop acts thinly.
 `outfit` and `life` alone know the adapters.
 
-The Python API: `load`, `run`, `resume`, `cancel`, `runs`. Everything is imported when it is first used.
+The Python API: `load`, `run`, `resume`, `plan_resume`, `cancel`, `runs`. Everything is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from magent.api import cancel, load, resume, run, runs
+    from magent.api import cancel, load, plan_resume, resume, run, runs
     from magent.app import LoadedWorkflow
     from magent.errors import AnswerRefused, InvalidWorkflow, MagentError, RunDamaged, RunLocked, StoreError, UsageError
     from magent.events import Event
+    from magent.forks import Plan
     from magent.life import Options
     from magent.outcome import Result
 
@@ -40,6 +42,7 @@ __all__ = [
     "LoadedWorkflow",
     "MagentError",
     "Options",
+    "Plan",
     "Result",
     "RunDamaged",
     "RunLocked",
@@ -47,13 +50,15 @@ __all__ = [
     "UsageError",
     "cancel",
     "load",
+    "plan_resume",
     "resume",
     "run",
     "runs",
 ]
 
 _HOMES = {
-    **dict.fromkeys(("cancel", "load", "resume", "run", "runs"), "magent.api"),
+    **dict.fromkeys(("cancel", "load", "plan_resume", "resume", "run", "runs"), "magent.api"),
+    "Plan": "magent.forks",
     "LoadedWorkflow": "magent.app",
     "Options": "magent.life",
     "Result": "magent.outcome",

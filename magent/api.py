@@ -7,20 +7,21 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from magent import app, records
+from magent import app, forks, records
 from magent.app import LoadedWorkflow, Options
+from magent.forks import Origin, Plan
 from magent.outcome import Result
 from magent.ports import RunInfo, RunStore, Sink
 
+Source = str | os.PathLike[str] | Mapping[str, Any]
 
-def load(source: str | os.PathLike[str] | Mapping[str, Any]) -> LoadedWorkflow:
+
+def load(source: Source) -> LoadedWorkflow:
     """A checked workflow from a file or a mapping. Raises InvalidWorkflow, with `.problems`."""
     return app.load(source)
 
 
-def run(
-    source: str | os.PathLike[str] | Mapping[str, Any], inputs: Mapping[str, Any] | None = None, **options: Any
-) -> Result:
+def run(source: Source, inputs: Mapping[str, Any] | None = None, **options: Any) -> Result:
     """Runs a workflow from synchronous code; `options` are those of `LoadedWorkflow.run`."""
     return asyncio.run(load(source).run(inputs, **options))
 
@@ -30,12 +31,42 @@ async def resume(
     *,
     store: str | RunStore | None = None,
     on_event: Sink | None = None,
+    from_: str | int | None = None,
+    workflow: Source | LoadedWorkflow | None = None,
+    only_failed: bool = False,
     **options: Any,
 ) -> Result:
-    """Goes on with a run; `run_id` may be any unique part of an id. Raises UsageError, StoreError."""
-    opened = app.open_store(store) if store is None or isinstance(store, str) else store
+    """Goes on with a run; `run_id` may be any unique part of an id.
+
+    `from_` (a node, an address, the number of an event), `workflow` (an edited one) and `only_failed` (branches that
+    failed and were gone on without) begin a new run with what of the old one still holds; the old one stays as it is.
+    Raises UsageError, InvalidWorkflow, StoreError.
+    """
+    opened = _opened(store)
     sinks = (*options.pop("sinks", ()), *([on_event] if on_event else ()))
-    return await app.resume(opened, await opened.resolve(run_id), Options(sinks=sinks, **options))
+    origin = _origin(from_, workflow, only_failed)
+    return await app.resume(opened, await opened.resolve(run_id), Options(sinks=sinks, **options), origin)
+
+
+async def plan_resume(
+    run_id: str = "latest",
+    *,
+    store: str | RunStore | None = None,
+    from_: str | int | None = None,
+    workflow: Source | LoadedWorkflow | None = None,
+    only_failed: bool = False,
+) -> Plan:
+    """What `resume` would keep, do again, and no longer count, visit by visit, and why. Nothing is done, and nothing is
+    held. Raises UsageError, InvalidWorkflow, StoreError."""
+    opened = _opened(store)
+    return await forks.plan(opened, await opened.resolve(run_id), _origin(from_, workflow, only_failed))
+
+
+def _origin(from_: str | int | None, workflow: Source | LoadedWorkflow | None, only_failed: bool) -> Origin:
+    if workflow is not None and not isinstance(workflow, LoadedWorkflow):
+        workflow = app.load(workflow)
+    edited = None if workflow is None else workflow.workflow
+    return Origin(None if from_ is None else str(from_), edited, only_failed)
 
 
 async def cancel(
@@ -43,15 +74,18 @@ async def cancel(
 ) -> str:
     """Ends a run for good; whoever drives it is asked to, and waited for. Returns the status it has then: `cancelled`,
     what it was if it was over already, or `running` where it was not obeyed in time. Raises UsageError, StoreError."""
-    opened = app.open_store(store) if store is None or isinstance(store, str) else store
+    opened = _opened(store)
     status, _ = await records.cancel(opened, await opened.resolve(run_id), by=by or "somebody", reason=reason)
     return status
 
 
 def runs(store: str | RunStore | None = None) -> list[RunInfo]:
     """Every run of a store, newest first."""
-    opened = app.open_store(store) if store is None or isinstance(store, str) else store
-    return asyncio.run(_listed(opened))
+    return asyncio.run(_listed(_opened(store)))
+
+
+def _opened(store: str | RunStore | None) -> RunStore:
+    return app.open_store(store) if store is None or isinstance(store, str) else store
 
 
 async def _listed(store: RunStore) -> list[RunInfo]:

@@ -6,7 +6,8 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
 
     type             data
     run.started      run_id, workflow, inputs, env, limits, agents, run, cwd, pid: the first event of every run
-    run.resumed      run_id, workflow, limits, agents, pid: a new life of the run begins
+    run.resumed      run_id, workflow, limits, agents, pid: a new life of the run begins; `forked`, of a new run's first
+    run.forked       parent, reopens, repeats: what stands before was taken over from another run, and this one begins
     run.waiting      nodes (addresses): this life ends, people must answer
     run.interrupted  reason, error, signal: this life ends by a signal, a limit, --stop-after
     run.completed    outputs: final
@@ -16,7 +17,8 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     visit.retry      scope, path, attempt, error, at: an attempt failed, another follows at that time
     visit.spent      scope, path, agent, model, tokens, cost: what an attempt had used that was called off, by a limit,
                      a signal, or the end of its branch
-    visit.waiting    scope, path: nobody to ask here and now (`ask`: what became of work with effects outside)
+    visit.waiting    scope, path: nobody to ask here and now (`ask`: what became of work with effects outside;
+                     `repeats`: whether to do again what was done before the fork)
     visit.answered   scope, path, answer
     visit.completed  scope, node, path, output, set, next, loop, tokens, cost …
     visit.skipped    scope, node, path, next

@@ -14,6 +14,7 @@ from magent.engine.fold import Run
 from magent.ports import Question, RunStore
 from magent.source import Problem
 
+FINAL = ("completed", "cancelled")
 SHOWN = (
     "run_id", "workflow", "status", "exit_code", "outputs", "path", "waiting", "error", "steps", "duration", "tokens",
     "cost_usd", "dir",
@@ -83,6 +84,15 @@ def result_of(run: Run, directory: str, store: RunStore, *, note: str | None = N
         dir=directory,
         note=note,
     )
+
+
+def over(run: Run) -> str | None:
+    """Why there is nothing to go on with in a run, or None."""
+    if run.status in FINAL:
+        return f"run {run.id} is {run.status} already"
+    if run.status == "failed" and run.failure is not None and run.failure.type == "end":
+        return f"run {run.id} ended as failed, by its own `end` node: {run.failure.message}"
+    return None
 
 
 def exit_code(run: Run) -> int:

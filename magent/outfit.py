@@ -15,6 +15,7 @@ from magent.clock import SystemClock
 from magent.engine.budget import Price, RunBudget
 from magent.engine.company import Companies
 from magent.engine.fold import Run
+from magent.engine.reach import reach
 from magent.engine.work import Services
 from magent.errors import UsageError
 from magent.events import Failure, WorkFailed
@@ -26,7 +27,6 @@ from magent.model import Run as RunTask
 from magent.ports import Agent, Remembers
 from magent.ports import Tool as ToolPort
 from magent.process import ProcessExecutor
-from magent.reach import reach
 from magent.source import did_you_mean
 from magent.tools import RAW, Toolbox, ToolEnvironment, Toolset
 from magent.tools import make as make_toolset

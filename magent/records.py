@@ -193,14 +193,18 @@ async def past(store: RunStore, run_id: str, seq: int | None = None) -> tuple[Ru
     seq = last if seq is None else seq
     if not 1 <= seq <= last:
         known = [each.seq for each in await store.checkpoints(run_id)]
-        hint = f"there are checkpoints of {_listed(map(str, known))}" if known else f"magent runs history {run_id}"
-        there = f"they go from 1 to {last}" if last else "nothing of it was recorded"
-        raise UsageError(f"run {run_id} has no event {seq}: {there}", hint)
+        raise no_event(run_id, seq, last, f"there are checkpoints of {_listed(map(str, known))}" if known else None)
     fold = await store.checkpoint(run_id, seq)
     kept = None if fold is None else (seq, fold)
     events = () if kept else record.events[:seq]
     run = lives.refold(workflow_of(record), Record(record.header, record.workflow, kept, events))
     return run, record, kept is not None
+
+
+def no_event(run_id: str, seq: int, last: int, hint: str | None = None) -> UsageError:
+    """That a run has no event of this number."""
+    there = f"they go from 1 to {last}" if last else "nothing of it was recorded"
+    return UsageError(f"run {run_id} has no event {seq}: {there}", hint or f"magent runs history {run_id}")
 
 
 def _idle(events: Iterable[Event]) -> list[tuple[float, float]]:

@@ -28,8 +28,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("process",),
     ("stores", "human", "agents", "tools", "tracing"),
     (
-        "settings", "masks", "streaming", "reach", "outfit", "toolkit", "forecast", "loading", "outcome", "history",
-        "records", "life", "app", "crew", "api",
+        "settings", "masks", "streaming", "outfit", "toolkit", "forecast", "loading", "outcome", "history",
+        "records", "life", "opening", "moving", "forks", "app", "crew", "api",
     ),
     ("__init__",),
     ("cli",),
@@ -49,8 +49,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "flags", "files", "inputs", "chunks", "progress", "board", "beside", "paint", "story", "screen", "download",
         "dated", "live", "results", "reports", "execution",
         "tables", "people", "questions", "visits",
-        "run", "resume", "respond", "validate", "graph", "runs", "runs_show", "runs_history", "runs_end", "checkpoints",
-        "schema", "roles", "findings", "agents", "tools", "doctor", "completion",
+        "run", "resume_plan", "resume", "respond", "validate", "graph", "runs", "runs_show", "runs_history", "runs_end",
+        "checkpoints", "schema", "roles", "findings", "agents", "tools", "doctor", "completion",
     ),
     "draw": (
         "canvas", "overlay", "pictures", "words", "spine", "boxes", "scopes",
@@ -59,7 +59,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "engine": (
         "__init__", "values", "scopes", "joins", "tree", "reopen", "fold", "snapshot", "view", "route", "arrive",
         "conclude", "settle", "plan",
-        "company", "work", "budget", "retrying", "using", "chains", "sessions", "casting", "converse", "delegate",
+        "company", "reach", "visited", "origin", "likeness", "repeats", "twins", "fates", "replay", "redecide",
+        "work", "budget", "retrying", "using", "chains", "sessions", "casting", "converse", "delegate",
         "ask", "nodes", "attempt", "uncertain", "recorder", "collecting", "drive", "run",
     ),
     "expressions": (

@@ -10,7 +10,7 @@ from magent import durations
 from magent.cli.board import Board, Spot
 from magent.cli.chunks import Chunks
 from magent.cli.console import Console, neutral, one_line
-from magent.cli.progress import STEPS, answer_of, describe_error, ended_as_failed, going_on, step_of
+from magent.cli.progress import STEPS, answer_of, describe_error, ended_as_failed, going_on, life_words, step_of
 from magent.cli.story import facts_of, is_from_terminal, sign_of
 from magent.engine.fold import Run
 from magent.events import Event
@@ -70,10 +70,7 @@ class Progress:
         self.write(f"{self._console.styled(clock, 'dim')} {self._console.styled(told, *styles)}\n")
 
     def _run(self, event: Event, *_: object) -> None:
-        data = event.data
-        name = f" of {data['workflow']}" if isinstance(data.get("workflow"), str) else ""
-        what = "resumes" if event.type == "run.resumed" else "starts"
-        self._line(event.time, "●", f"run {data.get('run_id', '')}{name} {what}".replace("run  ", "run "), "bold")
+        self._line(event.time, "●", life_words(event), "bold")
 
     def _begins(self, event: Event, path: str, spot: Spot | None) -> None:
         question = event.data.get("ask")

@@ -141,6 +141,16 @@ DECLARED: dict[str, Declared] = {
     "resume": Declared(
         (_ID,),
         {
+            "In a new run": (
+                Option(
+                    "origin", "--from", "PLACE", "From NODE, an address such as each[2]/draft, or an event's number.",
+                    completes="visit",
+                ),
+                Option("workflow", "--workflow", "FILE", "With an edited file: what it changes runs again.",
+                       completes="file"),
+                Option("only_failed", "--only-failed", "", "Only branches that failed run again, and what follows."),
+            ),
+            "Look": (Option("plan", "--plan", "", "Say what would be kept and done again, and why; do nothing."),),
             "People": (_ANSWERS, _NO_INPUT, _USE_DEFAULTS),
             "Limits": (_LIMIT._replace(help="Raise a limit: steps, tokens, usd or timeout."), _WIDTH),
             "Output": (_output("text", "json", "jsonl"), _STREAM),
@@ -148,8 +158,18 @@ DECLARED: dict[str, Declared] = {
         (
             Example("magent resume", "Goes on with the newest run."),
             Example("magent resume latest --limit usd=5", "Goes on with more to spend."),
+            Example("magent resume latest --workflow workflow.yaml --plan", "What an edited file would change."),
+            Example("magent resume latest --from draft", "Does draft again, and what follows from it."),
         ),
         EXITS,
+        (
+            "Finished work is never done again. --from, --workflow and --only-failed begin a new run, whose parent is"
+            " the old one: it takes over what still holds, and the old one stays as it is, whatever its status."
+            " Branches and items that nothing changes for keep their results; `#2` behind a node or an address means"
+            " its second visit; a node of branches or items, without an address, means each of its visits.",
+            "With --workflow a visit is kept where what it does (with its agents, tools and files), what it reads and"
+            " what came before are the same. What has effects outside is never repeated unasked.",
+        ),
     ),
     "respond": Declared(
         (

@@ -18,6 +18,20 @@ STEPS = (
 _ARGUMENTS = 100  # characters
 
 
+def life_words(event: Event) -> str:
+    """`run r1 of tides starts`; of a fork, what it begins with."""
+    data = event.data
+    run = f"run {data['run_id']}" if data.get("run_id") else "run"
+    name = f" of {data['workflow']}" if isinstance(data.get("workflow"), str) else ""
+    if "forked" in data:
+        kept, parent = data["forked"]["kept"], data["forked"]["run_id"]
+        with_ = f"with {kept:,} visit{'' if kept == 1 else 's'} of" if kept else "anew, after"
+        what = f"begins {with_} run {parent}"
+    else:
+        what = "resumes" if event.type == "run.resumed" else "starts"
+    return f"{run}{name} {what}"
+
+
 def answer_of(event: Event) -> str:
     """`: approved (default)`, where a person's answer, or what stood in for it, ended the visit; else nothing."""
     output = event.data.get("output")

@@ -58,6 +58,17 @@ def _head(sheet: Sheet, shown: Mapping[str, Any]) -> None:
     sheet.facts([*facts, *results.spent(shown["tokens"], shown["cost_usd"])])
     if shown.get("file"):
         sheet.line(Part(f"file {shown['file']}", "dim"))
+    if shown.get("parent"):
+        sheet.text(_forked(shown["parent"]), indent=0, style="dim")
+
+
+def _forked(parent: Mapping[str, Any]) -> str:
+    """Where the run comes from: `forked from run r1, at draft`."""
+    place, edited = parent.get("from"), parent.get("file")
+    facts = [f"at {'event ' if str(place).isdigit() else ''}{place}"] if place else []
+    facts += [f"with {edited}"] if edited else []
+    facts += ["to try again what failed"] if parent.get("only_failed") else []
+    return ", ".join([f"forked from run {parent['run_id']}", *facts])
 
 
 def _made(sheet: Sheet, shown: Mapping[str, Any], everything: bool) -> None:

@@ -21,6 +21,7 @@ from magent.cli.progress import (
     ended_as_failed,
     going_on,
     is_no,
+    life_words,
     price,
     step_of,
 )
@@ -49,10 +50,7 @@ class Story:
         return [[(clock, "dim"), *line]]
 
     def _run(self, event: Event, _: Spot | None) -> Line:
-        data = event.data
-        name = f" of {data['workflow']}" if isinstance(data.get("workflow"), str) else ""
-        what = "resumes" if event.type == "run.resumed" else "starts"
-        return [(one_line(f"● run {data.get('run_id', '')}{name} {what}"), "bold")]
+        return [(one_line(f"● {life_words(event)}"), "bold")]
 
     def _begins(self, event: Event, spot: Spot | None) -> Line | None:
         question = event.data.get("ask")

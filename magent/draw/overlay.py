@@ -41,6 +41,7 @@ COLORS = {
 _LIFE_ENDS = {
     "run.waiting": "waiting",
     "run.interrupted": "interrupted",
+    "run.forked": "interrupted",
     "run.failed": "cancelled",
     "run.cancelled": "cancelled",
     "run.completed": "cancelled",

@@ -20,6 +20,7 @@ from magent.engine.collecting import seldom_collecting
 from magent.engine.conclude import Fact
 from magent.engine.fold import Run
 from magent.engine.recorder import Recorder
+from magent.engine.repeats import repeated
 from magent.engine.retrying import retry_at
 from magent.engine.scopes import Scope, Visit
 from magent.engine.uncertain import decide, doubt
@@ -238,13 +239,21 @@ class Driver:
             and visit.status in ("running", "uncertain")
         ):
             self.doubt(scope, visit)
+        elif visit is None and (before := repeated(self.run, scope, self.services.companies)):
+            self.record(*plan.started(scope))
+            assert scope.current is not None
+            self.doubt(scope, scope.current, before)
         else:
             self.waiting_for_place.append(scope)
 
-    def doubt(self, scope: Scope, visit: Visit) -> None:
-        question = doubt(visit)
-        if visit.status != "uncertain":
-            self.record("visit.waiting", {"scope": scope.id, "path": visit.path, "ask": question.as_json()})
+    def doubt(self, scope: Scope, visit: Visit, before: Mapping[str, Any] | None = None) -> None:
+        if visit.status == "uncertain":
+            question = Question.from_json(visit.question or {})
+        else:
+            before = before or repeated(self.run, scope, self.services.companies)
+            question = doubt(visit, before)
+            known = {} if before is None else {"repeats": before["visit"]}
+            self.record("visit.waiting", {"scope": scope.id, "path": visit.path, "ask": question.as_json(), **known})
         self.ask_person(scope, visit, question)
 
     def dispatch(self) -> None:

@@ -48,6 +48,8 @@ class Run(Tree):
         self.outputs: Any = None
         self.signal = 0  # the number of the signal that ended the last life
         self.agents: dict[str, str] = {}  # agents replaced for this run, by --agent
+        self.reopens = ""  # of a fork, until its first own life: what is tried anew; failed | collected
+        self.repeats: list[Mapping[str, Any]] = []  # of a fork: what has effects outside and was done before it
 
     # ---- applying
 
@@ -69,14 +71,18 @@ class Run(Tree):
         self.enter(self.root, graph.entry)
 
     def _run_resumed(self, time: float, data: Mapping[str, Any]) -> None:
-        failed = self.status == "failed"
+        again, self.reopens = self.reopens or ("failed" if self.status == "failed" else ""), ""
         self.status, self.life_started = "running", time
         self.limits.update(data.get("limits", {}))
         self.agents.update(data.get("agents", {}))
         self.failure = None
         self.clear_ready()
-        if failed:
-            self.steps -= reopen(self, time)  # the same visit counts once
+        if again:
+            self.steps -= reopen(self, time, collected=again == "collected")  # the same visit counts once
+
+    def _run_forked(self, time: float, data: Mapping[str, Any]) -> None:
+        self._life_over(time, data, "interrupted")
+        self.reopens, self.repeats = data["reopens"], list(data.get("repeats", ()))
 
     def _life_over(self, time: float, data: Mapping[str, Any], status: str) -> None:
         self.status = status
@@ -195,6 +201,7 @@ class Run(Tree):
         assert visit is not None
         if "ask" in data:
             visit.question, visit.status = data["ask"], "uncertain"
+            self.repeats = [each for each in self.repeats if each["visit"] != data.get("repeats")]
             self.release(visit.scope, True)
         else:
             visit.status = "waiting"
@@ -326,6 +333,7 @@ def _is_step(visit: Visit, data: Mapping[str, Any]) -> bool:
 _HANDLERS: dict[str, Any] = {
     "run.started": Run._run_started,
     "run.resumed": Run._run_resumed,
+    "run.forked": Run._run_forked,
     "run.waiting": partial(Run._life_over, status="waiting"),
     "run.interrupted": partial(Run._life_over, status="interrupted"),
     "run.completed": partial(Run._life_over, status="completed"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,20 @@ STRUCTURE = frozenset((  # what holds the record together: names that the workfl
 ))  # fmt: skip
 
 
+Mask = Callable[[Any], Any]
+
+
+def masked(mask: Mask | None, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of an event as it is recorded: secrets are kept out of all but `STRUCTURE`."""
+    return dict(data) if mask is None else {name: _masked(mask, name, value) for name, value in data.items()}
+
+
+def _masked(mask: Mask, name: str, value: Any) -> Any:
+    if name in ("set", "inputs", "env"):
+        return {key: mask(item) for key, item in value.items()}
+    return value if name in STRUCTURE else mask(value)
+
+
 @dataclass(slots=True)
 class Recorder:
     """Nobody hears of an event before it is on the record, as durably as `durability` says: sync | async | exit."""
@@ -31,7 +45,7 @@ class Recorder:
     durability: str = "sync"
     sinks: Sequence[Sink] = ()
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
-    mask: Callable[[Any], Any] | None = None
+    mask: Mask | None = None
     batch: list[Event] = field(default_factory=list)  # applied, not yet committed
     must_sync: bool = False  # the next commit is synced, whatever the durability
     held: list[Event] = field(default_factory=list)  # committed, not yet written: `exit` writes at the end
@@ -44,18 +58,11 @@ class Recorder:
     def record(self, kind: str, data: dict[str, Any], now: float) -> dict[str, Any]:
         """Gives the data as it is recorded: without secrets."""
         if self.mask is not None:
-            data = {name: self._masked(name, value) for name, value in data.items()}
+            data = masked(self.mask, data)
         event = Event(self.run.seq + 1, now, kind, data)
         self.run.apply(event)
         self.batch.append(event)
         return data
-
-    def _masked(self, name: str, value: Any) -> Any:
-        """Secrets are kept out of all but `STRUCTURE`."""
-        assert self.mask is not None
-        if name in ("set", "inputs", "env"):
-            return {key: self.mask(item) for key, item in value.items()}
-        return value if name in STRUCTURE else self.mask(value)
 
     def tell(self, event: Event) -> None:
         for sink in self.sinks:

@@ -8,8 +8,9 @@ from magent.engine.tree import Tree
 from magent.model import HumanInput, Parallel, Subgraph, Task
 
 
-def reopen(tree: Tree, time: float) -> int:
-    """Opens the failed scopes again, up to the root, and what was cancelled with them.
+def reopen(tree: Tree, time: float, *, collected: bool = False) -> int:
+    """Opens the failed scopes again, up to the root, and what was cancelled with them; with `collected` also the
+    branches whose failure their parallel node would go on with.
 
     Gives the number of steps that were counted and will be taken again: visits that failed before they began.
     """
@@ -25,7 +26,7 @@ def reopen(tree: Tree, time: float) -> int:
         if visit is not None and visit.early:
             again += _enter_again(scope, visit)
         elif visit is not None:
-            work.extend(_try_again(tree, visit, time))
+            work.extend(_try_again(tree, visit, time, collected))
     return again
 
 
@@ -37,7 +38,7 @@ def _enter_again(scope: Scope, visit: Visit) -> bool:
     return node.type not in ("start", "end")
 
 
-def _try_again(tree: Tree, visit: Visit, time: float) -> list[Scope]:
+def _try_again(tree: Tree, visit: Visit, time: float, collected: bool) -> list[Scope]:
     """A failed visit is tried anew. Gives the scopes under it that are to be opened again."""
     node, itself = visit.node, visit.failure is not None
     if itself:
@@ -45,7 +46,7 @@ def _try_again(tree: Tree, visit: Visit, time: float) -> list[Scope]:
         visit.attempt, visit.failure, visit.answer = 1, None, None
     if isinstance(node, Parallel):
         visit.failed_first = None
-        if node.collect and not itself:  # what it collected stays so: it goes on with what was cancelled
+        if node.collect and not itself and not collected:  # what failed is told so: the rest goes on
             return [child for child in visit.children if child.status == "cancelled"]
     elif isinstance(node, HumanInput) and itself:
         _ask_again(tree, visit, time)

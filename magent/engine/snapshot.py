@@ -15,8 +15,9 @@ FORMAT = 1
 _RUN = (
     "id", "seq", "status", "opened", "inputs", "env", "facts", "limits", "path", "steps", "tokens", "cost",
     "cost_unknown", "created", "life_started", "spent", "asked", "outputs", "marks",
-    "signal", "agents",
+    "signal", "agents", "reopens", "repeats",
 )  # fmt: skip
+_NEW = ("reopens", "repeats")  # an older magent's checkpoint lacks them
 _SCOPE = (
     "kind", "prefix", "index", "status", "pending", "via", "begun", "released", "counters", "output", "outputs",
     "error",
@@ -44,7 +45,8 @@ def from_json(workflow: Workflow, data: Mapping[str, Any]) -> Run:
         raise ValueError("the checkpoint is of another format")
     run = Run(workflow)
     for name in _RUN:
-        setattr(run, name, _copy(data["run"][name]))
+        if name in data["run"] or name not in _NEW:
+            setattr(run, name, _copy(data["run"][name]))
     run.failure = _failure_from(data["failure"])
     opened = run.opened
     for each in sorted(data["scopes"], key=lambda scope: int(scope["id"])):

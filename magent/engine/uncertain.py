@@ -1,4 +1,5 @@
-"""Work with `effects: external` that a crash left unfinished is not done again unasked: a person says what happened."""
+"""Work with `effects: external` that a crash left unfinished, or that a fork would do again, is not done unasked: a
+person says what happened, and what is to be done."""
 
 from __future__ import annotations
 
@@ -19,20 +20,40 @@ OPTIONS = (
 )
 
 
-def doubt(visit: Visit) -> Question:
-    """The question what became of an unfinished visit. An output that is given must fit what the task declares."""
+OPTIONS_OF_DONE = (
+    {"value": "done", "label": "keep what was done; go on (with what it gave then, or the output in the form)"},
+    {"value": "again", "label": "do it again"},
+    OPTIONS[2],
+)
+
+
+def doubt(visit: Visit, before: Mapping[str, Any] | None = None) -> Question:
+    """The question what became of an unfinished visit; with `before` (of `Run.repeats`), whether to do again what was
+    done in the run that this one was forked from. An output that is given must fit what the task declares."""
     declared = declared_output(visit)
     told = "The `data` that the command printed" if declared and is_command(visit) else "The output of the work"
-    form = {**(field_schema(declared) if declared else {}), "description": f"{told}, if it was done.", "default": None}
+    gave = (before or {}).get("output")
+    if declared and is_command(visit) and gave is not None:
+        gave = gave.get("data")
+    form = {**(field_schema(declared) if declared else {}), "description": f"{told}, if it was done.", "default": gave}
+    done = before is not None and before["done"]
     return Question(
         visit.node.name,
         visit.path,
         visit.number,
         "choice",
-        prompt=_asked(visit),
-        options=OPTIONS,
+        prompt=_asked(visit) if before is None else _asked_again(visit, before),
+        options=OPTIONS_OF_DONE if done else OPTIONS,
         form={"output": form},
     )
+
+
+def _asked_again(visit: Visit, before: Mapping[str, Any]) -> str:
+    tools = ", ".join(before.get("tools", ()))
+    what = f"had called {tools}, with effects outside," if tools else "has effects outside, and"
+    if before["done"]:
+        return f"'{visit.path}' {what} {'' if tools else 'was done '}in run {before['run']}. Keep that, or do it again?"
+    return f"'{visit.path}' {what} was interrupted in run {before['run']}. Was its work done?"
 
 
 def _asked(visit: Visit) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from magent.engine.company import Company
@@ -14,11 +14,14 @@ from magent.roles import Role, Wanted
 @dataclass(frozen=True, slots=True)
 class Reach:
     """`agents`: those that may be asked; None: any of the graph's, as a template decides. `first` is the one that is
-    asked in any case, where that is known. `tools` are literal names, of tools and of chains."""
+    asked in any case, where that is known. `tools` are literal names, those of `chains` included; `roles` are those
+    that may play a part."""
 
     agents: tuple[str, ...] | None = ()
     first: str | None = None
     tools: tuple[str, ...] = ()
+    chains: tuple[str, ...] = ()
+    roles: tuple[Role, ...] = ()
 
 
 def reach(graph: Graph, task: Task, company: Company) -> Reach:
@@ -27,14 +30,15 @@ def reach(graph: Graph, task: Task, company: Company) -> Reach:
     if isinstance(work, Tool):
         return Reach(tools=_literal([work.tool]))
     if isinstance(work, Chain):
-        return Reach(tools=_of_chain(graph, work.chain.data) if work.chain.literal else ())
+        chains = _with_inner(graph, _literal([work.chain]))
+        return Reach(tools=_tools_of(graph, chains), chains=chains)
     return _of_prompt(graph, work, company) if isinstance(work, Prompt) else Reach()
 
 
 def _of_prompt(graph: Graph, work: Prompt, company: Company) -> Reach:
     roles = _roles(work, company)
     if roles is None:
-        return Reach(None, None, tuple(_expanded(graph, work.tools)))
+        return Reach(None, None, *_expanded(graph, work.tools))
     named = work.agent or graph.default_agent
     values = [_value(role, graph) for role in roles] if roles and work.agent is None else [named]
     agents = None if any(value is not None and not value.literal for value in values) else _literal(values)
@@ -43,7 +47,7 @@ def _of_prompt(graph: Graph, work: Prompt, company: Company) -> Reach:
     for agent in agents or ():
         spec = graph.agents.get(agent)
         names += [str(tool) for tool in spec.settings.get("tools", ())] if spec else []
-    return Reach(agents, first, tuple(_expanded(graph, names)))
+    return Reach(agents, first, *_expanded(graph, names), tuple(roles))
 
 
 def _roles(work: Prompt, company: Company) -> list[Role] | None:
@@ -77,20 +81,23 @@ def _literal(values: Sequence[Value | None]) -> tuple[str, ...]:
     return tuple(str(value.data) for value in values if value is not None and value.literal)
 
 
-def _expanded(graph: Graph, names: Sequence[str]) -> Iterator[str]:
-    """The tools that are named; of a chain, those of its steps."""
-    for name in dict.fromkeys(names):
-        if name not in graph.tools and name in graph.chains:
-            yield from _of_chain(graph, name)
-        else:
-            yield name
+def _expanded(graph: Graph, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The tools that are named, with those of the chains that are; and these chains."""
+    chains = _with_inner(graph, [name for name in dict.fromkeys(names) if name not in graph.tools])
+    tools = [name for name in names if name not in chains]
+    return tuple(dict.fromkeys((*tools, *_tools_of(graph, chains)))), chains
 
 
-def _of_chain(graph: Graph, name: object) -> tuple[str, ...]:
-    """The tools of a chain, and of those that it comes to."""
-    names, tools = [str(name)], list[str]()
-    for each in names:  # grows
-        steps = graph.chains[each].steps if each in graph.chains else ()
-        tools += _literal([step.callee for step in steps if not step.is_chain])
-        names += [inner for inner in _literal([step.callee for step in steps if step.is_chain]) if inner not in names]
-    return tuple(tools)
+def _with_inner(graph: Graph, names: Sequence[str]) -> tuple[str, ...]:
+    """The chains among the names, with those that they come to."""
+    found = [name for name in names if name in graph.chains]
+    for name in found:  # grows
+        inner = _literal([step.callee for step in graph.chains[name].steps if step.is_chain])
+        found += [each for each in inner if each not in found and each in graph.chains]
+    return tuple(found)
+
+
+def _tools_of(graph: Graph, chains: Sequence[str]) -> tuple[str, ...]:
+    """The tools that the steps of chains are."""
+    steps = [step for name in chains for step in graph.chains[name].steps]
+    return _literal([step.callee for step in steps if not step.is_chain])

@@ -34,6 +34,7 @@ class Terminal:
         self._on_interrupt = on_interrupt
         self._color = color
         self._prompts: Prompts | None = None
+        self._preparing: threading.Thread | None = None
         self._turn = asyncio.Lock()
         self._behind = 0
         self._stopped = False
@@ -41,7 +42,8 @@ class Terminal:
     def prepare(self) -> None:
         """A question will come: what drawing it takes is imported meanwhile."""
         if _draws():
-            threading.Thread(target=_ready, daemon=True).start()
+            self._preparing = threading.Thread(target=_ready, daemon=True)
+            self._preparing.start()
 
     async def ask(self, question: Question) -> Mapping[str, Any] | None:
         self._waits(1)
@@ -60,6 +62,8 @@ class Terminal:
             self._prompts.refresh()
 
     async def _alone(self, question: Question) -> Mapping[str, Any] | None:
+        if self._preparing is not None:  # two threads that import one package find it half made
+            await asyncio.to_thread(self._preparing.join)
         self._busy(True)
         try:
             return await self._ask(question)

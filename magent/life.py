@@ -124,9 +124,12 @@ def _obeying(driver: Driver, journal: Journal) -> Iterator[None]:
     """Looks every second whether somebody asked for the end of the run, and ends it in good order."""
     clock, loop = driver.clock, asyncio.get_running_loop()
     timer: Timer | None = None
+    over = False
 
     def look() -> None:
         nonlocal timer
+        if over:  # a notice came as the life ended: nobody is to look from now on
+            return
         if timer is not None:
             timer.cancel()
         try:
@@ -151,7 +154,7 @@ def _obeying(driver: Driver, journal: Journal) -> Iterator[None]:
     finally:
         if timer is not None:
             timer.cancel()
-        timer = None
+        over = True
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from magent import records
 from magent.outcome import Result
 from magent.ports import RunStore
 from magent.stores import open_store
+from magent.stores.memory import MemoryJournal, MemoryStore
 
 SLOW = {"nodes": {"first": {"set": {"x": 1}, "next": "slow"}, "slow": {"run": "echo $$ > pid; sleep 600"}}}
 ASKS = {"nodes": {"ask": {"type": "human_input", "input": "approval", "next": "then"}, "then": {"set": {"y": 2}}}}
@@ -104,3 +105,38 @@ async def test_a_request_that_came_too_late_is_taken_back(store: RunStore) -> No
     journal, _ = await store.open("r1")
     assert journal.cancel_requested() is None
     await journal.close()
+
+
+class Heard(MemoryStore):
+    """Tells its holders of notices, and counts how often they look."""
+
+    async def create(self, run_id: str, header: Mapping[str, Any], workflow: Mapping[str, Any]) -> MemoryJournal:
+        journal = await super().create(run_id, header, workflow)
+        self.looks = 0
+
+        def look() -> None:
+            self.looks += 1
+
+        def on_notice(heard: Callable[[], None]) -> None:
+            self.notify = heard
+
+        journal.cancel_requested = look  # type: ignore[method-assign]
+        journal.on_notice = on_notice  # type: ignore[attr-defined]
+        return journal
+
+
+async def test_a_notice_makes_the_holder_look_at_once_and_nobody_once_the_life_is_over() -> None:
+    store: Any = Heard()
+    seen: list[int] = []
+
+    def tell(_event: magent.Event) -> None:
+        seen.append(store.looks)
+        store.notify()
+
+    await magent.load({"name": "w", "nodes": {"pause": {"wait": 0.05}}}).run(store=store, on_event=tell)
+    looks = store.looks
+    assert looks > seen[0] == 1
+    store.notify()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert store.looks == looks

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal
 
 from magent.cells import width
@@ -49,21 +49,27 @@ def to_ascii(text: str) -> str:
 _columns_of = lru_cache(maxsize=4096)(width)
 
 
+Sides = tuple[int, int, int, int]  # weights: up, right, down, left
+
+
 @dataclass(slots=True)
 class _Cell:
     text: str = ""  # "" for a line, and behind a wide character
-    sides: list[int] | None = None
+    sides: Sides | None = None
     look: Look = "solid"
     style: str = ""
 
     def shown(self) -> str:
-        if self.sides is None:
-            return self.text
-        up, right, down, left = self.sides
-        for index, (one, other, blank) in enumerate(((right, left, up + down), (up, down, right + left))):
-            if one and one == other and not blank:
-                return _STRAIGHT[self.look][one - 1][index]
-        return _JOINTS[27 * up + 9 * right + 3 * down + left]
+        return self.text if self.sides is None else _sign(self.sides, self.look)
+
+
+@cache
+def _sign(sides: Sides, look: Look) -> str:
+    up, right, down, left = sides
+    for index, (one, other, blank) in enumerate(((right, left, up + down), (up, down, right + left))):
+        if one and one == other and not blank:
+            return _STRAIGHT[look][one - 1][index]
+    return _JOINTS[27 * up + 9 * right + 3 * down + left]
 
 
 @dataclass(slots=True)
@@ -142,13 +148,15 @@ class Canvas:
             yield tuple((style, "".join(parts)) for style, parts in spans)
 
 
-def _join(cells: dict[int, _Cell], column: int, sides: tuple[int, int, int, int], look: Look, style: str) -> None:
+def _join(cells: dict[int, _Cell], column: int, sides: Sides, look: Look, style: str) -> None:
     """Adds a piece of a line to what goes through a cell."""
     cell = cells.get(column)
     if cell is None or cell.sides is None:
-        cells[column] = _Cell("", list(sides), look, style)
+        cells[column] = _Cell("", sides, look, style)
         return
-    cell.sides = [max(one, other) for one, other in zip(cell.sides, sides, strict=True)]
+    if cell.sides != sides:
+        (up, right, down, left), (up_too, right_too, down_too, left_too) = cell.sides, sides
+        cell.sides = (max(up, up_too), max(right, right_too), max(down, down_too), max(left, left_too))
     cell.style = cell.style if cell.style == "taken" else style or cell.style
     cell.look = look if cell.look == look else "solid"
 

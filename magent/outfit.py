@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -66,6 +68,7 @@ class Outfit:
         self.mask = mask_of(self.hidden) if self.hidden else None
         self._agents: dict[tuple[str, str], Agent] = {}
         self._toolboxes: dict[str, Toolbox] = {}
+        self._toolsets: dict[str, Toolset] = {}
         self._companies = Companies()
         self._prices: dict[str, Price | None] = {}
         self._run: Run | None = None
@@ -169,6 +172,7 @@ class Outfit:
         self._run = run
         for toolbox in self._toolboxes.values():
             toolbox.renew()  # what was made for `check` did not know the run
+        self._toolsets.clear()
         for place, marks in run.marks.items():
             key, _, name = place.rpartition("|")
             agent = self._agent(run.workflow.graphs[key], name)
@@ -270,8 +274,15 @@ class Outfit:
         """Each file has its own tools; its subgraphs share them."""
         key = graph.key.partition("#")[0]
         if key not in self._toolboxes:
-            self._toolboxes[key] = Toolbox(graph.tools, self._made_tool)
+            self._toolboxes[key] = Toolbox(graph.tools, self._toolset)
         return self._toolboxes[key]
+
+    def _toolset(self, spec: ToolSpec) -> Toolset:
+        """Files that include the same library have what it defines in common: its servers are started once a run."""
+        key = json.dumps([spec.name, spec.kind, spec.home, spec.settings], sort_keys=True, default=str)
+        if key not in self._toolsets:
+            self._toolsets[key] = self._made_tool(spec)
+        return self._toolsets[key]
 
     def _made_tool(self, spec: ToolSpec) -> Toolset:
         if spec.name in self.given_tools:
@@ -304,12 +315,14 @@ class Outfit:
         return agents.price_of(spec, self._rendered(settings))
 
     async def close(self) -> None:
-        for agent in self._agents.values():
-            await agent.close()
+        """All at once: servers and clients take a moment to end. One that cannot be closed keeps no other open."""
+        open_ones: list[Agent | Toolbox] = [*self._agents.values(), *self._toolboxes.values()]
         self._agents.clear()
-        for toolbox in self._toolboxes.values():
-            await toolbox.close()
         self._toolboxes.clear()
+        self._toolsets.clear()
+        for done in await asyncio.gather(*(each.close() for each in open_ones), return_exceptions=True):
+            if isinstance(done, BaseException):
+                raise done
 
 
 def _rendering(settings: Mapping[str, Any], raw_keys: Sequence[str] = KEPT_RAW) -> Value:

@@ -522,7 +522,10 @@ class Desk:
         return self.driver.clock.now()
 
     def asked(self, name: str) -> int:
-        return self.driver.run.asked.get(f"tool {name}", 0)
+        asked = self.driver.run.asked
+        if "." in name:
+            return asked.get(f"tool {name}", 0)
+        return sum(times for key, times in asked.items() if key.partition(".")[0] == f"tool {name}")
 
 
 def asks(scope: Scope) -> bool:

@@ -103,12 +103,12 @@ class Book:
         return None
 
     def _question(self, name: str, arguments: Mapping[str, Any]) -> Question:
-        ordinal = self._attempt.desk.asked(name)
+        """Under the tool's own name, and that of the server or group that it is of."""
+        entry = name.partition(".")[0]
+        ordinal, own = self._attempt.desk.asked(entry), self._attempt.desk.asked(name)
         prompt = f"May '{self._attempt.path}' call the tool {name}?"
         shown = dict(arguments)
-        return Question(
-            name, name, ordinal + 1, "approval", prompt, context=shown, ordinal=ordinal, address_ordinal=ordinal
-        )
+        return Question(entry, name, own + 1, "approval", prompt, context=shown, ordinal=ordinal, address_ordinal=own)
 
 
 class Begun(NamedTuple):

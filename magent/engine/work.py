@@ -53,7 +53,8 @@ class Desk(Protocol):
     def now(self) -> float: ...
 
     def asked(self, name: str) -> int:
-        """How often people were asked in the run about calls of the tool `name`."""
+        """How often people were asked in the run about calls of the tool `name`; of a server or group, about calls of
+        any of its tools."""
         ...
 
 

@@ -59,6 +59,49 @@ def test_agents_tasks_and_chains_share_one_server_that_ends_with_the_run() -> No
     assert ended(result.outputs["task"])
 
 
+def test_files_that_include_one_library_share_its_server(tmp_path: Path) -> None:
+    shared = {"magent": 1, "tools": {"docs": crooked()}}
+    own = {"docs": crooked(env={"OWN": "1"})}
+    node = {"p": {"tool": "docs.pid"}}
+    called = {"magent": 1, "nodes": node, "outputs": {"pid": "{{ state.p }}"}}
+    files = {
+        "shared": shared,
+        "same": {**called, "name": "same", "include": ["shared.json"]},
+        "other": {**called, "name": "other", "tools": own},
+        "top": {
+            "magent": 1, "name": "top", "include": ["shared.json"],
+            "nodes": {
+                "p": {"tool": "docs.pid", "next": "same"},
+                "same": {"type": "subgraph", "uses": "./same.json", "next": "other"},
+                "other": {"type": "subgraph", "uses": "./other.json"},
+            },
+            "outputs": {"top": "{{ state.p }}", "same": "{{ state.same.pid }}", "other": "{{ state.other.pid }}"},
+        },
+    }  # fmt: skip
+    for name, document in files.items():
+        tmp_path.joinpath(f"{name}.json").write_text(json.dumps(document))
+    outputs = magent.run(str(tmp_path / "top.json"), store=None).outputs
+    assert outputs["top"] == outputs["same"] != outputs["other"]
+    assert ended(outputs["top"])
+    assert ended(outputs["other"])
+
+
+def test_answers_under_the_name_of_a_server_or_of_its_tool_are_used() -> None:
+    docs = {**crooked(), "confirm": True}
+    replies = [{"call": "docs.echo", "with": {"text": "a"}}, {"call": "docs.pid"}, {"call": "docs.echo"}, "done"]
+    nodes = {"asked": {"prompt": "?", "agent": "a", "tools": ["docs"]}}
+    refused: list[bool] = []
+
+    def heard(event: Event) -> None:
+        if event.type == "tool.returned":
+            refused.append("a person said no" in str(event.data.get("error")))
+
+    loaded = magent.load(workflow(nodes, docs, agents={"a": {"replies": replies}}))
+    for answers in ({"docs": [True, False, True]}, {"docs.echo": True, "docs": False}, {"docs.echo": [False, True]}):
+        asyncio.run(loaded.run(store=None, answers=answers, on_event=heard))
+    assert refused == [False, True, False, False, True, False, True, False, False]
+
+
 def test_a_server_that_dies_is_an_error_of_the_call_and_not_of_the_run() -> None:
     result = magent.run(
         workflow(

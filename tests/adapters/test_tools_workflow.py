@@ -124,3 +124,33 @@ async def test_what_can_never_work_is_told_before_anything_runs(work: Path, befo
     shown = str(getattr(error, "message", "")) + " ".join(each.message for each in getattr(error, "problems", ()))
     assert told in shown
     assert list((work.parent / "shared").iterdir()) == []
+
+
+ENDS = """
+    import asyncio
+    from magent.ports import Reply
+
+    both = asyncio.Barrier(2)
+
+    class End:
+        parameters = {"type": "object"}
+
+        async def ask(self, request, on_text):
+            return Reply("asked")
+
+        async def call(self, arguments, context):
+            return "called"
+
+        async def close(self):
+            async with asyncio.timeout(10):
+                await both.wait()
+"""
+
+
+async def test_what_a_run_opened_is_closed_at_once(tmp_path: Path) -> None:
+    (tmp_path / "own_ends.py").write_text(dedent(ENDS))
+    (tmp_path / "ends.yaml").write_text(
+        "magent: 1\nname: ends\nagents: {a: {model: 'own_ends:End'}}\ntools: {t: {uses: 'own_ends:End'}}\n"
+        "nodes: {asked: {prompt: go, agent: a, next: used}, used: {tool: t}}\n"
+    )
+    assert (await run(tmp_path / "ends.yaml")).outputs["used"] == "called"

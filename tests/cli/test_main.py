@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import json
 import os
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from magent.__main__ import main as door
 from magent.cli.declared import DECLARED
 from magent.cli.main import find, split
 from magent.cli.parser import kind
@@ -223,3 +225,13 @@ def test_a_current_directory_that_is_gone_is_bad_usage(here: Path) -> None:
     done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "magent: the current directory is not there any more" in done.stderr
+
+
+def test_a_process_that_ends_looks_for_no_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the libraries of models leave behind takes the interpreter up to a second."""
+    monkeypatch.setattr(sys, "argv", ["magent", "schema", "answers"])
+    gc.unfreeze()
+    with pytest.raises(SystemExit):
+        door()
+    assert gc.get_freeze_count() > 0
+    gc.unfreeze()

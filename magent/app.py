@@ -160,7 +160,7 @@ def plan(loaded: LoadedWorkflow, options: Options) -> dict[str, Any]:
     inputs = check_inputs(workflow, options.inputs)
     limits = limits_of(workflow, options)
     seen = {"inputs": inputs, "env": {name: os.environ.get(name) for name in workflow.env}}
-    outfit = prepare(workflow, options, seen, limits["usd"])
+    outfit = prepare(workflow, options, seen, limits["usd"], opens=False)
     return {
         "workflow": workflow.name,
         "inputs": inputs,

@@ -11,7 +11,7 @@ from magent.app import LoadedWorkflow
 from magent.errors import InvalidWorkflow, UsageError
 from magent.events import Failure, WorkFailed
 from magent.keys import GUARD
-from magent.outfit import Outfit
+from magent.outfit import Outfit, missing
 from magent.ports import Agent, Reachable
 from magent.source import did_you_mean, sort_key
 from magent.spec.build import build
@@ -75,9 +75,14 @@ class Crew:
 
 
 async def reach(crew: Crew, name: str, *, online: bool) -> tuple[str, Failure | None]:
-    """In a few words how the agent is reached, or why it cannot be."""
+    """In a few words how the agent is reached, or why it cannot be. Only `online` is anything of the file imported."""
     outfit = crew.outfit(name)
     try:
+        graph = outfit.workflow.graph
+        code = graph.agents[name].settings.get("call") or outfit.code_of(graph, name)
+        if code is not None and not online:
+            failure = missing(str(code), graph.agents[name].home, "agent")
+            return "" if failure else "it is there", failure
         agent: Agent = outfit.agent(name)
         said = await agent.reach(online) if isinstance(agent, (Reachable, Unusable)) else ""
     except WorkFailed as error:

@@ -46,7 +46,7 @@ def load_function(target: str, home: str) -> Callable[..., Any]:
 def load_object(target: str, home: str) -> Any:
     """As `load_function`, whatever it is that the target means."""
     module_name, _, name = target.partition(":")
-    if not all(part.isidentifier() for part in [*module_name.split("."), *name.split(".")]):
+    if not is_target(target):
         raise FunctionNotFound(
             f"'{target}' names no function", "write module:function, such as mypkg.planning:make_plan"
         )
@@ -56,6 +56,12 @@ def load_object(target: str, home: str) -> Any:
             raise FunctionNotFound(f"'{module_name}' has no '{name}'", _nearest(part, found))
         found = getattr(found, part)
     return found
+
+
+def is_target(text: str) -> bool:
+    """Whether it is written as `package.module:name` is."""
+    module_name, _, name = text.partition(":")
+    return all(part.isidentifier() for part in [*module_name.split("."), *name.split(".")])
 
 
 def has_module(home: str, name: str) -> bool:

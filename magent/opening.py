@@ -49,9 +49,16 @@ async def create(
 
 
 def prepare(
-    workflow: Workflow, options: Options, seen: Mapping[str, Any], usd: float | None, cwd: str | None = None
+    workflow: Workflow,
+    options: Options,
+    seen: Mapping[str, Any],
+    usd: float | None,
+    cwd: str | None = None,
+    *,
+    opens: bool = True,
 ) -> Outfit:
-    """What the run works with. Raises UsageError and InvalidWorkflow for what would fail later."""
+    """What the run works with. Raises UsageError and InvalidWorkflow for what would fail later; without `opens` nothing
+    that the workflow names is imported or made for that."""
     if options.durability not in (None, *DURABILITIES):
         hint = did_you_mean(options.durability, DURABILITIES)
         raise UsageError(f"there is no durability '{options.durability}': sync, async or exit", hint)
@@ -60,7 +67,8 @@ def prepare(
         if options.stop_after not in nodes:
             raise UsageError(f"no node is named '{options.stop_after}'", did_you_mean(options.stop_after, nodes))
     _check_answers(workflow, options.answers)
-    outfit = Outfit(workflow, options.agents, seen, cwd or os.getcwd(), options.on_download, options.tools)
+    here = cwd or os.getcwd()
+    outfit = Outfit(workflow, options.agents, seen, here, options.on_download, options.tools, opens)
     outfit.check(usd)
     return outfit
 

@@ -22,6 +22,8 @@ from magent.engine.work import Services
 from magent.errors import UsageError
 from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError, Value
+from magent.functions import FunctionNotFound
+from magent.glance import glance
 from magent.keys import clean_environment
 from magent.masks import mask_of, names_of, secrets_of, words_of
 from magent.model import AgentSpec, Call, Graph, Prompt, SetOnly, Task, ToolSpec, Wait, Workflow
@@ -42,6 +44,7 @@ class Outfit:
     """Made before the run starts; `check` finds early what would fail late. `close` frees everything.
 
     `seen` is what the settings of agents see beside secrets: `inputs`, `env`, and `run` as soon as it has begun.
+    Without `opens`, `check` neither imports nor makes what would run somebody's code: it looks whether it is there.
     """
 
     def __init__(
@@ -52,7 +55,9 @@ class Outfit:
         cwd: str,
         on_progress: Callable[[str, int, int], None] | None = None,
         tools: Mapping[str, Any] = MappingProxyType({}),
+        opens: bool = True,
     ) -> None:
+        self.opens = opens
         self.workflow = workflow
         self.overrides = overrides
         self.given_tools = tools
@@ -119,6 +124,10 @@ class Outfit:
             raw = _rendering(spec.settings, TOOL_TEXTS)
             if any(access.path[:1] == ("run",) for access in raw.accesses):
                 return  # that is known when the run has begun
+        if spec is not None and not self.opens and spec.kind == "uses" and name not in self.given_tools:
+            if failure := missing(str(spec.settings["uses"]), spec.home, "tool"):
+                raise UsageError(f"tool '{name}': {failure.message}", failure.hint)
+            return
         try:
             self.toolbox(graph).check(name)
         except WorkFailed as error:
@@ -153,10 +162,20 @@ class Outfit:
         if "run" not in self.seen and any(access.path[:1] == ("run",) for access in _rendering(settings).accesses):
             return None
         try:
+            if not self.opens and (code := self.code_of(graph, name)) is not None:
+                return missing(code, graph.agents[name].home, "agent")
             agent = self._agent(graph, name)
         except WorkFailed as error:
             return error.failure
         return agent.why.failure if isinstance(agent, Unusable) else None
+
+    def code_of(self, graph: Graph, name: str) -> str | None:
+        """Of an agent that is somebody's class: its `module:name`, or the name under which an installed package offers
+        it. None for all others. Raises WorkFailed."""
+        if name not in graph.agents or not isinstance(self.overrides.get(name, ""), str):
+            return None
+        spec = self._spec(graph, name)
+        return agents.foreign(spec, self._rendered({"model": spec.settings.get("model")}))
 
     def described(self) -> dict[str, str]:
         """What each agent is, in a word: for `--dry-run`."""
@@ -323,6 +342,16 @@ class Outfit:
         for done in await asyncio.gather(*(each.close() for each in open_ones), return_exceptions=True):
             if isinstance(done, BaseException):
                 raise done
+
+
+def missing(code: str, home: str, kind: str) -> Failure | None:
+    """Why what a file names as `module:name` cannot be there, as far as that is seen without importing it."""
+    try:
+        if ":" in code:
+            glance(code, home)
+    except FunctionNotFound as error:
+        return Failure(kind, error.message, hint=error.hint)
+    return None
 
 
 def _rendering(settings: Mapping[str, Any], raw_keys: Sequence[str] = KEPT_RAW) -> Value:

@@ -17,8 +17,11 @@ from magent.errors import InvalidWorkflow, UsageError
 from magent.ports import RunStore
 from magent.spec.loader import Bundle, load_yaml, shown
 from magent.spec.schema import validate
+from magent.stores.places import SETTINGS as NAME
+from magent.stores.places import find_settings
 
-NAME = ".magent.yaml"
+__all__ = ["NAME", "Settings", "open_store", "read"]
+
 STORE = "file:.magent"
 IN_ENVIRONMENT = (
     ("store",),
@@ -49,11 +52,11 @@ class Settings:
         return self.environment.get(key, self.data.get(key))
 
     def store(self) -> str:
-        """The URL of the store. A relative path in the settings file counts from that file."""
+        """The URL of the store. A relative path in the settings file counts from that file. Raises UsageError."""
         url = str(self.get("store") or STORE)
         if "store" in self.environment or self.file is None:
             return url
-        return urls.anchored(url, Path(self.file).parent)
+        return stores.of_a_file(urls.anchored(url, Path(self.file).parent))
 
     def complete(self, bundle: Bundle) -> None:
         """Puts the environment's settings over those of the workflow, and the file's where the workflow has none.
@@ -89,14 +92,10 @@ def _over(first: Any, second: Any) -> Any:
 
 def read(start: Path | None = None) -> Settings:
     """The environment and the nearest settings file upwards from here. Raises InvalidWorkflow for a file that cannot be
-    used, UsageError for a variable."""
-    here = (start or Path.cwd()).resolve()
+    used, UsageError for a variable, and for a file of another user."""
     environment = _environment(os.environ)
-    for directory in (here, *here.parents):
-        file = directory / NAME
-        if file.is_file():
-            return Settings(environment, _read(file), str(file))
-    return Settings(environment)
+    file = find_settings((start or Path.cwd()).resolve())
+    return Settings(environment) if file is None else Settings(environment, _read(file), str(file))
 
 
 def open_store(url: str | None = None) -> RunStore:

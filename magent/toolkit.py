@@ -14,6 +14,8 @@ from typing import Any, Literal
 from magent.engine.values import NotJson, plain
 from magent.errors import InvalidWorkflow, UsageError
 from magent.events import Failure, WorkFailed
+from magent.functions import FunctionNotFound
+from magent.glance import glance
 from magent.model import Graph, ToolSpec, Workflow
 from magent.outfit import Outfit
 from magent.ports import Tool, ToolContext
@@ -22,8 +24,10 @@ from magent.spec.build import tool_specs
 from magent.spec.builtins import BUILTINS
 from magent.spec.checks import check
 from magent.spec.loader import Bundle, load
+from magent.spec.takes import takes
 from magent.tools.custom import installed
-from magent.wrappers import Checked, NotCalled
+from magent.tools.docstrings import read
+from magent.wrappers import Checked, Dressed, NotCalled
 
 Source = Literal["file", "magent", "package"]
 
@@ -69,12 +73,15 @@ class Toolkit:
         """A function that hides secrets in JSON data, or None."""
         return self._outfit.mask
 
-    async def kept(self) -> list[Kept]:
-        """Every entry, the file's first. One that cannot be had says why."""
-        return list(await asyncio.gather(*map(self._entry, self._specs)))
+    async def kept(self, *, check: bool) -> list[Kept]:
+        """Every entry, the file's first. One that cannot be had says why. Unless there is a `check`, nothing that the
+        file names is imported, made or started."""
+        return list(await asyncio.gather(*(self._entry(name, check) for name in self._specs)))
 
-    async def _entry(self, name: str) -> Kept:
+    async def _entry(self, name: str, check: bool) -> Kept:
         kind, source = self.kind(name)
+        if kind in UNOPENED and source == "file" and not check:
+            return self._seen(name, kind)
         if source == "magent":
             told = [Shown(f"{name}.{inner}" if inner else name, *BUILTINS[name][inner]) for inner in BUILTINS[name]]
             return Kept(name, kind, source, told)
@@ -85,6 +92,21 @@ class Toolkit:
         except WorkFailed as error:
             return Kept(name, kind, source, (), error.failure.message)
         return Kept(name, kind, source, tools)
+
+    def _seen(self, name: str, kind: str) -> Kept:
+        """An entry of the file as far as it is known without opening it."""
+        spec = self._specs[name]
+        target = str(spec.settings.get(kind))
+        about = UNOPENED[kind]
+        if ":" in target and kind != "mcp":
+            try:
+                found = glance(target, spec.home)
+            except FunctionNotFound as error:
+                return Kept(name, kind, "file", (), error.message)
+            about = read(found.doc).summary if found.sure else about
+        taken = takes(spec.settings)
+        tool = Shown(name, about, None if taken is None else taken.schema)
+        return Kept(name, kind, "file", [Dressed(tool, name, spec.settings)])
 
     def kind(self, name: str) -> tuple[str, Source]:
         """What kind of tool it is, and where it is from."""
@@ -119,6 +141,12 @@ class Toolkit:
 
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # as files name tools
+UNOPENED = {
+    "call": "A function; --check imports it.",
+    "mcp": "A server; --check starts it, and lists its tools.",
+    "uses": "Of a package; --check makes it.",
+}
+"""The kinds that run somebody's code to say what they are, and what is said of them before."""
 NEED_SETTINGS = {
     "http_request": "tools: {%s: {builtin: http_request, allow_hosts: [api.example.org]}}",
     "shell": "tools: {%s: {builtin: shell, allow: [git, rg]}}",
@@ -128,11 +156,11 @@ NEED_SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A built-in tool that is told of, and cannot be called as it is."""
+    """A tool that is told of, and cannot be called as it is. `parameters` None: they are not known."""
 
     name: str
     description: str
-    parameters: Mapping[str, Any]
+    parameters: Any
     external: bool = False
     confirm: bool = False
 

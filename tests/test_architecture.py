@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("version", "errors", "source", "clock", "durations", "cells", "plain", "hiding", "keys", "urls"),
     ("expressions",),
     ("model", "events", "state"),
-    ("ports", "answers", "layout", "graph", "draw", "roles", "functions"),
+    ("ports", "answers", "layout", "graph", "draw", "roles", "functions", "glance"),
     ("spec",),
     ("commands", "offers", "wrappers"),
     ("engine",),

@@ -31,7 +31,7 @@ from magent.model import AgentSpec
 from magent.ports import Agent
 from magent.spec.builtins import is_own
 
-__all__ = ["AgentEnvironment", "handed", "make", "price_of"]
+__all__ = ["AgentEnvironment", "foreign", "handed", "make", "price_of"]
 
 Maker = Callable[[AgentSpec, Mapping[str, Any], AgentEnvironment], Agent]
 
@@ -105,6 +105,20 @@ def _maker(spec: AgentSpec, settings: Mapping[str, Any]) -> Maker:
     if named is None and colon and is_own(provider, spec.home):
         named = custom.member(name.strip(), spec)
     return _load(_KINDS["model"]) if named is None else partial(custom.custom, named)
+
+
+def foreign(spec: AgentSpec, settings: Mapping[str, Any]) -> str | None:
+    """Of an agent that is somebody's class: its `module:name`, or the name under which an installed package offers it.
+    None for all others: to make them runs nothing."""
+    name = settings.get("model")
+    if spec.kind != "model" or not isinstance(name, str):
+        return None
+    provider, colon, _ = name.partition(":")
+    if provider == "local":
+        return None
+    if provider in custom.installed():
+        return provider
+    return name.strip() if colon and is_own(provider, spec.home) else None
 
 
 def _load(target: str) -> Maker:

@@ -9,6 +9,7 @@ from pathlib import Path
 from magent import stores, urls
 from magent.errors import MagentError
 from magent.ports import RunInfo
+from magent.stores.places import find_settings
 
 MOST = 50  # ids; whoever looks for an older run types its beginning
 
@@ -39,11 +40,11 @@ def _usual() -> str:
     """The store as `settings` would find it, but for a settings file, whose reader takes longer than one may wait."""
     if os.environ.get("MAGENT_STORE"):
         return os.environ["MAGENT_STORE"]
-    here = Path.cwd()
-    for each in (here, *here.parents):
-        if (each / ".magent.yaml").is_file():
-            for line in (each / ".magent.yaml").read_text("utf-8", "replace").splitlines():
-                if line.startswith("store: "):
-                    return urls.anchored(line.removeprefix("store: ").strip(), each)
-            break
+    file = find_settings(Path.cwd())
+    if file is None:
+        return "file:.magent"
+    for line in file.read_text("utf-8", "replace").splitlines():
+        if line.startswith("store: "):
+            url = line.removeprefix("store: ").strip().strip("'\"")
+            return stores.of_a_file(urls.anchored(url, file.parent))
     return "file:.magent"

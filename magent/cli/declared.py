@@ -380,10 +380,15 @@ DECLARED: dict[str, Declared] = {
     ),
     "tools list": Declared(
         (),
-        {"Which": (_TOOLS_OF,), "Output": (_output("text", "json"),)},
+        {
+            "Which": (_TOOLS_OF,),
+            "Check": (Option("check", "--check", "", "Import its functions, start its servers: say what they have."),),
+            "Output": (_output("text", "json"),),
+        },
         (
             Example("magent tools list", "The tools that come with magent."),
-            Example("magent tools list -f workflow.yaml", "Those of a file and its servers first."),
+            Example("magent tools list -f workflow.yaml", "Those of a file first; nothing of it is run."),
+            Example("magent tools list -f workflow.yaml --check", "With those of its servers, which are started."),
         ),
     ),
     "tools show": Declared(

@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from magent import cells
 from magent.cli import flags, inputs
@@ -34,10 +34,11 @@ _SENTENCE = re.compile(r"(?<=[a-z)][.!?])\s")
 T = TypeVar("T")
 
 
-def list_tools(console: Console, *, file: str | None, output: str | None) -> int:
-    """List the tools of a file, then those that come with magent."""
+def list_tools(console: Console, *, file: str | None, check: bool, output: str | None) -> int:
+    """List the tools of a file, then those that come with magent. With `check` functions are imported for it, and
+    servers started."""
     form = flags.one_of("--output", output, OUTPUTS) or "text"
-    entries = _with(console, file, lambda kit: kit.kept())
+    entries = _with(console, file, lambda kit: kit.kept(check=check))
     if form == "json":
         console.result(dump([row for entry in entries for row in _rows(entry)]))
         return 0
@@ -152,6 +153,7 @@ def _rows(entry: Kept) -> Iterator[dict[str, Any]]:
 
 
 def _as_json(tool: Tool, kind: str, source: Source) -> dict[str, Any]:
+    takes = cast("Mapping[str, Any] | None", tool.parameters)  # not known of what was not opened
     return {
         "name": tool.name,
         "kind": kind,
@@ -159,7 +161,7 @@ def _as_json(tool: Tool, kind: str, source: Source) -> dict[str, Any]:
         "description": tool.description,
         "external": tool.external,
         "confirm": tool.confirm,
-        "parameters": dict(tool.parameters),
+        "parameters": None if takes is None else dict(takes),
         "error": None,
     }
 

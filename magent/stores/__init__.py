@@ -48,6 +48,17 @@ def open_store(url: str, codec: Codec | None = None) -> RunStore:
     return make(url, codec=codec)
 
 
+def of_a_file(url: str) -> str:
+    """The URL of a store that a settings file names: one of magent's own, or an installed package's. A file may have
+    come with somebody's directory, and must not choose what is imported. Raises UsageError."""
+    if "." in url.partition(":")[0]:
+        raise UsageError(
+            f"a settings file cannot name a store by its class ({url!r})",
+            "say it with --store or MAGENT_STORE, or give its package an entry point of the group `magent.stores`",
+        )
+    return url
+
+
 def known() -> list[str]:
     """The schemes there are, others' included."""
     return sorted({*STORES, *(entry.name for entry in _entries())})
@@ -75,7 +86,10 @@ def _find(scheme: str) -> Callable[..., RunStore]:
 
 def _import(path: str) -> Callable[..., RunStore]:
     module, _, name = path.rpartition(".")
-    return _loaded(path, lambda: getattr(importlib.import_module(module), name))
+    made = _loaded(path, lambda: getattr(importlib.import_module(module), name))
+    if isinstance(made, type):  # nothing else is called to see what comes of it
+        return made
+    raise UsageError(f"'{path}' is no store", "magent.ports.RunStore says what a store has")
 
 
 def _loaded(name: str, load: Callable[[], Any]) -> Callable[..., RunStore]:

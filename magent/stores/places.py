@@ -1,4 +1,5 @@
-"""`.magent`: found like `.git` is, made where there is none; and in it the workspaces of runs kept in a database."""
+"""`.magent`: found like `.git` is, made where there is none; and in it the workspaces of runs kept in a database. The
+settings file, `.magent.yaml`, is found likewise."""
 
 from __future__ import annotations
 
@@ -7,9 +8,11 @@ import os
 import stat
 from pathlib import Path
 
+from magent.errors import UsageError
 from magent.stores import disk
 
 HOME = ".magent"
+SETTINGS = ".magent.yaml"
 WORKSPACES = "workspaces"
 
 
@@ -28,6 +31,29 @@ def find_home(start: Path) -> Path:
 def _is_ours(path: Path, *, follow: bool = True) -> bool:
     found = os.stat(path, follow_symlinks=follow)
     return stat.S_ISDIR(found.st_mode) and (found.st_uid == os.geteuid() or os.geteuid() == 0)
+
+
+def find_settings(start: Path, us: int | None = None) -> Path | None:
+    """The nearest settings file here or above. It says where runs go and what is told of them, so one of another user
+    is refused: passed over in silence, it would be missed where it was meant. `us`: who we are. Raises
+    UsageError."""
+    trusted = _trusted(start, os.geteuid() if us is None else us)
+    for place in (start, *start.parents):
+        with contextlib.suppress(OSError):
+            found = os.stat(place / SETTINGS)
+            if stat.S_ISREG(found.st_mode) and found.st_uid not in trusted:
+                raise UsageError(
+                    f"{place / SETTINGS} belongs to another user: it is not read",
+                    f"take a copy of it if you trust it, or go without: touch {SETTINGS}",
+                )
+            if stat.S_ISREG(found.st_mode):
+                return place / SETTINGS
+    return None
+
+
+def _trusted(here: Path, us: int) -> set[int]:
+    """Whose settings count: ours and root's. Root, in a container perhaps, works for the owner of the directory."""
+    return {us, 0} if us else {0, here.stat().st_uid}
 
 
 def make_home(home: Path) -> None:

@@ -10,7 +10,7 @@ The shape, floor by floor (a module imports only from floors below its own; `tes
                     commands · offers · wrappers (of tools)
     5 engine/       scopes · joins · tree · reopen · fold · route · view · arrive · conclude · settle · plan (all pure)
                     values · nodes · attempt · recorder · drive (the loop) · run
-    6 plumbing      process
+    6 plumbing      warden · groups · process
       adapters      stores/ · human/ · agents/ · tools/
     7 assembly      settings · masks · outfit · forecast · loading · outcome · history · records · life · opening · app
                     api

@@ -1,4 +1,5 @@
-"""Child processes: each in a session of its own, read while it prints, ended with all it started."""
+"""Child processes: each in a session of its own, read while it prints, ended with all it started, also where magent
+itself is killed."""
 
 from __future__ import annotations
 
@@ -7,19 +8,16 @@ import codecs
 import contextlib
 import errno
 import os
-import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from magent.events import Failure, WorkFailed
+from magent.groups import HARD, Group
 from magent.ports import ProcessResult
 
 KEPT = 8 * 1024 * 1024  # bytes of each stream that a result holds; of more, the first and the last half
-_POLITE = 1.0  # seconds between SIGTERM and SIGKILL
-_HARD = 0.5  # seconds for what SIGKILL ended to be gone
-_LOOK = 0.01  # seconds between looks whether it is
 _LINGER = 0.2  # seconds in which others that have the child's streams may still print when it has ended
 _BLOCK = 256 * 1024
 _HINTS = {
@@ -87,71 +85,6 @@ class _Stream:
         self._trim()
         mark = f"\n[… {self._left_out} bytes left out …]\n".encode() if self._left_out else b""
         return (self._head + mark + self._tail).decode("utf-8", "replace")
-
-
-def _session(leader: int, *, outside_group: bool = False) -> Iterator[int]:
-    """The living processes of the session that `leader` began; some, such as `timeout`, make a group of their own in
-    it. None where there is no /proc."""
-    with contextlib.suppress(OSError):
-        for name in os.listdir("/proc"):
-            if name.isdecimal():
-                state, group, session = _stat(name)
-                if session == leader and state not in "ZX" and not (outside_group and group == leader):
-                    yield int(name)
-
-
-def _stat(pid: str) -> tuple[str, int, int]:
-    """State, process group and session; of one that is gone meanwhile, none."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-        return fields[0].decode(), int(fields[2]), int(fields[3])
-    except (OSError, IndexError):
-        return "X", 0, 0
-
-
-class Group:
-    """A child's process group, and what else is of the session that it began."""
-
-    def __init__(self, leader: int) -> None:
-        self._leader = leader
-
-    async def end(self) -> None:
-        """Politely, after a second, or when cancelled meanwhile, hard."""
-        self._signal(signal.SIGTERM)
-        self._signal(signal.SIGCONT)  # one that was stopped cannot hear
-        gone = False
-        try:
-            gone = await self.is_gone_within(_POLITE)
-        finally:
-            if not gone:
-                self._signal(signal.SIGKILL)
-        if not gone:
-            await self.is_gone_within(_HARD)
-
-    def _signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._leader, number)
-        for pid in _session(self._leader, outside_group=True):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, number)
-
-    def _lives(self) -> bool:
-        """The dead that nobody collects, as happens in containers, do not count where that can be seen."""
-        try:
-            os.killpg(self._leader, 0)
-        except (ProcessLookupError, PermissionError):
-            return any(_session(self._leader))
-        return not os.path.exists("/proc/self/stat") or any(_session(self._leader))
-
-    async def is_gone_within(self, seconds: float) -> bool:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
-        while self._lives():
-            if loop.time() >= end:
-                return False
-            await asyncio.sleep(_LOOK)
-        return True
 
 
 class _Child:
@@ -229,9 +162,10 @@ class _Child:
         await self._group.end()
 
     def close(self) -> None:
+        self._group.let_go()
         if self._process.returncode is None:  # it was killed a moment ago, and must not stay behind as a zombie
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_HARD)
+                self._process.wait(HARD)
         self.stdout.end()
         self.stderr.end()
         self._end_stdin()

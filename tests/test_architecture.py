@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("spec",),
     ("commands", "offers", "wrappers"),
     ("engine",),
-    ("process",),
+    ("warden", "groups", "process"),
     ("stores", "human", "agents", "tools", "tracing"),
     (
         "settings", "masks", "streaming", "outfit", "toolkit", "forecast", "loading", "outcome", "history",

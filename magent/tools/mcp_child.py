@@ -11,7 +11,8 @@ import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from magent.events import WorkFailed
-from magent.process import Group, start
+from magent.groups import Group
+from magent.process import start
 from magent.tools.base import failed, size
 from magent.tools.mcp_words import one_line
 
@@ -132,6 +133,7 @@ class Child:
         """With what it started: its stdin is closed, it is asked to end, and then it is ended. Under 2 seconds."""
         if self._watch:
             self._watch.cancel()
+        self._group.look()  # who is below it cannot be seen once it has ended
         if self._in:
             self._in.close()
         try:
@@ -146,6 +148,7 @@ class Child:
 
     def abandon(self) -> None:
         """Nobody has its stdin any more, so that it ends."""
+        self._group.let_go()
         if self._in and self._in.get_write_buffer_size():
             self._in.abort()  # it never read that
         for transport in (self._out, self._err):

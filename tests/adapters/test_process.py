@@ -265,6 +265,11 @@ async def test_cancelled_it_ends_a_child_that_left_the_group(groups: Groups) -> 
     assert groups.alive() == []
 
 
+async def test_cancelled_it_ends_a_child_that_left_the_session(groups: Groups) -> None:
+    await cancelled("setsid sh -c 'echo $PPID $$; sleep 60; true' & wait", groups)
+    assert groups.alive() == []
+
+
 async def test_cancelled_it_ends_what_was_stopped(groups: Groups) -> None:
     await cancelled("echo $$; exec sleep 60", groups, before=lambda pid: os.kill(pid, signal.SIGSTOP))
     assert groups.alive() == []
@@ -321,6 +326,59 @@ async def test_where_the_system_cannot_watch_a_process_a_thread_waits_for_it(
 async def test_many_at_once_end_each_with_its_own_output() -> None:
     results = await asyncio.gather(*(run("echo", str(number)) for number in range(60)))
     assert [result.stdout for result in results] == [f"{number}\n" for number in range(60)]
+
+
+KILLED = """
+import asyncio, os, signal, time
+from magent.process import ProcessExecutor
+from magent.warden import WARDEN
+
+tasks = set()
+
+async def sh(script):
+    said = asyncio.Event()
+    def heard(_stream, text):
+        print(text, end="", flush=True)
+        said.set()
+    run = ProcessExecutor().run(["/bin/sh", "-c", script], env=dict(os.environ), cwd=".", stdin=None, on_output=heard)
+    task = asyncio.create_task(run)
+    tasks.add(task)
+    await said.wait()
+    return task
+
+async def main():
+    await (await sh("sleep 60 >/dev/null 2>&1 & echo left $!"))
+    await sh("echo $$; sleep 60; true")
+    os.kill(WARDEN._pid, signal.SIGKILL)
+    os.waitpid(WARDEN._pid, 0)
+    await sh("setsid sh -c 'echo $PPID $$; sleep 60; true' & wait")
+    await sh("timeout 60 sleep 60 & echo $! $$; wait")
+    await sh("trap '' TERM; echo $$; while :; do sleep 60; done")
+    copy = os.fork()
+    if not copy:
+        os.close(1)
+        time.sleep(60)
+        os._exit(0)
+    print("left", copy, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+async def test_killed_it_leaves_nothing_that_is_at_work(groups: Groups) -> None:
+    """What a command that has ended left behind, is left."""
+    killed = await run(sys.executable, "-c", KILLED)
+    lines = killed.stdout.splitlines()
+    left = [int(line.split()[1]) for line in lines if line.startswith("left")]
+    ours = [int(word) for line in lines if not line.startswith("left") for word in line.split()]
+    assert (killed.exit_code, len(left), len(ours)) == (137, 2, 6), killed
+    groups.add(*ours)
+    async with asyncio.timeout(10):
+        while groups.alive():
+            await asyncio.sleep(0.01)
+    groups.add(*left)
+    assert groups.alive() == left
 
 
 async def test_no_handle_stays_open() -> None:

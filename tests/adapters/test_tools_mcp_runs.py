@@ -206,9 +206,9 @@ async def test_tools_call_uses_the_same_client(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_server_outlives_magent(tmp_path: Path, number: int) -> None:
-    (tmp_path / "w.json").write_text(
-        json.dumps(workflow({"p": {"tool": "docs.pid", "next": "h"}, "h": {"tool": "docs.hang"}}))
-    )
+    """Nor where it never comes to see that its stdin has ended."""
+    nodes = {"p": {"tool": "docs.pid", "next": "h"}, "h": {"tool": "docs.deaf"}}
+    (tmp_path / "w.json").write_text(json.dumps(workflow(nodes, crooked("asking"))))
     process = subprocess.Popen(
         [sys.executable, "-m", "magent", "run", "w.json", "--output", "jsonl", "--no-input"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,

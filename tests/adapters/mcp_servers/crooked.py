@@ -166,7 +166,8 @@ if "noisy" in HOW:
     sys.stdout.flush()
 if "stubborn" in HOW:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; sleep 300 & wait; sleep 300"])
+    for alone in (False, True):
+        subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; sleep 300 & wait; sleep 300"], start_new_session=alone)
 for line in sys.stdin:
     answer(json.loads(line))
 while "stubborn" in HOW:

@@ -12,14 +12,15 @@ The shape, floor by floor (a module imports only from floors below its own; `tes
                     values · nodes · attempt · recorder · drive (the loop) · run
     6 plumbing      warden · groups · process
       adapters      stores/ · human/ · agents/ · tools/
-    7 assembly      settings · masks · outfit · forecast · loading · outcome · history · records · life · opening · app
-                    api
+    7 assembly      settings · masks · outfit · forecast · loading · outcome · history · records · answering
+                    life · opening · moving · forks · app · crew · api
     8 doors         cli/ · this module · __main__
 
 A run is its list of events; the fold of the events is its state; the planner decides purely, the loop acts thinly.
 `outfit` and `life` alone know the adapters.
 
-The Python API: `load`, `run`, `resume`, `plan_resume`, `cancel`, `runs`. Everything is imported when it is first used.
+The Python API: `load`, `run`, `resume`, `plan_resume`, `respond`, `cancel`, `runs`. Everything is imported when
+it is first used.
 """
 
 from __future__ import annotations
@@ -27,9 +28,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from magent.api import cancel, load, plan_resume, resume, run, runs
+    from magent.api import cancel, load, plan_resume, respond, resume, run, runs
     from magent.app import LoadedWorkflow
-    from magent.errors import AnswerRefused, InvalidWorkflow, MagentError, RunDamaged, RunLocked, StoreError, UsageError
+    from magent.errors import (
+        AnsweredAlready,
+        AnswerRefused,
+        InvalidWorkflow,
+        MagentError,
+        RunDamaged,
+        RunLocked,
+        StoreError,
+        UsageError,
+    )
     from magent.events import Event
     from magent.forks import Plan
     from magent.life import Options
@@ -37,6 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnswerRefused",
+    "AnsweredAlready",
     "Event",
     "InvalidWorkflow",
     "LoadedWorkflow",
@@ -51,13 +62,14 @@ __all__ = [
     "cancel",
     "load",
     "plan_resume",
+    "respond",
     "resume",
     "run",
     "runs",
 ]
 
 _HOMES = {
-    **dict.fromkeys(("cancel", "load", "plan_resume", "resume", "run", "runs"), "magent.api"),
+    **dict.fromkeys(("cancel", "load", "plan_resume", "respond", "resume", "run", "runs"), "magent.api"),
     "Plan": "magent.forks",
     "LoadedWorkflow": "magent.app",
     "Options": "magent.life",

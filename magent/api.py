@@ -7,7 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from magent import app, forks, records
+from magent import answering, app, forks, records
+from magent.answering import Given
 from magent.app import LoadedWorkflow, Options
 from magent.forks import Origin, Plan
 from magent.outcome import Result
@@ -77,6 +78,25 @@ async def cancel(
     opened = _opened(store)
     status, _ = await records.cancel(opened, await opened.resolve(run_id), by=by or "somebody", reason=reason)
     return status
+
+
+async def respond(
+    run_id: str,
+    node: str | None,
+    answer: Any,
+    *,
+    store: str | RunStore | None = None,
+    by: str | None = None,
+    comment: str | None = None,
+    digest: str | None = None,
+    via: str = "api",
+) -> bool:
+    """Answers a question of a run, whoever drives it; `node` (a name or an address) may be None where only one is open,
+    `digest` is that of the question as it was shown. Returns False where the answer is kept, but whoever drives the run
+    has not looked yet. Raises AnswerRefused, AnsweredAlready, UsageError, StoreError."""
+    opened = _opened(store)
+    given = Given(answer, by, comment, via, digest)
+    return (await answering.respond(opened, await opened.resolve(run_id), node, given)).taken
 
 
 def runs(store: str | RunStore | None = None) -> list[RunInfo]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from magent import durations, loading, stores
 from magent import graph as graphs
+from magent.answering import settle
 from magent.clock import SystemClock
 from magent.engine import run as lives
 from magent.engine.fold import Run
@@ -128,6 +129,7 @@ async def resume(
     journal, record = await store.open(run_id)
     try:
         run = lives.refold(workflow_of(record), record)
+        await settle(store, journal, run)
         note = over(run)
         if note:
             return result_of(run, str(journal.directory), store, note=note)

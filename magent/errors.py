@@ -3,7 +3,8 @@
 MagentError                     1   something failed
 ├── UsageError                  2   a flag, a name or an id is not usable
 │   ├── InvalidWorkflow         2   a file has problems: `.problems`
-│   └── AnswerRefused           2   a person's answer does not fit the question: `.reasons`
+│   ├── AnswerRefused           2   a person's answer does not fit the question: `.reasons`
+│   └── AnsweredAlready         2   somebody else was first: `.by`, `.at`, `.via`
 ├── StoreError                  5   the stored record cannot be used
 │   ├── RunLocked               5   another process holds the run: `.holder`
 │   └── RunDamaged              5   the record is not what was written
@@ -54,6 +55,20 @@ class AnswerRefused(UsageError):
         super().__init__(f"the answer to '{node}' does not fit: {'; '.join(reasons)}", hint)
         self.node = node
         self.reasons = tuple(reasons)
+
+
+class AnsweredAlready(UsageError):
+    """Of several answers the first counts, and this was not it. `at` is ISO 8601; `by`, `at`, `via` are those of the
+    first, None where it does not say."""
+
+    def __init__(
+        self, run_id: str, path: str, by: str | None, at: str | None, via: str | None, hint: str | None = None
+    ) -> None:
+        said = " ".join(part for part in (f"by {by}" if by else "", f"at {at}" if at else "") if part)
+        how = f" ({via})" if via else ""
+        message = f"'{path}' of run {run_id} is answered already{f', {said}' if said else ''}{how}"
+        super().__init__(message, hint or f"magent runs show {run_id} says how it stands")
+        self.by, self.at, self.via = by, at, via
 
 
 class StoreError(MagentError):

@@ -19,7 +19,7 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
                      a signal, or the end of its branch
     visit.waiting    scope, path: nobody to ask here and now (`ask`: what became of work with effects outside;
                      `repeats`: whether to do again what was done before the fork)
-    visit.answered   scope, path, answer
+    visit.answered   scope, path, answer, digest (of what was shown); `note`, where it came by one
     visit.completed  scope, node, path, output, set, next, loop, tokens, cost …
     visit.skipped    scope, node, path, next
     visit.failed     scope, node, path, error; caught and next where `on_error` took it
@@ -43,6 +43,9 @@ done by delegation has `delegation`: the path of the visit with `>role` for each
 
 `estimated` beside `tokens`: the provider did not count them, or not to the end, so they were reckoned from the text.
 `cut` of a visit: the answer ended at `max_tokens`.
+
+Of a `human_input`, `visit.completed` has `digest` (the SHA-256 of what was shown, see `answers.digest`) and `took`, the
+seconds from the question to its answer.
 
 `waited`, in the last event of a life, is how many of its seconds were spent on nothing but waiting for people.
 """

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from magent import settings
+from magent import answering, settings
 from magent.answers import unused
 from magent.clock import Timer
 from magent.engine.drive import Driver, Stop
 from magent.engine.fold import Run
 from magent.engine.recorder import Recorder
-from magent.errors import StoreError
+from magent.errors import StoreError, UsageError
 from magent.human.chain import Chain, Defaults, handler
 from magent.human.file import AnswersFile
 from magent.human.terminal import Terminal
@@ -23,10 +23,10 @@ from magent.masks import MaskedSink
 from magent.model import HumanInput
 from magent.outcome import Result, result_of
 from magent.outfit import Outfit
-from magent.ports import Agent, Hears, Human, Journal, Question, RunStore, Sink, Tool
+from magent.ports import CANCEL, Agent, Hears, Human, Journal, Question, RunStore, Sink, Tool
 from magent.records import CANCELLED, cancellation
 
-LOOK_EVERY = 1.0  # seconds between two looks for a request to end the run
+LOOK_EVERY = 1.0  # seconds between two looks for what others have left
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,9 @@ async def lead(
     if options.on_run is not None:
         options.on_run(run)
     try:
-        with _signals(halt), _obeying(driver, journal):
-            await life(driver)
+        async with _listening(driver, store, journal):
+            with _signals(halt):
+                await life(driver)
         result = result_of(run, str(journal.directory), store)
         if answers is not None and run.status in ("completed", "failed"):
             result = replace(result, warnings=tuple(unused(options.answers, answers.used)))
@@ -119,11 +120,13 @@ def _people(
     return Chain(humans)
 
 
-@contextmanager
-def _obeying(driver: Driver, journal: Journal) -> Iterator[None]:
-    """Looks every second whether somebody asked for the end of the run, and ends it in good order."""
+@asynccontextmanager
+async def _listening(driver: Driver, store: RunStore, journal: Journal) -> AsyncIterator[None]:
+    """Looks every second, and when told to, what others have left: a request to end the run, which is obeyed in good
+    order, and answers, which are taken before those of whoever is asked here."""
     clock, loop = driver.clock, asyncio.get_running_loop()
     timer: Timer | None = None
+    taking: dict[str, asyncio.Task[None]] = {}
     over = False
 
     def look() -> None:
@@ -133,14 +136,26 @@ def _obeying(driver: Driver, journal: Journal) -> Iterator[None]:
         if timer is not None:
             timer.cancel()
         try:
-            request = journal.cancel_requested()
+            notes = journal.notes()
         except StoreError as lost:  # nothing can be recorded any more: what is at work is ended at once
             driver.broken(lost)
             return
-        if request is not None:
-            driver.halt(Stop(CANCELLED, cancellation(request), final=True))
+        for name, note in notes.items():
+            if name.startswith(answering.PREFIX) and name not in taking:
+                taking[name] = loop.create_task(take(name, note))
+        if CANCEL in notes:
+            driver.halt(Stop(CANCELLED, cancellation(notes[CANCEL]), final=True))
         else:
             timer = clock.call_at(clock.now() + LOOK_EVERY, look)
+
+    async def take(name: str, note: Mapping[str, Any]) -> None:
+        """The note goes once its answer is on the record; what is not taken in this life is there for the next."""
+        try:
+            await _recorded(driver, name, note)
+            with suppress(StoreError, UsageError):
+                await store.take_away(journal.run_id, name)
+        finally:
+            del taking[name]
 
     def heard() -> None:
         with suppress(RuntimeError):  # the loop may be over
@@ -152,9 +167,28 @@ def _obeying(driver: Driver, journal: Journal) -> Iterator[None]:
     try:
         yield
     finally:
+        over = True
         if timer is not None:
             timer.cancel()
-        over = True
+        tasks = [*taking.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _recorded(driver: Driver, name: str, note: Mapping[str, Any]) -> None:
+    """Returns once the answer that a note holds is on the record, or answers nothing."""
+    done: asyncio.Future[asyncio.Future[None] | None] = asyncio.get_running_loop().create_future()
+
+    def hear() -> None:
+        if not done.done():
+            data = answering.accepted(driver.run, name, note)
+            done.set_result(None if data is None else driver.heard(data))
+
+    driver.inbox.append(hear)
+    driver.wake.set()
+    if (recorded := await done) is not None:
+        await recorded
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from magent import settings, stores
-from magent.answers import answer_schema, command
+from magent.answers import answer_schema, command, digest
 from magent.clock import iso
 from magent.engine import run as lives
 from magent.engine.fold import Run
@@ -142,7 +142,7 @@ class Asked(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         facts = {"run_id": self.run_id, "workflow": self.workflow, "since": iso(self.since)}
-        return {**facts, **self.question.as_json(), "command": self.command}
+        return {**facts, **self.question.as_json(), "digest": digest(self.question), "command": self.command}
 
 
 def asked(run: Run, store: RunStore) -> list[Asked]:

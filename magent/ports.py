@@ -231,8 +231,8 @@ class Question:
 
 class Human(Protocol):
     async def ask(self, question: Question) -> Mapping[str, Any] | None:
-        """A whole, validated answer (with `via`, `by`, `at`), or None: nobody here answers now. Cancelled when
-        too late."""
+        """A whole, validated answer (with `via`, `by`, `at`), or None: nobody here answers now. Cancelled when too
+        late, or answered from elsewhere: then the message of the CancelledError says by whom."""
         ...
 
 
@@ -261,6 +261,10 @@ class CheckpointInfo:
     sound: bool
 
 
+CANCEL = "cancel"
+"""The name of the note that asks for the end of a run."""
+
+
 class Journal(Protocol):
     """The record of one run, held by this process alone until `close`."""
 
@@ -281,9 +285,9 @@ class Journal(Protocol):
         """Writes the result of this life (replaces an earlier one)."""
         ...
 
-    def cancel_requested(self) -> Mapping[str, Any] | None:
-        """What `RunStore.request_cancel` left for whoever holds the run; cheap enough to be asked every second. Raises
-        StoreError where the run is another's by now."""
+    def notes(self) -> Mapping[str, Mapping[str, Any]]:
+        """What `RunStore.leave` left for whoever holds the run, by name; one that cannot be read is empty. Cheap enough
+        to be asked every second. Raises StoreError where the run is another's by now."""
         ...
 
     async def close(self) -> None:
@@ -359,9 +363,19 @@ class RunStore(Protocol):
         """Where the run's files are, whoever holds it: `Journal.workspace`. Raises UsageError (unknown id)."""
         ...
 
-    async def request_cancel(self, run_id: str, request: Mapping[str, Any] | None) -> None:
-        """Asks whoever holds the run, now or next, to end it for good: `request` says `by`, `at`, `reason`. None takes
-        it back. Kept until then, whatever becomes of the holder. Raises UsageError (unknown id), StoreError."""
+    async def leave(self, run_id: str, name: str, note: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Leaves a note for whoever holds the run, now or next; kept until it is taken away, whatever becomes of the
+        holder. The name is of `[a-z0-9-]`: `cancel` asks for the end of the run (`by`, `at`, `reason`), one that begins
+        with `answer-` answers a question. Of several under one name the first stays: that one is returned, and None
+        where this one is it. Raises UsageError (unknown id), StoreError."""
+        ...
+
+    async def take_away(self, run_id: str, name: str) -> None:
+        """The note is gone, if it was there. Raises UsageError (unknown id), StoreError."""
+        ...
+
+    async def notes(self, run_id: str) -> Mapping[str, Mapping[str, Any]]:
+        """What was left and not yet taken away: `Journal.notes`, for everybody. Raises UsageError (unknown id)."""
         ...
 
     async def checkpoints(self, run_id: str) -> Sequence[CheckpointInfo]:

@@ -8,16 +8,15 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from magent.answers import normalise
 from magent.clock import SystemClock, iso
 from magent.engine import run as lives
 from magent.engine.fold import Run
-from magent.errors import AnswerRefused, RunLocked, UsageError
+from magent.errors import RunLocked, UsageError
 from magent.events import Event, Failure
 from magent.loading import workflow_of
 from magent.masks import mask_of, words_of
 from magent.outcome import result_of
-from magent.ports import Question, Record, RunStore
+from magent.ports import CANCEL, Question, Record, RunStore
 from magent.source import did_you_mean
 
 CANCELLED = "cancelled"
@@ -31,38 +30,10 @@ async def look(store: RunStore, run_id: str) -> Run:
     return lives.refold(workflow_of(record), record)
 
 
-async def respond(
-    store: RunStore,
-    run_id: str,
-    node: str | None,
-    answer: Any,
-    *,
-    by: str | None = None,
-    comment: str | None = None,
-    via: str = "command",
-) -> Question:
-    """Records a person's answer. Raises AnswerRefused (nothing is lost), UsageError, StoreError (RunLocked)."""
-    journal, record = await store.open(run_id)
-    try:
-        run = lives.refold(workflow_of(record), record)
-        question = pick(run, node)
-        now = SystemClock().now()
-        if question.deadline is not None and now > question.deadline:
-            reason = f"its time was up at {iso(question.deadline)}"
-            raise AnswerRefused(question.node, [reason], f"`magent resume {run.id}` goes on without an answer")
-        given = {name: value for name, value in (("by", by), ("comment", comment)) if value is not None}
-        whole = {**normalise(question, answer), **given, "at": iso(now), "via": via}
-        whole = _masked(run, whole)
-        data = {"scope": lives.scope_of(run, question.path).id, "path": question.path, "answer": whole}
-        await journal.append([Event(run.seq + 1, now, "visit.answered", data)], sync=True)
-        return question
-    finally:
-        await journal.close()
-
-
-def _masked(run: Run, data: dict[str, Any]) -> dict[str, Any]:
-    masked: dict[str, Any] = mask_of(words_of(run.workflow))(data)
-    return masked
+def masked(run: Run, data: dict[str, Any]) -> dict[str, Any]:
+    """The data without the secrets that the run's workflow lists."""
+    hidden: dict[str, Any] = mask_of(words_of(run.workflow))(data)
+    return hidden
 
 
 async def cancel(
@@ -78,7 +49,7 @@ async def cancel(
             return await _end(store, run_id, request, asked)
         except RunLocked:
             if not asked:
-                await store.request_cancel(run_id, request)
+                await store.leave(run_id, CANCEL, request)
             asked = True
             if clock.now() > end:
                 return "running", False
@@ -92,9 +63,9 @@ async def _end(store: RunStore, run_id: str, request: Mapping[str, Any], asked: 
         run = lives.refold(workflow_of(record), record)
         if run.status in ("completed", "failed", "cancelled"):
             if asked:
-                await store.request_cancel(run_id, None)  # what it asked for is over: no later life is to obey it
+                await store.take_away(run_id, CANCEL)  # what it asked for is over: no later life is to obey it
             return run.status, asked and run.status == "cancelled"
-        data = _masked(run, {"reason": CANCELLED, "error": cancellation(request).as_json()})
+        data = masked(run, {"reason": CANCELLED, "error": cancellation(request).as_json()})
         event = Event(run.seq + 1, SystemClock().now(), "run.cancelled", data)
         await journal.append([event], sync=True)
         run.apply(event)

@@ -132,8 +132,8 @@ class MemoryJournal:
     async def finish(self, result: Mapping[str, Any]) -> None:
         self.result = result
 
-    def cancel_requested(self) -> Mapping[str, Any] | None:
-        return None
+    def notes(self) -> Mapping[str, Mapping[str, Any]]:
+        return {}
 
     async def close(self) -> None:
         return None

@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("stores", "human", "agents", "tools", "tracing"),
     (
         "settings", "masks", "streaming", "outfit", "toolkit", "forecast", "loading", "outcome", "history",
-        "records", "life", "opening", "moving", "forks", "app", "crew", "api",
+        "records", "answering", "life", "opening", "moving", "forks", "app", "crew", "api",
     ),
     ("__init__",),
     ("cli",),
@@ -43,7 +43,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "throttle", "prices", "custom", "__init__", "parts", "exchange", "reach", "models", "patterns", "grammar",
         "choice", "local",
     ),
-    "answers": ("schema", "flags", "whole", "document", "__init__"),
+    "answers": ("seal", "schema", "flags", "whole", "document", "__init__"),
     "cli": (
         "__init__", "verbs", "declared", "guess", "help", "complete", "complete_runs", "console", "parser", "main",
         "flags", "files", "inputs", "chunks", "progress", "board", "beside", "paint", "story", "screen", "download",

@@ -81,7 +81,7 @@ async def test_a_run_that_is_over_is_left_as_it_is(store: RunStore, source: Mapp
 
 async def test_a_request_outlives_the_holder_and_the_next_life_obeys_it(store: RunStore) -> None:
     await run(store, ASKS)
-    await store.request_cancel("r1", {"by": "ann"})
+    await store.leave("r1", "cancel", {"by": "ann"})
     result = await magent.resume("r1", store=store, answers={"ask": True})
     assert (result.status, result.path) == ("cancelled", [])
 
@@ -90,7 +90,7 @@ async def test_a_holder_that_does_not_obey_is_told_of(store: RunStore) -> None:
     await run(store, ASKS)
     journal, _ = await store.open("r1")
     assert await records.cancel(store, "r1", by="ann", patience=0) == ("running", False)
-    assert journal.cancel_requested() is not None
+    assert journal.notes()
     await journal.close()
 
 
@@ -98,12 +98,12 @@ async def test_a_request_that_came_too_late_is_taken_back(store: RunStore) -> No
     await run(store, FAILS)
     journal, _ = await store.open("r1")
     asking = asyncio.create_task(records.cancel(store, "r1", by="ann"))
-    while journal.cancel_requested() is None:
+    while not journal.notes():
         await asyncio.sleep(0.01)
     await journal.close()
     assert await asking == ("failed", False)
     journal, _ = await store.open("r1")
-    assert journal.cancel_requested() is None
+    assert not journal.notes()
     await journal.close()
 
 
@@ -114,13 +114,14 @@ class Heard(MemoryStore):
         journal = await super().create(run_id, header, workflow)
         self.looks = 0
 
-        def look() -> None:
+        def look() -> Mapping[str, Mapping[str, Any]]:
             self.looks += 1
+            return {}
 
         def on_notice(heard: Callable[[], None]) -> None:
             self.notify = heard
 
-        journal.cancel_requested = look  # type: ignore[method-assign]
+        journal.notes = look  # type: ignore[method-assign]
         journal.on_notice = on_notice  # type: ignore[attr-defined]
         return journal
 

@@ -4,12 +4,13 @@ A whole answer is a mapping: the fields of its kind (`approved`; `text`; `choice
 content`; `valid errors`), `form` where the question has one, and `by at comment via`. The short form is the value of
 the first field alone.
 
-Modules, in order: schema, flags, whole, document.
+Modules, in order: seal, schema, flags, whole, document.
 """
 
 from magent.answers.document import answers_for, check_document, unused
 from magent.answers.flags import command, describe, from_flags
 from magent.answers.schema import DECISIONS, answer_schema, check_value, read_options, text_of
+from magent.answers.seal import digest
 from magent.answers.whole import check_literal, check_question, normalise
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "check_value",
     "command",
     "describe",
+    "digest",
     "from_flags",
     "normalise",
     "read_options",

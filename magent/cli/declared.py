@@ -196,6 +196,7 @@ DECLARED: dict[str, Declared] = {
             "Beside it": (
                 Option("comment", "--comment", "TEXT", "A remark beside it."),
                 Option("by", "--by", "WHO", "Who answers; else your login name."),
+                Option("digest", "--digest", "SHA256", "Refuse it where this is not the digest of what is asked."),
                 Option("resume", "--resume", "", "Go on with the run at once."),
             ),
             "Look": (

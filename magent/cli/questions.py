@@ -45,7 +45,7 @@ def short(sheet: Sheet, asked: Asked) -> None:
 
 def whole(sheet: Sheet, asked: Asked, *, everything: bool = False, driven: bool = False) -> None:
     """What is asked with all that is shown beside it, how to answer, and the command that does; where the run is
-    `driven`, its driver asks, and takes no answer from elsewhere."""
+    `driven`, its driver may ask as well."""
     question = asked.question
     most = None if everything or not sheet.signs else _BESIDE
     if question.prompt:
@@ -57,7 +57,6 @@ def whole(sheet: Sheet, asked: Asked, *, everything: bool = False, driven: bool 
     for option in question.options:
         sheet.text(f"- {option['value']}" + (f": {option['label']}" if option["label"] != option["value"] else ""))
     if driven:
-        sheet.text("whoever drives the run is asked just now; it can be answered from here once it waits", style="dim")
-        return
+        sheet.text("the run is being driven, where it may be asked as well: the first answer counts", style="dim")
     sheet.text(describe(question), style="dim")
     sheet.line("  ", Part(asked.command, "cyan"), whole=True)

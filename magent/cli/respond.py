@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from magent import records, settings
+from magent import answering, records, settings
+from magent.answering import Answered, Given
 from magent.answers import describe, from_flags
 from magent.cli import flags, questions, results
 from magent.cli.console import Console, dump
@@ -20,6 +21,7 @@ from magent.outcome import Asked, asked
 from magent.ports import RunStore
 
 Words = list[str] | None
+_KEPT = "  whoever drives the run has not looked yet: the answer is kept, and counts as soon as somebody does"
 
 
 def respond(
@@ -41,6 +43,7 @@ def respond(
     answer: str | None,
     comment: str | None,
     by: str | None,
+    digest: str | None,
     resume: bool,
     output: str | None,
 ) -> int:
@@ -65,7 +68,10 @@ def respond(
         if resume:
             raise UsageError("--resume needs an answer", f"without one: magent resume {run_id}")
         return asyncio.run(_show(console, store, run_id, node, watch.output))
-    asyncio.run(_answer(console, store, run_id, node, given, by))
+    answered = asyncio.run(_answer(console, store, run_id, node, given, by, digest))
+    if answered.driven:
+        console.hint("  whoever drives the run goes on with it" if answered.taken else _KEPT)
+        return 0
     if resume:
         return go_on(console, store, run_id, Conditions(), watch)
     console.hint(f"  {console.command('resume', run_id)}   goes on")
@@ -73,20 +79,28 @@ def respond(
 
 
 async def _answer(
-    console: Console, store: RunStore, run_id: str, node: str | None, given: dict[str, Any], by: str | None
-) -> None:
+    console: Console,
+    store: RunStore,
+    run_id: str,
+    node: str | None,
+    given: dict[str, Any],
+    by: str | None,
+    digest: str | None,
+) -> Answered:
     run = await records.look(store, run_id)
-    question = records.pick(run, node)
+    question = await answering.asked(store, run, node)
     answer = from_flags(question, given)
     if answer is None:
         raise UsageError(f"no answer to '{question.path}' was given", describe(question))
     if by is None and not (isinstance(answer, Mapping) and answer.get("by")):
         by = login()
-    await records.respond(store, run_id, question.path, answer, by=by, comment=given["comment"])
+    said = Given(answer, by, given["comment"], digest=digest)
+    answered = await answering.respond(store, run_id, question.path, said)
     console.say(f"✔ {question.path} of run {run_id} is answered", "green")
     others = [other.path for other in open_questions(run) if other.path != question.path]
     if others:
         console.hint(f"  it still waits at {', '.join(others)}")
+    return answered
 
 
 async def _show(console: Console, store: RunStore, run_id: str, node: str | None, output: str) -> int:
@@ -115,7 +129,7 @@ def _tell(console: Console, found: Sequence[Asked]) -> None:
 async def _list(console: Console, store: RunStore, output: str) -> int:
     found: list[Asked] = []
     for info in await store.list():
-        if info.status in ("waiting", "interrupted"):  # who left at a question left it open
+        if info.status in ("waiting", "interrupted", "running"):  # a driver may ask, who left may have left it open
             try:
                 found += asked(await records.look(store, info.id), store)
             except StoreError as error:  # one damaged record hides no other

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from magent import durations
-from magent.answers import normalise
-from magent.clock import Clock, Timer, iso
+from magent.answers import digest, normalise
+from magent.clock import Clock, Timer, from_iso, iso
 from magent.engine import conclude, plan, settle
 from magent.engine.attempt import Outcome, attempt_once
 from magent.engine.collecting import seldom_collecting
@@ -205,11 +205,11 @@ class Driver:
             self.launched.discard(scope)
             self.let_go(scope)
 
-    def let_go(self, scope: Scope) -> None:
+    def let_go(self, scope: Scope, why: str | None = None) -> None:
         for table in (self.tasks, self.asking):
             task = table.pop(scope, None)
             if task is not None and not task.done():
-                task.cancel()
+                task.cancel(why)
                 self.dying.add(task)
                 task.add_done_callback(self.dying.discard)
 
@@ -343,9 +343,30 @@ class Driver:
             if visit.status in ("running", "again"):
                 self.record("visit.waiting", {"scope": scope.id, "path": visit.path})
         elif isinstance(visit.node, HumanInput):
-            self.finished(scope, visit, Outcome(dict(answer), None, {}))
+            self.finished(scope, visit, Outcome(dict(answer), None, self._beside(visit, answer)))
         else:
             self.decided(scope, visit, answer)
+
+    def _beside(self, visit: Visit, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """What is kept with an answer: what was shown, and how long it took."""
+        at = answer.get("at")
+        took = (from_iso(at) if isinstance(at, str) else self.now()) - visit.started
+        return {"digest": digest(Question.from_json(visit.question or {})), "took": round(max(0.0, took), 3)}
+
+    def heard(self, data: Mapping[str, Any]) -> asyncio.Future[None]:
+        """An answer from elsewhere, as the data of `visit.answered`: whoever is asked here is asked no longer. To be
+        called through the inbox. What it returns is done once the answer is on the record for good."""
+        scope = self.run.scopes[data["scope"]]
+        visit = scope.current
+        assert visit is not None
+        self.recorder.must_sync = True
+        self.record("visit.answered", dict(data))
+        answer = visit.answer or {}
+        self.let_go(scope, f"answered by {answer.get('by') or 'somebody'} ({answer.get('via')})")
+        self.answered(scope, visit, answer)
+        recorded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.noted.append(recorded)
+        return recorded
 
     def decided(self, scope: Scope, visit: Visit, answer: Any) -> None:
         outcome = decide(visit, answer)
@@ -442,6 +463,7 @@ class Driver:
         if self.run.status == "running":
             self.record(*self._last_event())
         await self.recorder.close()
+        self.tell_noted()
 
     def _last_event(self) -> Fact:
         if self.stop is not None:

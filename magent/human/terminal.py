@@ -74,10 +74,10 @@ class Terminal:
             self._stopped = True
             self._on_interrupt()
             return None
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cancelled:
             self._off_the_line()
             with contextlib.suppress(OSError):
-                text = f"'{question.path or question.node}' is no longer asked{self._reason(question)}"
+                text = f"'{question.path or question.node}' is no longer asked{self._reason(question, cancelled)}"
                 say("".join(f"  {line}\n" for line in wrapped(text, window()[0] - 3)))
             raise
         finally:
@@ -93,7 +93,9 @@ class Terminal:
         self.busy = busy
         self.on_busy(busy)
 
-    def _reason(self, question: Question) -> str:
+    def _reason(self, question: Question, cancelled: asyncio.CancelledError) -> str:
+        if cancelled.args and cancelled.args[0]:
+            return f": {cancelled.args[0]}"
         late = question.deadline is not None and self._clock.now() >= question.deadline
         return ": its time is up" if late else ""
 

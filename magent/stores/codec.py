@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol
 from magent import events
 from magent.events import Event
 
-Kind = Literal["header", "workflow", "checkpoint", "result", "cancel"]
+Kind = Literal["header", "workflow", "checkpoint", "result", "note"]
 
 
 class Unsound(ValueError):

@@ -1,6 +1,6 @@
 """The default store: one directory a run, under `.magent/runs/`.
 
-    run.json  workflow.json  journal.jsonl  checkpoints/  result.json  workspace/  lock
+    run.json  workflow.json  journal.jsonl  checkpoints/  result.json  notes/  workspace/  lock
 
 A run is made beside the others (`runs/.tmp/`) and moved to its place when it is whole, and removed the same way back,
 so that whatever happens it is either there or not.
@@ -82,8 +82,14 @@ class FileStore:
     async def workspace(self, run_id: str) -> Path:
         return self._directory(run_id) / journal.WORKSPACE
 
-    async def request_cancel(self, run_id: str, request: Mapping[str, Any] | None) -> None:
-        await asyncio.to_thread(self._request_cancel, run_id, request)
+    async def leave(self, run_id: str, name: str, note: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        return await asyncio.to_thread(self._leave, run_id, ids.check_note(name), note)
+
+    async def take_away(self, run_id: str, name: str) -> None:
+        await asyncio.to_thread(self._take_away, run_id, ids.check_note(name))
+
+    async def notes(self, run_id: str) -> Mapping[str, Mapping[str, Any]]:
+        return await asyncio.to_thread(lambda: journal.read_notes(self._directory(run_id), self._codec(run_id)))
 
     async def checkpoints(self, run_id: str) -> Sequence[CheckpointInfo]:
         return await asyncio.to_thread(self._checkpoints, run_id)
@@ -260,15 +266,26 @@ class FileStore:
         path = self._directory(run_id) / journal.RESULT
         return disk.read_document(path, self._codec(run_id), "result") if os.path.lexists(path) else None
 
-    def _request_cancel(self, run_id: str, request: Mapping[str, Any] | None) -> None:
-        directory = self._directory(run_id)
-        path, fresh = directory / journal.CANCEL, directory / f".cancel-{os.urandom(4).hex()}"
-        with disk.explained(f"ask for the end of run {run_id}"):
-            if request is None:
-                path.unlink(missing_ok=True)
-            else:
-                disk.replace(path, fresh, self._codec(run_id).encode("cancel", request))
-            disk.sync_directory(directory)
+    def _leave(self, run_id: str, name: str, note: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        notes, codec = self._directory(run_id) / journal.NOTES, self._codec(run_id)
+        fresh = notes / f".{name}-{os.urandom(4).hex()}"
+        with disk.explained(f"leave a note for run {run_id}"):
+            disk.make_directory(notes)
+            disk.write_new(fresh, codec.encode("note", note))
+            try:
+                os.link(fresh, notes / f"{name}.json")  # whole or not at all, and never over another
+            except FileExistsError:
+                return journal.read_notes(notes.parent, codec).get(name, {})
+            finally:
+                fresh.unlink()
+            disk.sync_directory(notes)
+        return None
+
+    def _take_away(self, run_id: str, name: str) -> None:
+        notes = self._directory(run_id) / journal.NOTES
+        with disk.explained(f"take a note away from run {run_id}"), contextlib.suppress(FileNotFoundError):
+            (notes / f"{name}.json").unlink()
+            disk.sync_directory(notes)
 
     def _checkpoints(self, run_id: str) -> Sequence[CheckpointInfo]:
         directory = self._directory(run_id)

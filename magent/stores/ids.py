@@ -15,6 +15,7 @@ LONGEST = 100
 _SHOWN = 8
 _MADE = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4,}")
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
+_NOTE = re.compile(r"[a-z0-9-]{1,100}")
 
 
 def new_id(now: float, entropy: bytes) -> str:
@@ -41,6 +42,13 @@ def check_new(text: str) -> str:
             f"use letters, digits, '_' and '-', at most {LONGEST} of them, such as 'review-7'",
         )
     return text
+
+
+def check_note(name: str) -> str:
+    """`name`, where a note may have it. Raises ValueError."""
+    if _NOTE.fullmatch(name) is None:
+        raise ValueError(f"{name!r} cannot be the name of a note")
+    return name
 
 
 def _shown(text: str) -> str:

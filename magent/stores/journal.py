@@ -20,7 +20,7 @@ from magent.stores.locking import Hold
 
 NAME = "journal.jsonl"
 RESULT = "result.json"
-CANCEL = "cancel.json"
+NOTES = "notes"
 WORKSPACE = "workspace"
 SYNC_EVERY = 0.05  # seconds between background syncs
 _BLOCK = 4096
@@ -116,6 +116,28 @@ def _lines_backwards(path: Path | str) -> Iterator[bytes]:
             yield rest
     finally:
         os.close(handle)
+
+
+def read_notes(directory: Path, codec: RunCodec) -> dict[str, Mapping[str, Any]]:
+    """An empty or unreadable file is a note too: somebody put it there."""
+    found: dict[str, Mapping[str, Any]] = {}
+    with contextlib.suppress(OSError):
+        for entry in os.listdir(directory / NOTES):
+            name, _, ending = entry.rpartition(".")
+            if ending == "json" and name:
+                with contextlib.suppress(FileNotFoundError):  # it was taken away just now
+                    found[name] = _read_note(directory / NOTES / entry, codec)
+    return found
+
+
+def _read_note(path: Path, codec: RunCodec) -> Mapping[str, Any]:
+    """Raises FileNotFoundError, StoreError."""
+    try:
+        return codec.decode("note", disk.read(path))
+    except FileNotFoundError:
+        raise
+    except (OSError, Unsound):
+        return {}
 
 
 class FileJournal:
@@ -232,15 +254,8 @@ class FileJournal:
             disk.replace(self.directory / RESULT, self.directory / ".result.json", data)
             disk.sync_directory(self.directory)
 
-    def cancel_requested(self) -> Mapping[str, Any] | None:
-        """An empty or unreadable file is a request too: somebody put it there."""
-        try:
-            data = disk.read(self.directory / CANCEL)
-        except OSError:
-            return None
-        with contextlib.suppress(Unsound):
-            return self._codec.decode("cancel", data)
-        return {}
+    def notes(self) -> Mapping[str, Mapping[str, Any]]:
+        return read_notes(self.directory, self._codec)
 
     async def close(self) -> None:
         if self._closed:

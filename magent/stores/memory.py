@@ -26,7 +26,7 @@ class _Run:
         self.checkpoint: tuple[int, Mapping[str, Any]] | None = None
         self.result: Mapping[str, Any] | None = None
         self.held = False
-        self.cancel: Mapping[str, Any] | None = None
+        self.notes: dict[str, Mapping[str, Any]] = {}
 
     @cached_property
     def directory(self) -> Path:
@@ -81,8 +81,8 @@ class MemoryJournal:
         self._check()
         self._run.result = result
 
-    def cancel_requested(self) -> Mapping[str, Any] | None:
-        return self._run.cancel
+    def notes(self) -> Mapping[str, Mapping[str, Any]]:
+        return dict(self._run.notes)
 
     async def close(self) -> None:
         if not self._closed:
@@ -144,8 +144,15 @@ class MemoryStore:
     async def workspace(self, run_id: str) -> Path:
         return self._find(run_id).directory / "workspace"
 
-    async def request_cancel(self, run_id: str, request: Mapping[str, Any] | None) -> None:
-        self._find(run_id).cancel = request
+    async def leave(self, run_id: str, name: str, note: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        kept = self._find(run_id).notes.setdefault(ids.check_note(name), note)
+        return None if kept is note else kept
+
+    async def take_away(self, run_id: str, name: str) -> None:
+        self._find(run_id).notes.pop(name, None)
+
+    async def notes(self, run_id: str) -> Mapping[str, Mapping[str, Any]]:
+        return dict(self._find(run_id).notes)
 
     async def checkpoints(self, run_id: str) -> Sequence[CheckpointInfo]:
         run = self._find(run_id)

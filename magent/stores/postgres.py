@@ -20,7 +20,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from magent.errors import RunLocked, StoreError
-from magent.stores import holders
+from magent.stores import holders, rows
 from magent.stores.batches import Append, Batches, Shared, settled
 from magent.stores.codec import Codec, plain
 from magent.stores.postgres_link import Link, Place, parse
@@ -80,7 +80,7 @@ VALUES (%(run)s, 0, 1, %(me)s, clock_timestamp(), %(term)s * interval '1 second'
 _INSERTED = "SELECT number FROM run JOIN lease ON run = number WHERE id = %(id)s AND holder = %(me)s"
 _LEAVE = """
 INSERT INTO note (run, name, body) SELECT number, %(name)s, %(body)b FROM run WHERE number = %(run)s
-ON CONFLICT (run, name) DO UPDATE SET body = excluded.body
+ON CONFLICT (run, name) DO NOTHING
 """
 _TAKE_BACK = "DELETE FROM note WHERE run = %(run)s AND name = %(name)s"
 _DELETE = (
@@ -198,14 +198,14 @@ class PostgresHold:
         self.me = json.dumps({**holders.me(), "take": os.urandom(8).hex()})  # a take that is tried again knows itself
         self.writer = writer
         self._store = store
-        self.notes: Mapping[str, bytes] = {}
+        self.left: Mapping[str, bytes] = {}
         self._fault: StoreError | None = None
         self._released = False
         self._heard: Callable[[], None] = lambda: None
 
     def begin(self, number: int, token: int, notes: Mapping[str, bytes]) -> None:
         """It is held."""
-        self.number, self.token, self.notes = number, token, notes
+        self.number, self.token, self.left = number, token, notes
         self._store.watch.add(self)
 
     def taken(self, holder: str | None) -> StoreError:
@@ -247,17 +247,17 @@ class PostgresHold:
 
         return self.writer.do(job)
 
-    def note(self, name: str) -> bytes | None:
+    def notes(self) -> Mapping[str, bytes]:
         if self._fault is not None:
             raise self._fault
-        return self.notes.get(name)
+        return self.left
 
     def on_notice(self, heard: Callable[[], None]) -> None:
         self._heard = heard
 
     def told(self, notes: Mapping[str, bytes]) -> None:
-        if notes != self.notes:
-            self.notes = notes
+        if notes != self.left:
+            self.left = notes
             self._heard()
 
     def lost(self) -> None:
@@ -375,7 +375,7 @@ class PostgresStore(RowStore[PostgresHold]):
             row = self._find(_Rows(connection), run_id)
             token = self._token(connection, row, hold.me)
             connection.execute(_LAST, {"run": row.number, "token": token})
-            return row, token, dict(connection.execute("SELECT name, body FROM note WHERE run = %s", (row.number,)))
+            return row, token, rows.read_notes(_Rows(connection), row.number)
 
         hold = PostgresHold(self, run_id, self._writers.use())
         try:
@@ -399,16 +399,26 @@ class PostgresStore(RowStore[PostgresHold]):
                 holder, values["gone"] = _said(text), token
         raise RunLocked(row.id, holder)  # others take it each time before us
 
-    async def _leave(self, row: Row, name: str, body: bytes | None) -> None:
-        def job(connection: Connection[Any]) -> None:
-            values = {"run": row.number, "name": name, "body": body}
-            connection.execute(_LEAVE if body is not None else _TAKE_BACK, values)
+    async def _leave(self, row: Row, name: str, body: bytes) -> bytes:
+        there = await self._noted(row, _LEAVE, name, body)
+        return there.get(name, body)
+
+    async def _take_away(self, row: Row, name: str) -> None:
+        await self._noted(row, _TAKE_BACK, name)
+
+    async def _noted(self, row: Row, sql: str, name: str, body: bytes | None = None) -> dict[str, bytes]:
+        """The notes that are there when that is done; whoever holds the run is told."""
+
+        def job(connection: Connection[Any]) -> dict[str, bytes]:
+            connection.execute(sql, {"run": row.number, "name": name, "body": body})
             connection.execute("SELECT pg_notify(%s, %s)", (channel(self.place.schema), str(row.number)))
+            return rows.read_notes(_Rows(connection), row.number)
 
         writer = self._writers.use()
         try:
-            await settled(writer.do(job))
-            self.watch.look_now(row.number, name, body)
+            there = await settled(writer.do(job))
+            self.watch.look_now(row.number, there)
+            return there
         finally:
             await self.let_go()
 

@@ -33,7 +33,6 @@ class Watched(Protocol):
 
     number: int
     token: int
-    notes: Mapping[str, bytes]
 
     def told(self, notes: Mapping[str, bytes]) -> None:
         """All that is left for it now; called in the thread."""
@@ -78,13 +77,12 @@ class Watch:
         thread.join()
         os.close(ears[0])
 
-    def look_now(self, number: int, name: str, body: bytes | None) -> None:
-        """A note was left by this very process, which need not wait for word of it."""
+    def look_now(self, number: int, notes: Mapping[str, bytes]) -> None:
+        """Something was left by this very process, which need not wait for word of it."""
         with self._guard:
             hold = self._holds.get(number)
         if hold is not None:
-            kept = {each: data for each, data in hold.notes.items() if each != name}
-            hold.told(kept if body is None else {**kept, name: body})
+            hold.told(notes)
 
     def _live(self, ear: int) -> None:
         library = psycopg()

@@ -45,12 +45,12 @@ class Hold(Protocol):
         """Drops checkpoints of events after that number."""
         ...
 
-    def note(self, name: str) -> bytes | None:
-        """What somebody left, as far as it is known here; costs next to nothing."""
+    def notes(self) -> Mapping[str, bytes]:
+        """What others left, as far as it is known here; costs next to nothing."""
         ...
 
     def on_notice(self, heard: Callable[[], None]) -> None:
-        """`heard` is called, in any thread, when there is something new to `note`, where that can be told."""
+        """`heard` is called, in any thread, when there is something new in `notes`, where that can be told."""
         ...
 
     async def release(self) -> None:
@@ -115,9 +115,8 @@ class RowJournal:
             self._check()
         await settled(self._hold.finish(self._codec.encode("result", result)))
 
-    def cancel_requested(self) -> Mapping[str, Any] | None:
-        body = self._hold.note(rows.CANCEL)
-        return None if body is None else rows.request(self._codec, body)
+    def notes(self) -> Mapping[str, Mapping[str, Any]]:
+        return rows.notes(self._codec, self._hold.notes())
 
     def on_notice(self, heard: Callable[[], None]) -> None:
         """Fills `ports.Hears`."""
@@ -160,8 +159,11 @@ class RowStore(ABC, Generic[Held]):
         """Whether anybody holds the run just now."""
 
     @abstractmethod
-    async def _leave(self, row: Row, name: str, body: bytes | None) -> None:
-        """Puts a note there for whoever holds the run; None takes it away."""
+    async def _leave(self, row: Row, name: str, body: bytes) -> bytes:
+        """Puts a note there for whoever holds the run, unless one is there already; the one that is there then."""
+
+    @abstractmethod
+    async def _take_away(self, row: Row, name: str) -> None: ...
 
     @abstractmethod
     async def _delete(self, row: Row, hold: Held) -> None:
@@ -220,10 +222,17 @@ class RowStore(ABC, Generic[Held]):
         row = await asyncio.to_thread(self._known, run_id)
         return places.workspace(run_id, row.place)
 
-    async def request_cancel(self, run_id: str, request: Mapping[str, Any] | None) -> None:
-        row = await asyncio.to_thread(self._known, run_id)
-        body = None if request is None else self._codec(run_id).encode("cancel", request)
-        await self._leave(row, rows.CANCEL, body)
+    async def leave(self, run_id: str, name: str, note: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        row, codec = await asyncio.to_thread(self._known, run_id), self._codec(run_id)
+        body = codec.encode("note", note)
+        there = await self._leave(row, ids.check_note(name), body)
+        return None if there == body else rows.note(codec, there)
+
+    async def take_away(self, run_id: str, name: str) -> None:
+        await self._take_away(await asyncio.to_thread(self._known, run_id), ids.check_note(name))
+
+    async def notes(self, run_id: str) -> Mapping[str, Mapping[str, Any]]:
+        return await asyncio.to_thread(self._notes, run_id)
 
     async def checkpoints(self, run_id: str) -> Sequence[CheckpointInfo]:
         return await asyncio.to_thread(self._checkpoints, run_id)
@@ -285,6 +294,10 @@ class RowStore(ABC, Generic[Held]):
     def _result(self, run_id: str) -> dict[str, Any] | None:
         with self._rows() as found:
             return rows.result(found, self._find(found, run_id), self._codec(run_id))
+
+    def _notes(self, run_id: str) -> dict[str, Mapping[str, Any]]:
+        with self._rows() as found:
+            return rows.notes(self._codec(run_id), rows.read_notes(found, self._find(found, run_id).number))
 
     def _checkpoints(self, run_id: str) -> Sequence[CheckpointInfo]:
         with self._rows() as found:

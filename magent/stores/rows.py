@@ -3,7 +3,7 @@
     run         number, id, created, header, workflow, result, place
     event       run, seq, line        a line as a journal's file has it
     checkpoint  run, seq, body
-    note        run, name, body       what others leave for whoever holds the run: `cancel`
+    note        run, name, body       what others leave for whoever holds the run
 
 `run` in the others is the number. Bytes are what the codec made of them. What is written here is SQL that SQLite and
 PostgreSQL both read, with values named `:run`.
@@ -21,7 +21,6 @@ from magent.ports import CheckpointInfo, Record, RunInfo
 from magent.stores.codec import Codec, Kind, RunCodec, Unsound
 from magent.stores.summary import summarise
 
-CANCEL = "cancel"
 _BACK = 50  # events that are read at once from the newest back
 
 
@@ -157,11 +156,19 @@ def result(rows: Rows, row: Row, codec: RunCodec) -> dict[str, Any] | None:
     return None if data is None else document(row.id, codec, "result", data)
 
 
-def request(codec: RunCodec, body: bytes) -> Mapping[str, Any]:
-    """What is asked for; one that cannot be read is a request too."""
+def notes(codec: RunCodec, bodies: Mapping[str, bytes]) -> dict[str, Mapping[str, Any]]:
+    """What they say; of one that cannot be read, nothing."""
+    return {name: note(codec, body) for name, body in bodies.items()}
+
+
+def note(codec: RunCodec, body: bytes) -> Mapping[str, Any]:
     with contextlib.suppress(Unsound):
-        return codec.decode("cancel", body)
+        return codec.decode("note", body)
     return {}
+
+
+def read_notes(rows: Rows, number: int) -> dict[str, bytes]:
+    return dict(rows.all("SELECT name, body FROM note WHERE run = :run", run=number))
 
 
 class Latest(NamedTuple):

@@ -15,14 +15,14 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
 from magent.errors import StoreError, UsageError
-from magent.stores import disk, locking, sqlite_link
+from magent.stores import disk, locking, rows, sqlite_link
 from magent.stores.batches import Append, Batches, Shared, settled
 from magent.stores.codec import Codec, plain
 from magent.stores.row_store import RowStore
@@ -195,16 +195,13 @@ class SqliteHold:
     def on_notice(self, heard: Callable[[], None]) -> None:
         """Nothing tells of it: one has to look."""
 
-    def note(self, name: str) -> bytes | None:
+    def notes(self) -> Mapping[str, bytes]:
         with contextlib.suppress(StoreError):
             if self._notes is None:
                 self._notes = sqlite_link.open_to_read(self._store.path)
             if self._notes is not None:
-                sql = "SELECT body FROM note WHERE run = :run AND name = :name"
-                for (body,) in self._notes.all(sql, run=self.number, name=name):
-                    found: bytes = body
-                    return found
-        return None
+                return rows.read_notes(self._notes, self.number)
+        return {}
 
     async def release(self) -> None:
         if self._released:
@@ -291,15 +288,23 @@ class SqliteStore(RowStore[SqliteHold]):
             await hold.release()
             raise
 
-    async def _leave(self, row: Row, name: str, body: bytes | None) -> None:
+    async def _leave(self, row: Row, name: str, body: bytes) -> bytes:
+        def job(link: Link) -> bytes:
+            link.run("INSERT OR IGNORE INTO note (run, name, body) VALUES (?, ?, ?)", row.number, name, body)
+            return rows.read_notes(link, row.number)[name]
+
+        return await self._write(job)
+
+    async def _take_away(self, row: Row, name: str) -> None:
         def job(link: Link) -> None:
             link.run("DELETE FROM note WHERE run = ? AND name = ?", row.number, name)
-            if body is not None:
-                link.run("INSERT INTO note (run, name, body) VALUES (?, ?, ?)", row.number, name, body)
 
+        await self._write(job)
+
+    async def _write(self, job: Callable[[Link], Found]) -> Found:
         writer = self._writers.use()
         try:
-            await settled(writer.do(job))
+            return await settled(writer.do(job))
         finally:
             await self.let_go()
 

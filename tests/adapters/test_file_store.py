@@ -72,7 +72,7 @@ async def test_nobody_else_may_read_a_run(store: FileStore, tmp_path: Path) -> N
         await journal.checkpoint(1, {})
         await journal.finish({})
         await journal.close()
-        await store.request_cancel("a", {})
+        await store.leave("a", "cancel", {})
     finally:
         os.umask(umask)
     for path in (store.home, *store.home.rglob("*")):
@@ -361,8 +361,9 @@ async def test_an_unsound_checkpoint_is_listed_as_such(store: FileStore, tmp_pat
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff"])
 async def test_a_request_to_end_a_run_that_cannot_be_read_is_one(store: FileStore, content: bytes) -> None:
     journal = await store.create("a", header("a"), {})
-    journal.directory.joinpath("cancel.json").write_bytes(content)
-    assert journal.cancel_requested() == {}
+    journal.directory.joinpath("notes").mkdir()
+    journal.directory.joinpath("notes/cancel.json").write_bytes(content)
+    assert journal.notes() == {"cancel": {}}
     await journal.close()
 
 

@@ -184,7 +184,7 @@ async def test_who_lost_the_lease_can_write_nothing(another: Open, postgres: Pos
     with pytest.raises(StoreError, match="was taken over"):
         await journal.finish({"status": "lost"})
     with pytest.raises(StoreError, match="was taken over"):
-        journal.cancel_requested()
+        journal.notes()
     await journal.close()
     with pytest.raises(RunLocked):
         await first.open("a")
@@ -214,7 +214,7 @@ async def test_who_lost_the_lease_hears_of_it_without_writing(another: Open, pos
     query(postgres, store, "UPDATE lease SET token = 7, holder = NULL")
     await until(heard.is_set)
     with pytest.raises(StoreError, match="was taken over"):
-        journal.cancel_requested()
+        journal.notes()
     await journal.close()
     assert await opens(other, "a")
 
@@ -330,14 +330,14 @@ async def test_a_request_of_another_process_is_heard_at_once(another: Open) -> N
     assert isinstance(journal, Hears)
     journal.on_notice(heard.set)
     await until(lambda: store.watch.listens)
-    assert journal.cancel_requested() is None
-    await other.request_cancel("a", {"by": "ann"})
+    assert not journal.notes()
+    await other.leave("a", "cancel", {"by": "ann"})
     await until(heard.is_set)
-    assert (journal.cancel_requested(), bystander.cancel_requested()) == ({"by": "ann"}, None)
+    assert (journal.notes(), bystander.notes()) == ({"cancel": {"by": "ann"}}, {})
     heard.clear()
-    await other.request_cancel("a", None)
+    await other.take_away("a", "cancel")
     await until(heard.is_set)
-    assert journal.cancel_requested() is None
+    assert not journal.notes()
     await journal.close()
     await bystander.close()
 
@@ -350,8 +350,8 @@ async def test_notices_are_heard_again_after_the_connection_broke(another: Open,
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE query LIKE '%FROM note%' AND pid <> pg_backend_pid()"
     )
-    await other.request_cancel("a", {"by": "ann"})
-    await until(lambda: journal.cancel_requested() is not None)
+    await other.leave("a", "cancel", {"by": "ann"})
+    await until(lambda: bool(journal.notes()))
     await journal.close()
 
 
@@ -372,7 +372,7 @@ async def test_of_a_removed_run_nothing_is_left(store: PostgresStore, postgres: 
     await journal.append(events(1, 2), sync=True)
     await journal.checkpoint(2, {"n": 2})
     await journal.close()
-    await store.request_cancel("a", {"by": "ann"})
+    await store.leave("a", "cancel", {"by": "ann"})
     await store.remove("a")
     for table in ("run", "event", "checkpoint", "note", "lease"):
         assert (table, query(postgres, store, f"SELECT count(*) FROM {table}")) == (table, [(0,)])

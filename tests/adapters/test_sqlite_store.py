@@ -237,10 +237,10 @@ async def test_a_worker_that_was_forked_does_not_hold_on(store: SqliteStore, hol
 
 async def test_a_request_of_another_process_is_seen(store: SqliteStore) -> None:
     journal = await store.create("a", header("a"), {})
-    assert journal.cancel_requested() is None
+    assert not journal.notes()
     ask = "import asyncio,sys\nfrom magent.stores.sqlite import SqliteStore\n"
-    python(ask + "asyncio.run(SqliteStore(sys.argv[1]).request_cancel('a', {'by': 'ann'}))", store.url)
-    assert journal.cancel_requested() == {"by": "ann"}
+    python(ask + "asyncio.run(SqliteStore(sys.argv[1]).leave('a', 'cancel', {'by': 'ann'}))", store.url)
+    assert journal.notes() == {"cancel": {"by": "ann"}}
     await journal.close()
 
 
@@ -401,7 +401,7 @@ async def test_no_handle_stays_open(store: SqliteStore) -> None:
     journal, _ = await store.open("a")
     with pytest.raises(RunLocked):
         await store.open("a")
-    journal.cancel_requested()
+    journal.notes()
     await journal.close()
     change(store, "UPDATE run SET workflow = x''")
     with pytest.raises(RunDamaged):

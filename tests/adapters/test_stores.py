@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -308,22 +309,40 @@ async def test_one_run_is_told_as_the_listing_tells_it(store: RunStore) -> None:
 
 async def test_whoever_holds_a_run_sees_that_its_end_is_asked_for(store: RunStore) -> None:
     journal = await store.create("a", header("a"), WORKFLOW)
-    assert journal.cancel_requested() is None
-    await store.request_cancel("a", {"by": "ann", "reason": "ä"})
-    await store.request_cancel("a", {"by": "bob", "reason": "ä"})
-    assert journal.cancel_requested() == {"by": "bob", "reason": "ä"}
+    assert not journal.notes()
+    assert await store.leave("a", "cancel", {"by": "ann", "reason": "ä"}) is None
+    assert journal.notes() == await store.notes("a") == {"cancel": {"by": "ann", "reason": "ä"}}
     await journal.close()
 
 
 async def test_a_request_that_nobody_obeyed_is_there_for_the_next_holder(store: RunStore) -> None:
     await write(store, "a", "run.started")
-    await store.request_cancel("a", {"by": "ann"})
+    await store.leave("a", "cancel", {"by": "ann"})
     journal, _ = await store.open("a")
-    assert journal.cancel_requested() == {"by": "ann"}
-    await store.request_cancel("a", None)
-    await store.request_cancel("a", None)
-    assert journal.cancel_requested() is None
+    assert journal.notes() == {"cancel": {"by": "ann"}}
+    await store.take_away("a", "cancel")
+    await store.take_away("a", "cancel")
+    assert not journal.notes()
     await journal.close()
+
+
+async def test_of_several_notes_under_one_name_the_first_stays(store: RunStore) -> None:
+    await write(store, "a", "run.started")
+    left = await asyncio.gather(*(store.leave("a", "answer-1", {"by": by}) for by in ("ann", "bob", "eve")))
+    (kept,) = (await store.notes("a")).values()
+    assert sorted(map(str, left)) == sorted(["None", str(kept), str(kept)])
+    assert await store.leave("a", "answer-2", {"by": "ann"}) is None
+    await store.take_away("a", "answer-1")
+    assert await store.notes("a") == {"answer-2": {"by": "ann"}}
+
+
+async def test_a_note_needs_a_run_and_a_name_that_leads_nowhere(store: RunStore) -> None:
+    with pytest.raises(UsageError):
+        await store.leave("nobody", "cancel", {})
+    await write(store, "a", "run.started")
+    with pytest.raises(ValueError, match="cannot be the name of a note"):
+        await store.leave("a", "../cancel", {})
+    assert await store.notes("a") == {}
 
 
 async def test_checkpoints_are_listed_and_read(store: RunStore) -> None:
@@ -441,8 +460,8 @@ async def test_every_byte_that_is_kept_goes_through_the_codec(tmp_path: Path) ->
     journal = await store.create("a", {**header("a"), **said}, said)
     await journal.append([Event(1, 1.0, "run.started", said)], sync=True)
     await journal.checkpoint(1, said)
-    await store.request_cancel("a", said)
-    assert journal.cancel_requested() == said
+    await store.leave("a", "cancel", said)
+    assert journal.notes() == {"cancel": said}
     await journal.finish(said)
     await journal.close()
     files = {path.name: path.read_bytes() for path in journal.directory.rglob("*") if path.is_file()}

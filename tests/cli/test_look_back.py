@@ -241,21 +241,29 @@ def test_the_list_loads_no_engine(there: Path) -> None:
     assert not {name for name in loaded if name.startswith(("magent.app", "magent.engine", "magent.human", "rich"))}
 
 
-def test_a_run_that_is_driven_is_shown_without_a_command_that_would_be_refused(here: Path, capsys: Any) -> None:
+def test_a_question_on_another_terminal_is_shown_and_answered_from_here(here: Path, capsys: Any) -> None:
     here.joinpath("ask.yaml").write_text(
-        "magent: 1\nname: w\nnodes:\n  ask: {type: human_input, input: feedback, prompt: How?}\n"
+        "magent: 1\nname: w\nnodes:\n  ask: {type: human_input, input: feedback, prompt: How?, next: again}\n"
+        "  again: {type: human_input, input: feedback, prompt: And now?}\n"
     )
     with Terminal.magent("run", "ask.yaml", "--id", "r1", cwd=here) as terminal:
         terminal.wait("How?")
         while "ask" not in (told := magent(capsys, "runs", "show", "r1").out):
             terminal.read()
         assert "running" in told
-        assert "magent respond" not in told
-        assert "whoever drives the run is asked" in told
+        assert "magent respond r1 ask --text" in told
+        assert "where it may be asked as well: the first answer counts" in told
         assert "magent runs cancel r1" in told
+        assert "How?" in magent(capsys, "respond", "--list").out
+        answered = magent(capsys, "respond", "r1", "ask", "--text", "well", "--by", "ann")
+        assert (answered.code, "whoever drives the run goes on with it" in answered.err) == (0, True)
+        terminal.wait("'ask' is no longer asked: answered by ann (command)")
+        terminal.wait("And now?")
+        late = magent(capsys, "respond", "r1", "ask", "--text", "badly")
+        assert (late.code, "'ask' of run r1 is answered already, by ann at 20" in late.err) == (2, True)
         assert magent(capsys, "runs", "cancel", "r1").code == 0
         assert terminal.end() == 1
-        assert "no longer asked" in terminal.text
+        assert "'again' is no longer asked" in terminal.text
 
 
 ONCE = """

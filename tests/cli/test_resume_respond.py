@@ -166,7 +166,8 @@ def test_a_run_that_has_all_its_answers_says_so_and_reads_the_same_everywhere(wa
     assert magent(capsys, "respond", waiting, "--approve").code == 0
     again = magent(capsys, "respond", waiting, "--reject")
     assert again.code == 2
-    assert f"run {waiting} has all its answers\n  magent resume {waiting}" in again.err
+    assert f"'sign_off' of run {waiting} is answered already, by " in again.err
+    assert f"(command)\n  magent resume {waiting}" in again.err
     (listed,) = json.loads(magent(capsys, "runs", "list", "--output", "json").out)
     shown = json.loads(magent(capsys, "runs", "show", "--output", "json").out)
     assert (shown["status"], shown["exit_code"], shown["waiting"]) == (listed["status"], 130, [])

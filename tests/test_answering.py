@@ -13,6 +13,7 @@ import pytest
 
 import magent
 from magent.answering import Answered, Given, respond
+from magent.clock import from_iso
 from magent.errors import AnsweredAlready, AnswerRefused, UsageError
 from magent.events import Event
 from magent.ports import Question, RunStore
@@ -169,7 +170,7 @@ async def test_what_was_shown_is_proved_by_what_is_kept_with_the_answer(here: Pa
     (done,) = [event for event in events if event.type == "visit.completed" and event.data["node"] == "ask"]
     assert answered.data["digest"] == done.data["digest"] == seal.hexdigest()
     asked = next(event.time for event in events if event.type == "visit.started")
-    assert done.data["took"] == pytest.approx(answered.time - asked, abs=0.01)
+    assert done.data["took"] == pytest.approx(from_iso(answered.data["answer"]["at"]) - asked, abs=0.002)
     assert "digest" not in result.state["ask"]
 
 

@@ -142,9 +142,9 @@ class Toolkit:
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # as files name tools
 UNOPENED = {
-    "call": "A function; --check imports it.",
-    "mcp": "A server; --check starts it, and lists its tools.",
-    "uses": "Of a package; --check makes it.",
+    "call": "A function, not imported.",
+    "mcp": "A server, not started: its tools are not known.",
+    "uses": "Of a package, not made.",
 }
 """The kinds that run somebody's code to say what they are, and what is said of them before."""
 NEED_SETTINGS = {

@@ -383,13 +383,13 @@ DECLARED: dict[str, Declared] = {
         (),
         {
             "Which": (_TOOLS_OF,),
-            "Check": (Option("check", "--check", "", "Import its functions, start its servers: say what they have."),),
+            "Check": (Option("check", "--check, --no-check", "", "Import functions, start servers, or do not."),),
             "Output": (_output("text", "json"),),
         },
         (
             Example("magent tools list", "The tools that come with magent."),
-            Example("magent tools list -f workflow.yaml", "Those of a file first; nothing of it is run."),
-            Example("magent tools list -f workflow.yaml --check", "With those of its servers, which are started."),
+            Example("magent tools list -f workflow.yaml", "Those of a file and its servers first."),
+            Example("magent tools list -f workflow.yaml --no-check", "Of a stranger's file: nothing of it is run."),
         ),
     ),
     "tools show": Declared(

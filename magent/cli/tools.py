@@ -34,11 +34,11 @@ _SENTENCE = re.compile(r"(?<=[a-z)][.!?])\s")
 T = TypeVar("T")
 
 
-def list_tools(console: Console, *, file: str | None, check: bool, output: str | None) -> int:
-    """List the tools of a file, then those that come with magent. With `check` functions are imported for it, and
-    servers started."""
+def list_tools(console: Console, *, file: str | None, check: bool | None, output: str | None) -> int:
+    """List the tools of a file, then those that come with magent. Functions are imported for it, and servers
+    started, unless `check` is False."""
     form = flags.one_of("--output", output, OUTPUTS) or "text"
-    entries = _with(console, file, lambda kit: kit.kept(check=check))
+    entries = _with(console, file, lambda kit: kit.kept(check=check is not False))
     if form == "json":
         console.result(dump([row for entry in entries for row in _rows(entry)]))
         return 0

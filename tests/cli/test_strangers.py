@@ -70,7 +70,7 @@ HARMLESS = {  # each with its exit code
     "roles list -f workflow.yaml": 0,
     "roles show helper -f workflow.yaml": 0,
     "roles route 'a task' --skills python -f workflow.yaml": 0,
-    "tools list -f workflow.yaml --output json": 0,
+    "tools list --no-check -f workflow.yaml --output json": 0,
     "agents list -f workflow.yaml": 0,
     "agents show called -f workflow.yaml": 0,
     "agents show classy -f workflow.yaml": 0,
@@ -111,14 +111,14 @@ def test_a_strangers_workflow_is_looked_at_with_nothing_run_imported_asked_or_wr
     assert {line: each["tried"] for line, each in done.items() if each["tried"]} == {}
     assert {line: (each["code"], each["err"]) for line, each in done.items() if each["code"] != HARMLESS[line]} == {}
     assert sorted(gift.rglob("*")) == before
-    rows = {row["name"]: row for row in json.loads(done["tools list -f workflow.yaml --output json"]["out"])}
+    rows = {row["name"]: row for row in json.loads(done["tools list --no-check -f workflow.yaml --output json"]["out"])}
     assert rows["fn"] | {"description": "Says boom.", "parameters": None, "error": None} == rows["fn"]
-    assert rows["server"]["description"] == "A server; --check starts it, and lists its tools."
+    assert rows["server"]["description"] == "A server, not started: its tools are not known."
     assert "cannot name a store by its class" in done["runs list"]["err"]
 
 
 def test_the_watch_sees_what_a_run_does(gift: Path) -> None:
-    line = "tools list --check -f workflow.yaml"
+    line = "tools list -f workflow.yaml"
     tried = watched(gift, line)[0]["tried"]
     assert [each for each in tried if each.startswith("code of") and each.endswith("evil.py")]
     assert [each for each in tried if each.startswith("open to write") and "sprung" in each]

@@ -7,7 +7,8 @@ MagentError                     1   something failed
 │   └── AnsweredAlready         2   somebody else was first: `.by`, `.at`, `.via`
 ├── StoreError                  5   the stored record cannot be used
 │   ├── RunLocked               5   another process holds the run: `.holder`
-│   └── RunDamaged              5   the record is not what was written
+│   ├── RunDamaged              5   the record is not what was written
+│   └── RunSealed               5   the record is encrypted, under a key that is not given
 └── Interrupted               130   a signal ended the run, which can be resumed
 """
 
@@ -89,6 +90,10 @@ class RunLocked(StoreError):
 
 class RunDamaged(StoreError):
     """The record is not what was written; nothing was changed."""
+
+
+class RunSealed(StoreError):
+    """The record is encrypted, and the key is not given."""
 
 
 class Interrupted(MagentError):

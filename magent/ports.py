@@ -345,7 +345,7 @@ class RunStore(Protocol):
         ...
 
     async def list(self) -> Iterable[RunInfo]:
-        """Every run, newest first; a damaged one has status `damaged`."""
+        """Every run, newest first; a damaged one has status `damaged`, one under a key that is not given `sealed`."""
         ...
 
     async def info(self, run_id: str) -> RunInfo:

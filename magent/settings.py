@@ -14,11 +14,14 @@ from typing import Any
 
 from magent import stores, urls
 from magent.errors import InvalidWorkflow, UsageError
+from magent.keys import GUARD
 from magent.ports import RunStore
 from magent.spec.loader import Bundle, load_yaml, shown
 from magent.spec.schema import validate
+from magent.stores.codec import Codec
 from magent.stores.places import SETTINGS as NAME
 from magent.stores.places import find_settings
+from magent.stores.sealed import MAKE_ONE, Keyring, parse_key
 
 __all__ = ["NAME", "Settings", "open_store", "read"]
 
@@ -26,6 +29,7 @@ STORE = "file:.magent"
 IN_ENVIRONMENT = (
     ("store",),
     ("durability",),
+    ("encryption", "key_env"),
     ("checkpoints", "every"),
     ("checkpoints", "interval"),
     ("checkpoints", "keep"),
@@ -58,6 +62,25 @@ class Settings:
             return url
         return stores.of_a_file(urls.anchored(url, Path(self.file).parent))
 
+    def codec(self) -> Codec | None:
+        """What seals runs, where a key is given; None: they are in the clear. Raises UsageError."""
+        said = self._encryption()
+        if said is None:
+            return None
+        keys = [_key(name) for name in (said["key_env"], *said.get("old_key_envs", ()))]
+        return Keyring(keys)
+
+    def key_source(self) -> str | None:
+        """The variable that holds the key, and what says so; None where runs are in the clear."""
+        said = self._encryption()
+        if said is None:
+            return None
+        return f"{said['key_env']} ({'MAGENT_ENCRYPTION_KEY_ENV' if 'encryption' in self.environment else self.file})"
+
+    def _encryption(self) -> Mapping[str, Any] | None:
+        merged: Mapping[str, Any] | None = _over(self.environment.get("encryption"), self.data.get("encryption"))
+        return merged
+
     def complete(self, bundle: Bundle) -> None:
         """Puts the environment's settings over those of the workflow, and the file's where the workflow has none.
 
@@ -80,6 +103,14 @@ class Settings:
                 data["defaults"] = _over({"agent": preferred}, data.get("defaults"))
 
 
+def _key(name: str) -> bytes:
+    text = os.environ.get(name)
+    if not text:
+        raise UsageError(f"runs are to be encrypted, and ${name} holds no key", f"set it; {MAKE_ONE}")
+    GUARD.learn(text.strip())
+    return parse_key(text, f"${name}")
+
+
 def _over(first: Any, second: Any) -> Any:
     """Mapping on mapping, deeply; whatever else `first` is stands, unless it is None. Neither is changed."""
     if not isinstance(first, dict) or not isinstance(second, dict):
@@ -100,7 +131,8 @@ def read(start: Path | None = None) -> Settings:
 
 def open_store(url: str | None = None) -> RunStore:
     """The store of a URL, else of MAGENT_STORE, else of the settings file, else `file:.magent`. Raises UsageError."""
-    return stores.open_store(read().store() if url is None else url)
+    settings = read()
+    return stores.open_store(settings.store() if url is None else url, settings.codec())
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, Any]:

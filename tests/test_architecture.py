@@ -87,8 +87,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "scopes", "names", "values", "unused", "__init__",
     ),
     "stores": (
-        "ids", "codec", "disk", "places", "holders", "locking", "checkpoints", "summary", "memory", "journal", "file",
-        "rows", "batches", "row_store", "sqlite_link", "sqlite",
+        "ids", "codec", "sealed", "disk", "places", "holders", "locking", "checkpoints", "summary", "memory", "journal",
+        "file", "rows", "batches", "row_store", "sqlite_link", "sqlite",
         "postgres_tables", "postgres_link", "postgres_watch", "postgres", "__init__",
     ),
     "tools": (
@@ -111,6 +111,7 @@ HEAVY: dict[str, frozenset[str]] = {
     "anyio": frozenset({"tools"}),
     "openai": frozenset(),
     "psycopg": frozenset(),
+    "cryptography": frozenset(),
     "xllamacpp": frozenset(),
     "httpx": frozenset(),
     "questionary": frozenset(),

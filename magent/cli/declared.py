@@ -74,7 +74,7 @@ GLOBALS = (
 )
 
 DURABILITIES = ("sync", "async", "exit")
-STATUSES = ("running", "waiting", "completed", "failed", "cancelled", "interrupted", "damaged")
+STATUSES = ("running", "waiting", "completed", "failed", "cancelled", "interrupted", "damaged", "sealed")
 
 EXITS = (
     ("0", "completed"),

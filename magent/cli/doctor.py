@@ -109,6 +109,7 @@ def _settings_and_store(console: Console, file: str | None) -> Iterator[Finding]
         return
     url = console.settings.store or read.store()
     yield _store(url)
+    yield _sealing(read)
     for path, value, origin in _values(read, _of_the_file(file), console.settings.store):
         yield Finding("Settings", ".".join(path), "info", str(value), origin=origin)
 
@@ -120,6 +121,18 @@ def _store(url: str) -> Finding:
     except MagentError as error:
         return Finding("Store", urls.shown(url), "no", error.message, error.hint)
     return Finding("Store", urls.shown(url), "info" if said is None else "ok", said or "it does not say how it is")
+
+
+def _sealing(read: settings.Settings) -> Finding:
+    """Whether what is kept is encrypted, and where the key comes from, which is not told."""
+    source = read.key_source()
+    if source is None:
+        return Finding("Store", "encryption", "info", "off: what is kept of runs is in the clear")
+    try:
+        read.codec()
+    except MagentError as error:
+        return Finding("Store", "encryption", "no", error.message, error.hint)
+    return Finding("Store", "encryption", "ok", f"AES-256-GCM; the key is in {source}")
 
 
 def _of_the_file(file: str | None) -> Mapping[str, Any]:

@@ -100,7 +100,7 @@ def _show(console: Console, found: Sequence[RunInfo], most: int | None) -> None:
 
 
 def _row(sheet: Sheet, info: RunInfo) -> Sequence[Cell]:
-    damaged = info.status == "damaged"
+    damaged = info.status in ("damaged", "sealed")
     begun = "" if damaged else ago(info.created) if sheet.signs else local(info.created)
     over = info.status in ("completed", "failed", "cancelled")
     took = durations.show(max(0.0, info.updated - info.created)) if over else ""

@@ -20,6 +20,7 @@ STATUSES: Mapping[str, tuple[str, str]] = {
     "completed": ("✔", "green"),
     "failed": ("✘", "red"),
     "damaged": ("✘", "red"),
+    "sealed": ("✘", "red"),
     "waiting": ("⏸", "yellow"),
     "interrupted": ("■", "yellow"),
     "running": ("●", "blue"),

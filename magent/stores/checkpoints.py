@@ -24,6 +24,8 @@ class Checkpoint(NamedTuple):
     seq: int
     offset: int
     fold: dict[str, Any]
+    path: Path
+    data: bytes  # as it is kept
 
 
 def save(directory: Path, seq: int, data: bytes, keep: int) -> None:
@@ -53,8 +55,9 @@ def sound(directory: Path, codec: RunCodec) -> Iterator[Checkpoint]:
 def _read(path: Path, codec: RunCodec, seq: int) -> Checkpoint | None:
     """None where it is not sound, or not there."""
     with contextlib.suppress(OSError, Unsound, KeyError):
-        data = codec.decode("checkpoint", disk.read(path), seq)
-        return Checkpoint(seq, data["offset"], data["fold"])
+        data = disk.read(path)
+        found = codec.decode("checkpoint", data, seq)
+        return Checkpoint(seq, found["offset"], found["fold"], path, data)
     return None
 
 

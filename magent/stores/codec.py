@@ -2,9 +2,10 @@
 through a codec, and reads it the same way; where the bytes then stand (a file, a row) is the store's affair.
 
 A `Codec` is called with a run's id, once each time that the run is taken up or read, and gives the `RunCodec` that all
-of this run goes through. `plain` is what stores use where they are handed none. Another is handed over by
-`stores.open_store(url, codec=…)`; `settings.open_store`, which every door and the API come through, is where to choose
-it. It has to be cheap to make (a listing makes one a run) and safe to be used by several threads at once.
+of this run goes through. The run's header goes first, in or out: it may say how the rest is to be read. `plain` is what
+stores use where they are handed none. Another is handed over by `stores.open_store(url, codec=…)`;
+`settings.open_store`, which every door and the API come through, is where it is chosen. It has to be cheap to make (a
+listing makes one a run) and safe to be used by several threads at once.
 
 What is written by one codec another may have to read: a run begun before a key was given, a key that is missing now.
 """
@@ -14,11 +15,16 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Any, Literal, Protocol
 
 from magent import events
-from magent.events import Event
+from magent.errors import RunSealed
+from magent.events import BadLine, Event
 
+SEALED = b"magent-sealed "  # how a document begins that was written under a key, and what no JSON begins with
+SEALED_LINE = b"~"
+NO_KEY = "say which variable holds the key: `encryption: {key_env: NAME}` in .magent.yaml, or MAGENT_ENCRYPTION_KEY_ENV"
 Kind = Literal["header", "workflow", "checkpoint", "result", "note"]
 
 
@@ -30,28 +36,53 @@ class RunCodec(Protocol):
     """How one run is written. What is damaged is a ValueError (`BadLine`, `Unsound`), which the store tells with its
     place. A StoreError goes up to the user as it is: no key, the wrong one."""
 
-    def line(self, event: Event) -> bytes:
-        """One line with its line feed, and no other line feed in it. Raises ValueError, TypeError (no JSON),
-        MagentError (nested too deeply)."""
+    def line(self, event: Event, before: bytes = b"") -> bytes:
+        """One line with its line feed, and no other line feed in it. `before` is the line before it, b"" for the first.
+        Raises ValueError, TypeError (no JSON), MagentError (nested too deeply)."""
         ...
 
-    def event(self, line: bytes) -> Event:
-        """The inverse; the line feed may be missing. The line says its own `seq`, which must be as sure as the rest: a
-        listing reads lines from the newest back, without their numbers; every other reader holds `seq` against the
-        place. Raises BadLine, StoreError."""
+    def event(self, line: bytes, before: bytes | None = None) -> Event:
+        """The inverse; line feeds may be missing; None where the line before is not known. The line says its own `seq`,
+        which must be as sure as the rest: a listing reads lines from the newest back, without their numbers; every
+        other reader holds `seq` against the place. Raises BadLine, StoreError."""
         ...
 
-    def encode(self, kind: Kind, data: Mapping[str, Any], seq: int = 0) -> bytes:
-        """A whole document. `seq` is the number of a checkpoint's last event, 0 for all other kinds. Takes what `data`
-        holds now. Raises ValueError, TypeError (no JSON)."""
+    def encode(self, kind: Kind, data: Mapping[str, Any], seq: int = 0, line: bytes = b"") -> bytes:
+        """A whole document. `seq` and `line` are the last event of a checkpoint or a result (b"": it is not at hand);
+        `seq` is the `number_of` a note's name, and 0 for all other kinds. Takes what `data` holds now. Raises
+        ValueError, TypeError (no JSON)."""
         ...
 
-    def decode(self, kind: Kind, data: bytes, seq: int = 0) -> dict[str, Any]:
-        """The inverse, for the same kind and number. Raises Unsound, StoreError."""
+    def decode(self, kind: Kind, data: bytes, seq: int | None = 0) -> dict[str, Any]:
+        """The inverse, for the same kind and number (None: whatever it is). Raises Unsound, StoreError."""
+        ...
+
+    @property
+    def pins(self) -> bool:
+        """Whether checkpoints and results say, such that nobody can change it, after which event they were written: a
+        record that ends before it has lost its end."""
+        ...
+
+    def pinned(self, data: bytes) -> int:
+        """The number of that event, of a document that was decoded before."""
+        ...
+
+    def fits(self, data: bytes, line: bytes) -> bool:
+        """Whether the document was written when this line was the last, as far as it says."""
+        ...
+
+    def check_writable(self) -> None:
+        """Raises StoreError where nothing more may be written of this run, which was read."""
         ...
 
 
 Codec = Callable[[str], RunCodec]
+
+
+def number_of(name: str) -> int:
+    """Of a note, which has no other."""
+    return int.from_bytes(sha256(name.encode()).digest()[:8])
+
 
 dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
@@ -60,29 +91,46 @@ class Plain:
     """JSON in the clear. Events and checkpoints end with the CRC-32 of all before it, as their member `sum`; lone
     surrogates become the escapes that JSON knows."""
 
-    def line(self, event: Event) -> bytes:
+    def line(self, event: Event, before: bytes = b"") -> bytes:  # noqa: ARG002
         return events.encode(event)
 
-    def event(self, line: bytes) -> Event:
+    def event(self, line: bytes, before: bytes | None = None) -> Event:  # noqa: ARG002
+        if line.startswith(SEALED_LINE):
+            raise BadLine("it is encrypted, in a run that is not")
         return events.decode(line)
 
-    def encode(self, kind: Kind, data: Mapping[str, Any], seq: int = 0) -> bytes:  # noqa: ARG002
+    def encode(self, kind: Kind, data: Mapping[str, Any], seq: int = 0, line: bytes = b"") -> bytes:  # noqa: ARG002
         text = dumps(dict(data)).encode("utf-8", "backslashreplace")
         if kind != "checkpoint":
             return text + b"\n"
         body = text[:-1]
         return b'%b,"sum":"%08x"}\n' % (body, zlib.crc32(body))
 
-    def decode(self, kind: Kind, data: bytes, seq: int = 0) -> dict[str, Any]:
+    def decode(self, kind: Kind, data: bytes, seq: int | None = 0) -> dict[str, Any]:
+        if data.startswith(SEALED):
+            raise RunSealed(f"the {kind} is encrypted, and no key is given", NO_KEY)
         if kind != "checkpoint":
             return self._object(data)
         body, _, tail = data.rstrip(b"\n").rpartition(b',"sum":"')
         if tail != b'%08x"}' % zlib.crc32(body):
             raise Unsound("the checksum does not fit")
         found = self._object(body + b"}")
-        if found.get("seq") != seq:
+        if seq not in (None, found.get("seq")):
             raise Unsound("it is of another event")
         return found
+
+    @property
+    def pins(self) -> bool:
+        return False
+
+    def pinned(self, data: bytes) -> int:  # noqa: ARG002
+        return 0
+
+    def fits(self, data: bytes, line: bytes) -> bool:  # noqa: ARG002
+        return True
+
+    def check_writable(self) -> None:
+        """Whatever is in the clear may go on so."""
 
     @staticmethod
     def _object(data: bytes) -> dict[str, Any]:

@@ -70,10 +70,10 @@ def read(path: Path | str, offset: int = 0) -> bytes:
         os.close(handle)
 
 
-def read_document(path: Path | str, codec: RunCodec, kind: Kind) -> dict[str, Any]:
+def read_document(path: Path | str, codec: RunCodec, kind: Kind, seq: int | None = 0) -> dict[str, Any]:
     """A document of a run from a file that must be there. Raises RunDamaged, StoreError."""
     try:
-        return codec.decode(kind, read(path))
+        return codec.decode(kind, read(path), seq)
     except FileNotFoundError:
         raise RunDamaged(f"{path} is missing", gone(path)) from None
     except OSError as error:

@@ -23,10 +23,10 @@ from magent.errors import RunDamaged, StoreError, UsageError
 from magent.ports import CheckpointInfo, Record, RunInfo
 from magent.stores import checkpoints, disk, ids, journal, locking
 from magent.stores.checkpoints import Kept
-from magent.stores.codec import Codec, RunCodec, plain
+from magent.stores.codec import Codec, RunCodec, number_of, plain
 from magent.stores.journal import FileJournal, Tail
 from magent.stores.places import HOME, find_home, make_home
-from magent.stores.summary import created, summarise
+from magent.stores.summary import created, summarise, unreadable
 
 _HEADER, _WORKFLOW, _LOCK, _TEMPORARY = "run.json", "workflow.json", "lock", ".tmp"
 _LEFT_OVER = 60.0  # seconds after which what nobody holds is not in the making any more
@@ -59,13 +59,13 @@ class FileStore:
 
     async def create(self, run_id: str, header: Mapping[str, Any], workflow: Mapping[str, Any]) -> FileJournal:
         codec = self._codec(ids.check_new(run_id))
-        return self._create(run_id, codec.encode("header", header), codec.encode("workflow", workflow))
+        return self._create(run_id, codec, codec.encode("header", header), codec.encode("workflow", workflow))
 
     async def open(self, run_id: str) -> tuple[FileJournal, Record]:
         return self._open(run_id)
 
     async def read(self, run_id: str, *, checkpoint: bool = True) -> Record:
-        return await asyncio.to_thread(lambda: self._read(self._directory(run_id), checkpoint)[0])
+        return await asyncio.to_thread(lambda: self._read(self._directory(run_id), checkpoint, self._codec(run_id))[0])
 
     async def list(self) -> Iterable[RunInfo]:
         return await asyncio.to_thread(self._list)
@@ -89,7 +89,7 @@ class FileStore:
         await asyncio.to_thread(self._take_away, run_id, ids.check_note(name))
 
     async def notes(self, run_id: str) -> Mapping[str, Mapping[str, Any]]:
-        return await asyncio.to_thread(lambda: journal.read_notes(self._directory(run_id), self._codec(run_id)))
+        return await asyncio.to_thread(lambda: journal.read_notes(*self._begun(run_id)))
 
     async def checkpoints(self, run_id: str) -> Sequence[CheckpointInfo]:
         return await asyncio.to_thread(self._checkpoints, run_id)
@@ -106,7 +106,7 @@ class FileStore:
         with disk.explained(f"write to {self.home}"), tempfile.NamedTemporaryFile(dir=there, prefix=".magent-doctor-"):
             return "writable" if there == self.home else "writable; made when a run begins"
 
-    def _create(self, run_id: str, header: bytes, workflow: bytes) -> FileJournal:
+    def _create(self, run_id: str, codec: RunCodec, header: bytes, workflow: bytes) -> FileJournal:
         directory = self.runs / run_id
         with disk.explained(f"make a run in {self.home}"):
             if os.path.lexists(directory):
@@ -117,7 +117,7 @@ class FileStore:
             try:
                 self._fill(fresh, header, workflow)
                 self._move_in(fresh, directory)
-                return FileJournal(run_id, self._codec(run_id), directory, hold, Tail([], 0, 0, 0))
+                return FileJournal(run_id, codec, directory, hold, Tail([], [], 0, 0, 0))
             except BaseException:
                 hold.release()
                 with contextlib.suppress(OSError):
@@ -169,6 +169,12 @@ class FileStore:
                     return self.runs / run_id
         raise ids.unknown(run_id, self._names(), self.url)
 
+    def _begun(self, run_id: str) -> tuple[Path, RunCodec]:
+        """The run's directory, and its codec, which has seen the header. Raises UsageError, StoreError."""
+        directory, codec = self._directory(run_id), self._codec(run_id)
+        disk.read_document(directory / _HEADER, codec, "header")
+        return directory, codec
+
     def _names(self) -> Sequence[str]:
         try:
             with os.scandir(self.runs) as entries:
@@ -192,25 +198,29 @@ class FileStore:
     def _open(self, run_id: str) -> tuple[FileJournal, Record]:
         directory, hold = self._take(run_id)
         try:
-            record, tail = self._read(directory, True)
+            codec = self._codec(run_id)
+            record, tail = self._read(directory, True, codec)
+            codec.check_writable()
             with disk.explained(f"open run {run_id}"):
                 checkpoints.forget_after(directory, tail.seq)
                 journal.cut(directory / journal.NAME, tail.end)
-                return FileJournal(run_id, self._codec(run_id), directory, hold, tail), record
+                return FileJournal(run_id, codec, directory, hold, tail), record
         except BaseException:
             hold.release()
             raise
 
-    def _read(self, directory: Path, checkpoint: bool) -> tuple[Record, Tail]:
-        codec = self._codec(directory.name)
+    def _read(self, directory: Path, checkpoint: bool, codec: RunCodec) -> tuple[Record, Tail]:
         header = disk.read_document(directory / _HEADER, codec, "header")
         workflow = disk.read_document(directory / _WORKFLOW, codec, "workflow")
         path = directory / journal.NAME
         try:
+            ends = journal.ends(directory, codec)
             for point in checkpoints.sound(directory, codec) if checkpoint else ():
                 if tail := journal.read_after(path, codec, point):
+                    journal.check_end(path, codec, tail, ends)
                     return Record(header, workflow, (point.seq, point.fold), tail.events), tail
             tail = journal.read_tail(path, codec)
+            journal.check_end(path, codec, tail, ends)
         except FileNotFoundError:
             raise RunDamaged(f"{path} is missing", disk.gone(path)) from None
         except OSError as error:
@@ -236,10 +246,10 @@ class FileStore:
             header = disk.read_document(f"{directory}/{_HEADER}", codec, "header")
             latest = journal.backwards(f"{directory}/{journal.NAME}", codec)
             return summarise(run_id, header, latest, lambda: locking.held(f"{directory}/{_LOCK}"))
-        except (StoreError, OSError):
+        except (StoreError, OSError) as error:
             with contextlib.suppress(OSError):
                 made = os.lstat(directory).st_mtime
-                return RunInfo(run_id, "", "damaged", made, made)
+                return RunInfo(run_id, "", unreadable(error), made, made)
             return None
 
     def _resolve(self, text: str) -> str:
@@ -263,19 +273,21 @@ class FileStore:
                 yield created(disk.read_document(f"{self.runs}/{name}/{_HEADER}", self._codec(name), "header")), name
 
     def _result(self, run_id: str) -> dict[str, Any] | None:
-        path = self._directory(run_id) / journal.RESULT
-        return disk.read_document(path, self._codec(run_id), "result") if os.path.lexists(path) else None
+        directory, codec = self._begun(run_id)
+        path = directory / journal.RESULT
+        return disk.read_document(path, codec, "result", None) if os.path.lexists(path) else None
 
     def _leave(self, run_id: str, name: str, note: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        notes, codec = self._directory(run_id) / journal.NOTES, self._codec(run_id)
+        directory, codec = self._begun(run_id)
+        notes = directory / journal.NOTES
         fresh = notes / f".{name}-{os.urandom(4).hex()}"
         with disk.explained(f"leave a note for run {run_id}"):
             disk.make_directory(notes)
-            disk.write_new(fresh, codec.encode("note", note))
+            disk.write_new(fresh, codec.encode("note", note, number_of(name)))
             try:
                 os.link(fresh, notes / f"{name}.json")  # whole or not at all, and never over another
             except FileExistsError:
-                return journal.read_notes(notes.parent, codec).get(name, {})
+                return journal.read_notes(directory, codec).get(name, {})
             finally:
                 fresh.unlink()
             disk.sync_directory(notes)
@@ -288,8 +300,7 @@ class FileStore:
             disk.sync_directory(notes)
 
     def _checkpoints(self, run_id: str) -> Sequence[CheckpointInfo]:
-        directory = self._directory(run_id)
-        codec = self._codec(run_id)
+        directory, codec = self._begun(run_id)
         return [self._kept(directory / journal.NAME, codec, each) for each in checkpoints.kept(directory, codec)]
 
     @staticmethod
@@ -297,14 +308,14 @@ class FileStore:
         event = None
         if kept.found is not None:
             with contextlib.suppress(OSError):
-                event = journal.event_at(path, codec, kept.found.offset, kept.seq)
+                event = journal.event_of(path, codec, kept.found)
         return CheckpointInfo(kept.seq, event.time if event else kept.written, kept.size, event is not None)
 
     def _checkpoint(self, run_id: str, seq: int) -> Mapping[str, Any] | None:
-        directory, codec = self._directory(run_id), self._codec(run_id)
+        directory, codec = self._begun(run_id)
         found, path = checkpoints.one(directory, codec, seq), directory / journal.NAME
         with contextlib.suppress(OSError):
-            if found is not None and journal.event_at(path, codec, found.offset, seq) is not None:
+            if found is not None and journal.event_of(path, codec, found) is not None:
                 return found.fold
         return None
 

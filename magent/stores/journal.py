@@ -8,6 +8,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from magent.errors import RunDamaged, StoreError
 from magent.events import BadLine, Event
 from magent.stores import checkpoints, disk
 from magent.stores.checkpoints import Checkpoint
-from magent.stores.codec import RunCodec, Unsound
+from magent.stores.codec import RunCodec, Unsound, number_of
 from magent.stores.locking import Hold
 
 NAME = "journal.jsonl"
@@ -28,12 +29,19 @@ _datasync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
 class Tail(NamedTuple):
-    """Events that were read, and where the sound part of the file is: `seq` and start of its last line, and its end."""
+    """Events that were read, with their lines, and where the sound part of the file is: `seq` and start of its last
+    line, and its end."""
 
     events: list[Event]
+    lines: list[bytes]
     seq: int
     last: int
     end: int
+
+    def line(self, seq: int) -> bytes:
+        """That of event `seq`; b"" where it was not read."""
+        place = seq - self.seq - 1 + len(self.lines)
+        return self.lines[place] if 0 <= place < len(self.lines) else b""
 
 
 def damaged(path: Path, line: int, why: str) -> RunDamaged:
@@ -51,10 +59,10 @@ def read_tail(path: Path, codec: RunCodec, offset: int = 0, first: int = 1) -> T
     data = disk.read(path, offset)
     lines = data.split(b"\n")
     unfinished = lines.pop()
-    events = []
+    events, before = [], b"" if first == 1 else None
     for number, line in enumerate(lines, first):
         try:
-            event = codec.event(line)
+            event, before = codec.event(line, before), line
         except BadLine as bad:
             raise damaged(path, number, str(bad)) from bad
         if event.seq != number:
@@ -62,26 +70,62 @@ def read_tail(path: Path, codec: RunCodec, offset: int = 0, first: int = 1) -> T
         events.append(event)
     end = offset + len(data) - len(unfinished)
     last = end - len(lines[-1]) - 1 if lines else offset
-    return Tail(events, first - 1 + len(lines), last, end)
+    return Tail(events, lines, first - 1 + len(lines), last, end)
 
 
 def read_after(path: Path, codec: RunCodec, checkpoint: Checkpoint) -> Tail | None:
     """The events after the checkpoint's; None where the journal does not have its line where it should be."""
-    if event_at(path, codec, checkpoint.offset, checkpoint.seq) is None:
+    if event_of(path, codec, checkpoint) is None:
         return None
     tail = read_tail(path, codec, checkpoint.offset, checkpoint.seq)
     return tail._replace(events=tail.events[1:])
 
 
-def event_at(path: Path, codec: RunCodec, offset: int, seq: int) -> Event | None:
-    """The event of that number, where its line begins at that byte. Raises OSError."""
+def event_of(path: Path, codec: RunCodec, checkpoint: Checkpoint) -> Event | None:
+    """The last event that the checkpoint stands for, where its line is where it should be. Raises OSError."""
     with open(path, "rb") as file:
-        file.seek(offset)
+        file.seek(checkpoint.offset)
         line = file.readline()
     with contextlib.suppress(BadLine):
         event = codec.event(line)
-        return event if line.endswith(b"\n") and event.seq == seq else None
+        if line.endswith(b"\n") and event.seq == checkpoint.seq and codec.fits(checkpoint.data, line):
+            return event
     return None
+
+
+class End(NamedTuple):
+    """A document that says how many events there were when it was written."""
+
+    path: Path
+    data: bytes
+    seq: int
+
+
+def ends(directory: Path, codec: RunCodec) -> list[End]:
+    """What says how far the journal goes at least, where that is kept; read before the journal, which only grows."""
+    if not codec.pins:
+        return []
+    found = [End(point.path, point.data, point.seq) for point in islice(checkpoints.sound(directory, codec), 1)]
+    with contextlib.suppress(OSError, Unsound):
+        data = disk.read(directory / RESULT)
+        codec.decode("result", data, None)
+        found.append(End(directory / RESULT, data, codec.pinned(data)))
+    return found
+
+
+def check_end(path: Path, codec: RunCodec, tail: Tail, ends: list[End]) -> None:
+    """Raises RunDamaged where the journal has not got, or not as it was, what others say it had."""
+    for end in ends:
+        line = tail.line(end.seq)
+        if end.seq <= tail.seq and (not line or codec.fits(end.data, line)):
+            continue
+        what = f"its end is missing: it goes to event {tail.seq}" if end.seq > tail.seq else "its end is another's"
+        names = " ".join(shlex.quote(str(each.path)) for each in ends)
+        raise RunDamaged(
+            f"{path}: {what}, and {end.path.name} was written after event {end.seq}",
+            "put the run back from a copy; if this is a copy that was made while the run was at work, make it again, "
+            f"or give up what is missing: rm {names}",
+        )
 
 
 def cut(path: Path, end: int) -> None:
@@ -126,14 +170,14 @@ def read_notes(directory: Path, codec: RunCodec) -> dict[str, Mapping[str, Any]]
             name, _, ending = entry.rpartition(".")
             if ending == "json" and name:
                 with contextlib.suppress(FileNotFoundError):  # it was taken away just now
-                    found[name] = _read_note(directory / NOTES / entry, codec)
+                    found[name] = _read_note(directory / NOTES / entry, name, codec)
     return found
 
 
-def _read_note(path: Path, codec: RunCodec) -> Mapping[str, Any]:
+def _read_note(path: Path, name: str, codec: RunCodec) -> Mapping[str, Any]:
     """Raises FileNotFoundError, StoreError."""
     try:
-        return codec.decode("note", disk.read(path))
+        return codec.decode("note", disk.read(path), number_of(name))
     except FileNotFoundError:
         raise
     except (OSError, Unsound):
@@ -157,6 +201,7 @@ class FileJournal:
         self._hold = hold
         self._file = os.open(directory / NAME, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
         self._seq, self._last, self._end = tail.seq, tail.last, tail.end
+        self._line = tail.line(tail.seq)
         self._synced = 0  # an earlier life may not have synced what it wrote
         self._fault: StoreError | None = None  # after the first, what is on the disk is not known any more
         self._told = False
@@ -186,7 +231,10 @@ class FileJournal:
     def _write(self, events: Sequence[Event]) -> None:
         if events[0].seq != self._seq + 1 or events[-1].seq != self._seq + len(events):
             raise ValueError(f"event {self._seq + 1} must come next, not {events[0].seq}")
-        lines = [self._codec.line(event) for event in events]
+        lines, line = [], self._line
+        for event in events:
+            line = self._codec.line(event, line)
+            lines.append(line)
         data = b"".join(lines)
         try:
             self._write_all(data)
@@ -198,6 +246,7 @@ class FileJournal:
         self._end += len(data)
         self._last = self._end - len(lines[-1])
         self._seq += len(lines)
+        self._line = line
 
     def _write_all(self, data: bytes) -> None:
         written = os.write(self._file, data)
@@ -226,8 +275,9 @@ class FileJournal:
     async def checkpoint(self, seq: int, fold: Mapping[str, Any], *, keep: int = checkpoints.KEEP) -> None:
         """Nobody has to wait for the disk: what the fold holds is taken now, and written before the journal closes."""
         self._check()
-        offset = self._last if seq == self._seq else self._start_of(seq)
-        data = self._codec.encode("checkpoint", {"seq": seq, "offset": offset, "fold": dict(fold)}, seq)
+        newest = seq == self._seq and seq > 0
+        offset, line = (self._last, self._line) if newest else (self._start_of(seq), b"")
+        data = self._codec.encode("checkpoint", {"seq": seq, "offset": offset, "fold": dict(fold)}, seq, line)
         if self._saving:
             await self._saving
         self._saving = self._work(self._save, seq, data, keep)
@@ -247,9 +297,10 @@ class FileJournal:
     async def finish(self, result: Mapping[str, Any]) -> None:
         if self._closed:
             self._check()
-        await self._work(self._replace_result, self._codec.encode("result", result))
+        await self._work(self._replace_result, self._codec.encode("result", result, self._seq, self._line))
 
     def _replace_result(self, data: bytes) -> None:
+        self._sync()  # a result may say how many events there are
         with disk.explained(f"write {self.directory / RESULT}"):
             disk.replace(self.directory / RESULT, self.directory / ".result.json", data)
             disk.sync_directory(self.directory)

@@ -91,12 +91,10 @@ class MemoryJournal:
 
 
 class MemoryStore:
-    """Fills `ports.RunStore`. Each has its own runs. No bytes are kept: a codec only says how large a checkpoint would
-    be."""
+    """Fills `ports.RunStore`. Each has its own runs. No bytes are kept: there is nothing that a codec could seal."""
 
-    def __init__(self, url: str = "memory:", codec: Codec = plain) -> None:
+    def __init__(self, url: str = "memory:", codec: Codec = plain) -> None:  # noqa: ARG002
         self.url = url
-        self._codec = codec
         self._runs: dict[str, _Run] = {}
 
     def _find(self, run_id: str) -> _Run:
@@ -159,11 +157,7 @@ class MemoryStore:
         if run.checkpoint is None:
             return []
         seq, fold = run.checkpoint
-        return [
-            CheckpointInfo(
-                seq, run.events[seq - 1].time, len(self._codec(run_id).encode("checkpoint", fold, seq)), True
-            )
-        ]
+        return [CheckpointInfo(seq, run.events[seq - 1].time, len(plain(run_id).encode("checkpoint", fold, seq)), True)]
 
     async def checkpoint(self, run_id: str, seq: int) -> Mapping[str, Any] | None:
         kept = self._find(run_id).checkpoint

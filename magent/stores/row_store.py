@@ -17,7 +17,7 @@ from magent.events import Event
 from magent.ports import CheckpointInfo, Record, RunInfo
 from magent.stores import ids, places, rows
 from magent.stores.batches import settled
-from magent.stores.codec import Codec, RunCodec
+from magent.stores.codec import Codec, RunCodec, number_of
 from magent.stores.rows import Row, Rows
 
 KEEP = 5
@@ -63,12 +63,13 @@ class RowJournal:
 
     lasting = True
 
-    def __init__(self, run_id: str, codec: RunCodec, hold: Hold, seq: int, workspace: Path) -> None:
+    def __init__(self, run_id: str, codec: RunCodec, hold: Hold, seq: int, line: bytes, workspace: Path) -> None:
         self.run_id = run_id
         self.directory = self.workspace = workspace
         self._codec = codec
         self._hold = hold
         self._seq = seq
+        self._line = line  # of the last event
         self._fault: StoreError | None = None  # after the first, what is in the database is not known any more
         self._saving: Future[None] | None = None
         self._closed = False
@@ -80,8 +81,12 @@ class RowJournal:
         first = self._seq + 1
         if events[0].seq != first or events[-1].seq != self._seq + len(events):
             raise ValueError(f"event {first} must come next, not {events[0].seq}")
-        lines = [self._codec.line(event) for event in events]
+        lines, line = [], self._line
+        for event in events:
+            line = self._codec.line(event, line)
+            lines.append(line)
         self._seq += len(lines)
+        self._line = line
         try:
             await self._hold.append(first, lines, sync=sync)
         except StoreError as fault:
@@ -99,7 +104,8 @@ class RowJournal:
         self._check()
         if not 0 < seq <= self._seq:
             raise ValueError(f"there is no event {seq} to make a checkpoint of")
-        body = self._codec.encode("checkpoint", {"seq": seq, "fold": dict(fold)}, seq)
+        line = self._line if seq == self._seq else b""
+        body = self._codec.encode("checkpoint", {"seq": seq, "fold": dict(fold)}, seq, line)
         await self._saved()
         self._saving = self._hold.save(seq, body, max(keep, 1))
 
@@ -113,7 +119,7 @@ class RowJournal:
     async def finish(self, result: Mapping[str, Any]) -> None:
         if self._closed:
             self._check()
-        await settled(self._hold.finish(self._codec.encode("result", result)))
+        await settled(self._hold.finish(self._codec.encode("result", result, self._seq, self._line)))
 
     def notes(self) -> Mapping[str, Mapping[str, Any]]:
         return rows.notes(self._codec, self._hold.notes())
@@ -181,7 +187,7 @@ class RowStore(ABC, Generic[Held]):
             hold = await self._insert(Row(0, run_id, created, data, str(place)), frozen)
         except RunLocked:
             raise self._exists(run_id) from None  # another process is at it just now
-        return RowJournal(run_id, codec, hold, 0, place)
+        return RowJournal(run_id, codec, hold, 0, b"", place)
 
     def _exists(self, run_id: str) -> UsageError:
         return UsageError(f"there is a run {run_id!r} already", f"choose another id, or go on: magent resume {run_id}")
@@ -190,13 +196,15 @@ class RowStore(ABC, Generic[Held]):
         await asyncio.to_thread(self._known, run_id)
         row, hold = await self._take(run_id)
         try:
-            record, seq, overtaken = await asyncio.to_thread(self._opened, run_id)
+            codec = self._codec(run_id)
+            record, seq, line, overtaken = await asyncio.to_thread(self._opened, run_id, codec)
+            codec.check_writable()
             if overtaken:
                 await settled(hold.cut(seq))
             place = places.make_workspace(run_id, row.place)
             if str(place) != row.place:
                 await settled(hold.move(str(place)))
-            return RowJournal(run_id, self._codec(run_id), hold, seq, place), record
+            return RowJournal(run_id, codec, hold, seq, line, place), record
         except BaseException:
             await hold.release()
             raise
@@ -223,10 +231,11 @@ class RowStore(ABC, Generic[Held]):
         return places.workspace(run_id, row.place)
 
     async def leave(self, run_id: str, name: str, note: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        row, codec = await asyncio.to_thread(self._known, run_id), self._codec(run_id)
-        body = codec.encode("note", note)
+        row = await asyncio.to_thread(self._known, run_id)
+        codec = self._begun(row)
+        body = codec.encode("note", note, number_of(name))
         there = await self._leave(row, ids.check_note(name), body)
-        return None if there == body else rows.note(codec, there)
+        return None if there == body else rows.note(codec, name, there)
 
     async def take_away(self, run_id: str, name: str) -> None:
         await self._take_away(await asyncio.to_thread(self._known, run_id), ids.check_note(name))
@@ -249,6 +258,12 @@ class RowStore(ABC, Generic[Held]):
         finally:
             await hold.release()
 
+    def _begun(self, row: Row) -> RunCodec:
+        """The run's codec, which has seen the header. Raises RunDamaged, StoreError."""
+        codec = self._codec(row.id)
+        rows.document(row.id, codec, "header", row.header)
+        return codec
+
     # ---- in a thread
 
     def _look(self, run_id: str) -> Row | None:
@@ -270,14 +285,14 @@ class RowStore(ABC, Generic[Held]):
         with self._rows() as found:
             return rows.record(found, self._find(found, run_id), self._codec(run_id), checkpoint=checkpoint)
 
-    def _opened(self, run_id: str) -> tuple[Record, int, bool]:
-        """The record, its last event's number, and whether there are checkpoints of later ones: other events will take
-        these numbers."""
+    def _opened(self, run_id: str, codec: RunCodec) -> tuple[Record, int, bytes, bool]:
+        """The record, its last event's number and line, and whether there are checkpoints of later ones: other events
+        will take these numbers."""
         with self._rows() as found:
             row = self._find(found, run_id)
-            record = rows.record(found, row, self._codec(run_id), checkpoint=True)
+            record = rows.record(found, row, codec, checkpoint=True)
             seq = record.events[-1].seq if record.events else record.checkpoint[0] if record.checkpoint else 0
-            return record, seq, rows.newest_checkpoint(found, row) > seq
+            return record, seq, rows.last_line(found, row), rows.newest_checkpoint(found, row) > seq
 
     def _infos(self, run_id: str | None) -> Sequence[RunInfo]:
         with self._rows() as found:
@@ -297,14 +312,17 @@ class RowStore(ABC, Generic[Held]):
 
     def _notes(self, run_id: str) -> dict[str, Mapping[str, Any]]:
         with self._rows() as found:
-            return rows.notes(self._codec(run_id), rows.read_notes(found, self._find(found, run_id).number))
+            row = self._find(found, run_id)
+            return rows.notes(self._begun(row), rows.read_notes(found, row.number))
 
     def _checkpoints(self, run_id: str) -> Sequence[CheckpointInfo]:
         with self._rows() as found:
-            return rows.checkpoints(found, self._find(found, run_id), self._codec(run_id))
+            row = self._find(found, run_id)
+            return rows.checkpoints(found, row, self._begun(row))
 
     def _checkpoint(self, run_id: str, seq: int) -> Mapping[str, Any] | None:
         with self._rows() as found:
-            row, codec = self._find(found, run_id), self._codec(run_id)
+            row = self._find(found, run_id)
+            codec = self._begun(row)
             fold = rows.read_fold(found, row, codec, seq)
             return None if fold is None or rows.event_at(found, row, codec, seq) is None else fold

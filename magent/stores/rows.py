@@ -18,8 +18,8 @@ from typing import Any, NamedTuple, Protocol
 from magent.errors import RunDamaged, StoreError
 from magent.events import BadLine, Event
 from magent.ports import CheckpointInfo, Record, RunInfo
-from magent.stores.codec import Codec, Kind, RunCodec, Unsound
-from magent.stores.summary import summarise
+from magent.stores.codec import Codec, Kind, RunCodec, Unsound, number_of
+from magent.stores.summary import summarise, unreadable
 
 _BACK = 50  # events that are read at once from the newest back
 
@@ -68,16 +68,55 @@ def record(rows: Rows, row: Row, codec: RunCodec, *, checkpoint: bool) -> Record
     header = document(row.id, codec, "header", row.header)
     ((workflow,),) = rows.all("SELECT workflow FROM run WHERE number = :run", run=row.number)
     frozen = document(row.id, codec, "workflow", workflow)
+    ends = _ends(rows, row, codec)
     for seq, fold in _folds(rows, row, codec) if checkpoint else ():
-        events = read_events(rows, row, codec, seq)
+        events, lines = read_events(rows, row, codec, seq)
         if events and events[0].seq == seq:
+            _check_end(row, codec, lines, seq, ends)
             return Record(header, frozen, (seq, fold), events[1:])
-    return Record(header, frozen, None, read_events(rows, row, codec, 1))
+    events, lines = read_events(rows, row, codec, 1)
+    _check_end(row, codec, lines, 1, ends)
+    return Record(header, frozen, None, events)
 
 
-def document(run_id: str, codec: RunCodec, kind: Kind, data: bytes) -> dict[str, Any]:
+def _ends(rows: Rows, row: Row, codec: RunCodec) -> list[tuple[str, bytes]]:
+    """What says how far the events go at least, where that is kept: its kind, and its bytes."""
+    if not codec.pins:
+        return []
+    found = []
+    newest = "SELECT seq, body FROM checkpoint WHERE run = :run ORDER BY seq DESC LIMIT 1"
+    for seq, body in rows.all(newest, run=row.number):
+        with contextlib.suppress(Unsound):
+            codec.decode("checkpoint", body, seq)
+            found.append(("newest checkpoint", body))
+    for (body,) in rows.all("SELECT result FROM run WHERE number = :run AND result IS NOT NULL", run=row.number):
+        with contextlib.suppress(Unsound):
+            codec.decode("result", body, None)
+            found.append(("result", body))
+    return found
+
+
+def _check_end(
+    row: Row, codec: RunCodec, lines: Sequence[bytes], first: int, ends: Sequence[tuple[str, bytes]]
+) -> None:
+    """Raises RunDamaged where the events are not, or not as they were, what others say they were."""
+    last = first + len(lines) - 1
+    for kind, data in ends:
+        seq = codec.pinned(data)
+        if seq > last or (seq >= first and not codec.fits(data, lines[seq - first])):
+            message = f"the end of run {row.id} is missing, or another's: it has {last} events, and its {kind} was "
+            raise RunDamaged(f"{message}written after event {seq}", _gone(row.id))
+
+
+def last_line(rows: Rows, row: Row) -> bytes:
+    """b"" where there is none."""
+    found = rows.all("SELECT line FROM event WHERE run = :run ORDER BY seq DESC LIMIT 1", run=row.number)
+    return found[0][0] if found else b""
+
+
+def document(run_id: str, codec: RunCodec, kind: Kind, data: bytes, seq: int | None = 0) -> dict[str, Any]:
     try:
-        return codec.decode(kind, data)
+        return codec.decode(kind, data, seq)
     except Unsound as error:
         raise RunDamaged(f"the {kind} of run {run_id} is damaged: {error}", _gone(run_id)) from error
 
@@ -86,21 +125,22 @@ def _gone(run_id: str) -> str:
     return f"put it back from a copy, or remove the run: magent runs rm {run_id}"
 
 
-def read_events(rows: Rows, row: Row, codec: RunCodec, first: int) -> list[Event]:
-    """Those from number `first` on. Raises RunDamaged."""
+def read_events(rows: Rows, row: Row, codec: RunCodec, first: int) -> tuple[list[Event], list[bytes]]:
+    """Those from number `first` on, and their lines. Raises RunDamaged."""
     sql = "SELECT seq, line FROM event WHERE run = :run AND seq >= :first ORDER BY seq"
-    events = []
+    events, lines, before = [], [], b"" if first == 1 else None
     for number, (seq, line) in enumerate(rows.all(sql, run=row.number, first=first), first):
         if seq != number:
             raise _broken(row, number, "it is missing")
         try:
-            event = codec.event(line)
+            event, before = codec.event(line, before), line
         except BadLine as bad:
             raise _broken(row, number, str(bad)) from bad
         if event.seq != number:
             raise _broken(row, number, f"event {event.seq} is in its place")
         events.append(event)
-    return events
+        lines.append(line)
+    return events, lines
 
 
 def _broken(row: Row, number: int, why: str) -> RunDamaged:
@@ -126,10 +166,11 @@ def newest_checkpoint(rows: Rows, row: Row) -> int:
 
 def read_fold(rows: Rows, row: Row, codec: RunCodec, seq: int) -> Mapping[str, Any] | None:
     """None where it is not kept, or not sound."""
-    for (body,) in rows.all("SELECT body FROM checkpoint WHERE run = :run AND seq = :seq", run=row.number, seq=seq):
-        with contextlib.suppress(Unsound, KeyError):
+    sql = "SELECT body, line FROM checkpoint JOIN event USING (run, seq) WHERE run = :run AND seq = :seq"
+    for body, line in rows.all(sql, run=row.number, seq=seq):
+        with contextlib.suppress(Unsound, KeyError, BadLine):
             fold: Mapping[str, Any] = codec.decode("checkpoint", body, seq)["fold"]
-            return fold
+            return fold if codec.fits(body, line) else None
     return None
 
 
@@ -153,17 +194,20 @@ def checkpoints(rows: Rows, row: Row, codec: RunCodec) -> list[CheckpointInfo]:
 
 def result(rows: Rows, row: Row, codec: RunCodec) -> dict[str, Any] | None:
     ((data,),) = rows.all("SELECT result FROM run WHERE number = :run", run=row.number)
-    return None if data is None else document(row.id, codec, "result", data)
+    if data is None:
+        return None
+    document(row.id, codec, "header", row.header)
+    return document(row.id, codec, "result", data, None)
 
 
 def notes(codec: RunCodec, bodies: Mapping[str, bytes]) -> dict[str, Mapping[str, Any]]:
     """What they say; of one that cannot be read, nothing."""
-    return {name: note(codec, body) for name, body in bodies.items()}
+    return {name: note(codec, name, body) for name, body in bodies.items()}
 
 
-def note(codec: RunCodec, body: bytes) -> Mapping[str, Any]:
+def note(codec: RunCodec, name: str, body: bytes) -> Mapping[str, Any]:
     with contextlib.suppress(Unsound):
-        return codec.decode("note", body)
+        return codec.decode("note", body, number_of(name))
     return {}
 
 
@@ -197,8 +241,8 @@ def info(rows: Rows, found: Latest, codec: Codec, held: Callable[[], bool]) -> R
     try:
         header = document(row.id, read, "header", row.header)
         return summarise(row.id, header, _backwards(rows, found, read), held)
-    except StoreError:
-        return RunInfo(row.id, "", "damaged", row.created, row.created)
+    except StoreError as error:
+        return RunInfo(row.id, "", unreadable(error), row.created, row.created)
 
 
 def _backwards(rows: Rows, found: Latest, codec: RunCodec) -> Iterator[Event]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from magent.errors import RunDamaged
+from magent.errors import RunDamaged, RunSealed
 from magent.events import Event
 from magent.ports import RunInfo
 
@@ -17,6 +17,11 @@ _STATUS = {
     "run.cancelled": "cancelled",
     "run.forked": "interrupted",
 }
+
+
+def unreadable(error: Exception) -> str:
+    """The status of a run whose record cannot be read, as a listing has it."""
+    return "sealed" if isinstance(error, RunSealed) else "damaged"
 
 
 def created(header: Mapping[str, Any]) -> float:

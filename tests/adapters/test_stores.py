@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,9 +14,9 @@ from magent.errors import RunLocked, StoreError, UsageError
 from magent.events import Event
 from magent.ports import Journal, Record, RunInfo, RunStore
 from magent.stores import ids, known, open_store
-from magent.stores.codec import Kind, plain
 from magent.stores.file import FileStore
 from magent.stores.memory import MemoryStore
+from magent.stores.sealed import Keyring
 from magent.stores.sqlite import SqliteStore
 
 WORKFLOW = {"magent": 1, "name": "tides", "text": "ä \ud800 €"}
@@ -41,45 +40,19 @@ async def listed(store: RunStore) -> dict[str, RunInfo]:
     return {info.id: info for info in await store.list()}
 
 
-class Wrapped:
-    """A codec under which nothing stays as it was, and which knows whose and which number each thing is."""
-
-    def __init__(self, run_id: str) -> None:
-        self._run_id = run_id.encode()
-
-    def _wrap(self, label: str, data: bytes) -> bytes:
-        return base64.b64encode(b"%b %b %b" % (self._run_id, label.encode(), data)) + b"\n"
-
-    def _unwrap(self, label: str, data: bytes) -> bytes:
-        run_id, found, rest = base64.b64decode(data, validate=False).split(b" ", 2)
-        assert (run_id, found) == (self._run_id, label.encode())
-        return rest
-
-    def line(self, event: Event) -> bytes:
-        return self._wrap("event", plain("").line(event))
-
-    def event(self, line: bytes) -> Event:
-        return plain("").event(self._unwrap("event", line))
-
-    def encode(self, kind: Kind, data: Mapping[str, Any], seq: int = 0) -> bytes:
-        return self._wrap(f"{kind}{seq}", plain("").encode(kind, data, seq))
-
-    def decode(self, kind: Kind, data: bytes, seq: int = 0) -> dict[str, Any]:
-        return plain("").decode(kind, self._unwrap(f"{kind}{seq}", data), seq)
-
-
-KINDS = ("file", "memory", "sqlite", "postgres", "file, wrapped", "sqlite, wrapped", "postgres, wrapped")
+SEALED = Keyring([bytes(range(100, 132))])
+KINDS = ("file", "memory", "sqlite", "postgres", "file, sealed", "sqlite, sealed", "postgres, sealed")
 
 
 @pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     monkeypatch.chdir(tmp_path)
-    name, _, wrapped = request.param.partition(", ")
+    name, _, sealed = request.param.partition(", ")
     if name == "postgres":
         url = request.getfixturevalue("postgres").url()
     else:
         url = {"file": f"file:{tmp_path}/.magent", "memory": "memory:", "sqlite": "sqlite:///runs.db"}[name]
-    return open_store(url, codec=Wrapped if wrapped else None)
+    return open_store(url, codec=SEALED if sealed else None)
 
 
 async def test_what_was_appended_is_read_back(store: RunStore) -> None:
@@ -420,6 +393,7 @@ def test_a_url_that_names_none_is_bad_usage(url: str, message: str, hint: str) -
 
 STORE = """
 from magent.stores.memory import MemoryStore
+from magent.stores.sealed import Keyring
 class Redis(MemoryStore):
     pass
 """
@@ -450,12 +424,12 @@ def test_other_peoples_stores_come_by_entry_point(installed: Callable[[Mapping[s
 def test_a_store_that_would_pass_a_codec_over_is_refused(installed: Callable[[Mapping[str, str]], None]) -> None:
     installed({"ours_stores.py": "class Clear:\n    def __init__(self, url):\n        self.url = url\n" + STORE})
     with pytest.raises(UsageError, match="would write in the clear: it takes no codec"):
-        open_store("ours_stores.Clear:x", codec=Wrapped)
-    assert open_store("ours_stores.Redis:x", codec=Wrapped).url == "ours_stores.Redis:x"
+        open_store("ours_stores.Clear:x", codec=SEALED)
+    assert open_store("ours_stores.Redis:x", codec=SEALED).url == "ours_stores.Redis:x"
 
 
 async def test_every_byte_that_is_kept_goes_through_the_codec(tmp_path: Path) -> None:
-    store = open_store(f"file:{tmp_path}/.magent", codec=Wrapped)
+    store = open_store(f"file:{tmp_path}/.magent", codec=SEALED)
     said = {"said": "low water"}
     journal = await store.create("a", {**header("a"), **said}, said)
     await journal.append([Event(1, 1.0, "run.started", said)], sync=True)

@@ -16,6 +16,7 @@ import magent
 from magent.app import check
 from magent.source import Problem
 from magent.spec.loader import load_yaml
+from magent.spec.schema import validate
 from tests.docs.markdown import Block, blocks, commands, missing
 from tests.terminal import ENTER, Terminal
 
@@ -24,7 +25,9 @@ PAGES = {"README.md": ROOT / "README.md", "workflows/README.md": ROOT / "workflo
 ALL = [block for page, path in PAGES.items() for block in blocks(path, page)]
 YAML = [block for block in ALL if block.language == "yaml"]
 WHOLE = [block for block in YAML if block.text.startswith("magent: 1\n") and "broken" not in block.marks]
-FRAGMENTS = [block for block in YAML if not block.text.startswith("magent: 1\n") and "answers" not in block.marks]
+SETTINGS = [block for block in YAML if "settings" in block.marks]
+OTHERS = {"answers", "settings"}
+FRAGMENTS = [block for block in YAML if not block.text.startswith("magent: 1\n") and not OTHERS & set(block.marks)]
 SESSIONS = {page: [b for b in ALL if b.page == page and {"file", "run", "terminal"} & set(b.marks)] for page in PAGES}
 
 # What the pages' models said when they were asked; scripted here, so that every machine sees the same.
@@ -50,6 +53,12 @@ def test_a_fragment_is_valid_where_it_belongs(block: Block, here: Path) -> None:
     whole = {"magent": 1, "name": "fragment", **surroundings(data), **{k: v for k, v in data.items() if k != "next"}}
     (here / "example.yaml").write_text(json.dumps(whole))
     assert [problem.message for problem in errors("example.yaml")] == []
+
+
+@pytest.mark.parametrize("block", SETTINGS, ids=str)
+def test_settings_are_valid(block: Block) -> None:
+    data, problems, _ = load_yaml(block.text.encode(), ".magent.yaml")
+    assert problems + validate(data, "settings") == []
 
 
 def surroundings(fragment: dict[str, Any]) -> dict[str, Any]:

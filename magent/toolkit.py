@@ -21,7 +21,7 @@ from magent.outfit import Outfit
 from magent.ports import Tool, ToolContext
 from magent.source import did_you_mean
 from magent.spec.build import tool_specs
-from magent.spec.builtins import BUILTINS
+from magent.spec.builtins import BUILTINS, dotted_name
 from magent.spec.checks import check
 from magent.spec.loader import Bundle, load
 from magent.spec.takes import takes
@@ -120,7 +120,9 @@ class Toolkit:
         if entry not in self._specs:
             if entry in self._chains:
                 raise UsageError(f"'{name[:100]}' is a chain, not a tool", "a task does it: `chain: NAME`; or an agent")
-            hint = did_you_mean(name, self._specs) or "magent tools list shows them; with -f FILE those of a file, too"
+            meant = dotted_name(name, {each: spec.settings for each, spec in self._specs.items()})
+            near = f"did you mean '{meant}'?" if meant else did_you_mean(name, self._specs)
+            hint = near or "magent tools list shows them; with -f FILE those of a file, too"
             raise UsageError(f"no tool is named '{name[:100]}'", hint)
         told = BUILTINS.get(entry, {}).get(name.partition(".")[2])
         if told is not None and entry not in self._declared and entry in NEED_SETTINGS:

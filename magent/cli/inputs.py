@@ -25,10 +25,7 @@ def gather(declared: Schemas, words: Sequence[str] | None, file: str | None, con
     """The values given, by name; `-i` wins over the file. Raises UsageError with every fault and the flag to write."""
     given: dict[str, Any] = dict(files.read_document("--inputs", file, console)) if file else {}
     faults = {name: [_unknown(name, declared)] for name in given if name not in declared}
-    texts = flags.pairs("-i", words, "NAME=VALUE, such as -i topic=tides")
-    if sum(value == "-" for _, value in texts) > 1:
-        raise UsageError("only one input can be read from stdin (-i NAME=-)")
-    for name, value in texts:
+    for name, value in pairs("input", "-i", words, "NAME=VALUE, such as -i topic=tides"):
         if name in declared:
             given[name] = parse(declared[name], content(f"-i {name}", value))
         else:
@@ -37,6 +34,15 @@ def gather(declared: Schemas, words: Sequence[str] | None, file: str | None, con
     if faults:
         raise _refused(declared, faults)
     return given
+
+
+def pairs(what: str, flag: str, words: Sequence[str] | None, form: str) -> list[tuple[str, str]]:
+    """The names and texts of `NAME=VALUE`, one of which may be read from stdin (`-`). Raises UsageError."""
+    texts = flags.pairs(flag, words, form)
+    from_stdin = [f"{name}=-" for name, value in texts if value == "-"]
+    if len(from_stdin) > 1:
+        raise UsageError(f"only one {what} can be read from stdin, not {', '.join(from_stdin)}")
+    return texts
 
 
 def _refused(declared: Schemas, faults: Mapping[str, Sequence[str]]) -> UsageError:
@@ -119,4 +125,5 @@ def example(schema: Mapping[str, Any]) -> str:
         if isinstance(schema.get(key), list) and schema[key]:
             first = schema[key][0]
             return shlex.quote(first if isinstance(first, str) else json.dumps(first, ensure_ascii=False))
-    return next((_EXAMPLES[kind] for kind in types(schema) if kind in _EXAMPLES), "…")
+    kinds = [kind for kind in types(schema) if kind != "null"] or ["null"]
+    return _EXAMPLES.get(kinds[0], "…") if types(schema) else "…"

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from magent import cells
-from magent.cli import flags, inputs
+from magent.cli import flags, inputs, shapes
 from magent.cli.beside import guarded
 from magent.cli.console import Console, dump
 from magent.cli.tables import GAP, Cell, Column, Part, Sheet, wrap
@@ -120,24 +120,24 @@ def _with(console: Console, file: str | None, work: Callable[[Toolkit], Awaitabl
 
 def _arguments(tool: Tool, words: Sequence[str], file: str | None) -> dict[str, Any]:
     """`K=V` by what the tool takes; a value that is no text is JSON. Raises UsageError."""
-    known: Mapping[str, Any] = tool.parameters.get("properties") or {}
+    known = {field.name: field for field in shapes.fields(tool.parameters)}
     given: dict[str, Any] = {}
-    for name, text in flags.pairs("an argument", words, "K=V, such as path=notes.txt"):
+    for name, text in inputs.pairs("argument", "an argument", words, "K=V, such as path=notes.txt"):
         if name not in known and tool.parameters.get("additionalProperties") is False:
             raise UsageError(
                 f"'{tool.name}' has no parameter '{name}'", did_you_mean(name, known) or _usage(tool, file)
             )
-        schema = known.get(name)
-        given[name] = inputs.parse(schema if isinstance(schema, Mapping) else {}, inputs.content(name, text))
+        schema = shapes.for_value(known[name], tool.parameters) if name in known else {}
+        given[name] = inputs.parse(schema, inputs.content(name, text))
     return given
 
 
 def _usage(tool: Tool, file: str | None) -> str:
     """A call of the tool, as it is typed."""
-    properties = tool.parameters.get("properties") or {}
-    required = tool.parameters.get("required") or ()
-    words = [f"{name}={inputs.example(properties[name])}" for name in required if name in properties]
-    words += [f"[{name}={inputs.example(schema)}]" for name, schema in properties.items() if name not in required]
+    root = tool.parameters
+    typed = [(f"{field.name}={inputs.example(shapes.for_value(field, root))}", field) for field in shapes.fields(root)]
+    words = [word for word, field in typed if field.required]
+    words += [f"[{word}]" for word, field in typed if not field.required]
     return " ".join(["magent tools call", tool.name, *words, *([f"-f {shlex.quote(file)}"] if file else [])])
 
 
@@ -209,33 +209,33 @@ def _tell(sheet: Sheet, facts: Mapping[str, Any]) -> None:
     sheet.line(Part(facts["name"], "bold"), GAP, Part(shown, "dim"), *((GAP, Part(notes, "yellow")) if notes else ()))
     if facts["description"]:
         sheet.text(facts["description"], indent=0)
-    properties = facts["parameters"].get("properties") or {}
+    taken = shapes.fields(facts["parameters"])
     sheet.blank()
-    if not properties:
+    if not taken:
         sheet.line(Part("It takes no arguments.", "dim"))
-    required = set(facts["parameters"].get("required") or ())
-    indent = min(20, max((cells.width(name) for name in properties), default=0)) + len(GAP)
-    for name, schema in properties.items():
-        _parameter(sheet, name, schema if isinstance(schema, Mapping) else {}, name in required, indent)
+    indent = min(20, max(map(_reach, taken), default=0)) + len(GAP)
+    for field in taken:
+        _parameter(sheet, field, facts["parameters"], indent)
     sheet.print()
 
 
-def _parameter(sheet: Sheet, name: str, schema: Mapping[str, Any], required: bool, indent: int) -> None:
-    """Its name, and beside it what it must be and what it is for."""
-    about = [*_type(schema), *([] if required else [_unless(schema)])]
-    text = "; ".join(part for part in (", ".join(about), _line(str(schema.get("description", "")))) if part)
+def _reach(field: shapes.Field) -> int:
+    """How wide its name is, and those of its parts below it."""
+    return max(cells.width(field.name), *(len(GAP) + _reach(part) for part in field.parts), 0)
+
+
+def _parameter(sheet: Sheet, field: shapes.Field, root: Mapping[str, Any], indent: int, depth: int = 0) -> None:
+    """Its name, and beside it what it must be and what it is for; its parts below it."""
+    about = [shapes.words(field.schema, root), *([] if field.required else [_unless(field.schema)])]
+    text = "; ".join(part for part in (", ".join(about), _line(str(field.schema.get("description", "")))) if part)
     lines = [text] if sheet.width is None else list(wrap(text, max(20, sheet.width - indent)))
+    name = GAP * depth + field.name
     head = cells.pad(name, indent) if cells.width(name) < indent else name + GAP
     sheet.line(Part(head, "bold"), *lines[:1])
     for line in lines[1:]:
         sheet.line(" " * indent, line)
-
-
-def _type(schema: Mapping[str, Any]) -> Iterator[str]:
-    if isinstance(schema.get("enum"), list):
-        yield "one of " + ", ".join(dump(value, indent=None) for value in schema["enum"][:20])
-    else:
-        yield " or ".join(inputs.WORDS.get(kind, kind) for kind in inputs.types(schema)) or "any value"
+    for part in field.parts:
+        _parameter(sheet, part, root, indent, depth + 1)
 
 
 def _unless(schema: Mapping[str, Any]) -> str:

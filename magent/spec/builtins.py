@@ -44,6 +44,18 @@ def offered_name(name: str) -> str:
     return f"{plain[: LONGEST_NAME - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
+def dotted_name(name: str, tools: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Of a tool that is named in OpenAI's form: `files_read` means `files.read` where `tools`, by their names with
+    their settings, have a group or a server `files`."""
+    entries = (entry for entry in tools if name.startswith(f"{entry}_"))
+    for entry in sorted(entries, key=len, reverse=True):
+        inner, settings = name[len(entry) + 1 :], tools[entry]
+        group = BUILTINS.get(str(settings.get("builtin")), {})
+        if inner in group or "mcp" in settings or "uses" in settings:
+            return f"{entry}.{inner}"
+    return None
+
+
 class Builtin(NamedTuple):
     description: str
     parameters: Mapping[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from textwrap import dedent
@@ -101,11 +102,82 @@ def test_one_tool_is_shown_with_what_it_takes(shed: Path, capsys: Any) -> None:
         "Opens a ticket.",
         "",
         "title   text; What it is about.",
-        "labels  a list or null, default null",
+        "labels  a list of texts or null, default null",
         "level   a whole number, default 2; How urgent it is, from 1.",
     ]
     shown = json.loads(magent(capsys, "tools", "show", "files.read", "--output", "json").out)
     assert (shown["name"], shown["kind"], shown["from"]) == ("files.read", "builtin", "magent")
+
+
+SHAPES = """
+    magent: 1
+    tools:
+      wx: {mcp: {command: [/nowhere]}}
+      book:
+        call: "book_own:book"
+        function:
+          name: book
+          parameters:
+            type: object
+            $defs:
+              Place:
+                type: object
+                properties: {city: {type: string}, zip: {type: string}, within: {$ref: "#/$defs/Place"}}
+                required: [city]
+              Level: {enum: [1, 2, high]}
+            properties:
+              where: {$ref: "#/$defs/Place", description: Where it is.}
+              level: {$ref: "#/$defs/Level"}
+              day: {anyOf: [{type: string, format: date}, {type: "null"}]}
+              stops: {type: array, items: {$ref: "#/$defs/Place"}}
+              speed: {oneOf: [{const: fast}, {type: integer, minimum: 1, maximum: 9}]}
+              seats: {allOf: [{type: integer}, {minimum: 1}], default: 2}
+              quiet: {type: boolean}
+              more: {}
+            required: [where]
+"""
+
+
+@pytest.fixture
+def book(here: Path) -> Path:
+    here.joinpath("book.yaml").write_text(dedent(SHAPES), "utf-8")
+    here.joinpath("book_own.py").write_text("def book(where, **more):\n    return {'where': where, **more}\n", "utf-8")
+    return here
+
+
+def test_what_a_schema_says_by_reference_choice_or_within_is_shown(book: Path, capsys: Any) -> None:
+    out = magent(capsys, "tools", "show", "book", "-f", "book.yaml").out
+    place = ["  city    text", "  zip     text, may be left out", "  within  a mapping, may be left out"]
+    assert out.splitlines()[2:] == [
+        "where     a mapping; Where it is.",
+        *place,
+        'level     one of 1, 2, "high", may be left out',
+        "day       text (date) or null, may be left out",
+        "stops     a list of mappings, may be left out",
+        *place,
+        'speed     "fast" or a whole number from 1 to 9, may be left out',
+        "seats     a whole number from 1, default 2",
+        "quiet     true or false, may be left out",
+        "more      any value, may be left out",
+    ]
+
+
+def test_a_servers_tool_in_openais_form_is_told_by_its_own_name_and_nothing_is_started(book: Path, capsys: Any) -> None:
+    done = magent(capsys, "tools", "call", "wx_forecast", "-f", "book.yaml")
+    assert (done.code, "did you mean 'wx.forecast'?" in done.err) == (2, True)
+
+
+def test_values_are_read_by_such_a_schema(book: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    book.joinpath("stops.json").write_text('[{"city": "a"}]', "utf-8")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"city": "b"}')))
+    words = ("where=-", "level=2", "day=2026", "stops=@stops.json", "speed=fast", "seats=3", "quiet=true", "more=x")
+    done = magent(capsys, "tools", "call", "book", *words, "-f", "book.yaml")
+    assert json.loads(done.out) == {
+        "where": {"city": "b"}, "level": 2, "day": "2026", "stops": [{"city": "a"}], "speed": "fast", "seats": 3,
+        "quiet": True, "more": "x",
+    }  # fmt: skip
+    done = magent(capsys, "tools", "call", "book", "where=-", "more=-", "-f", "book.yaml")
+    assert (done.code, "only one argument can be read from stdin, not where=-, more=-" in done.err) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["calculator", "files.write", "http_request", "web_search", "json_query", "shell"])
@@ -166,6 +238,7 @@ def test_file_tools_go_where_the_file_says_else_here(shed: Path, capsys: Any) ->
         (["files.read", "path=nothing"], 1, "'nothing' is not there"),
         (["calculater"], 2, "did you mean 'calculator'?"),
         (["files.raed", "path=x"], 2, "did you mean 'files.read'?"),
+        (["files_read", "path=x"], 2, "did you mean 'files.read'?"),
         (["files"], 2, "name one of them"),
         ([], 2, "which tool?"),
         (["calculator"], 2, "magent tools call calculator expression=…"),

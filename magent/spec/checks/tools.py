@@ -8,7 +8,7 @@ from typing import Any
 
 from magent.model import MAX_CHAINS
 from magent.source import Problem
-from magent.spec.builtins import BUILTINS, PROVIDERS, offered_name
+from magent.spec.builtins import BUILTINS, PROVIDERS, dotted_name, offered_name
 from magent.spec.checks.context import Context
 from magent.spec.checks.references import literal, nodes, shared, unknown
 from magent.spec.checks.views import Place, is_template, mapping, sequence
@@ -57,7 +57,8 @@ def check_tools(context: Context) -> Iterator[Problem]:
 
 
 def _unknown_tool(context: Context, place: Place, name: str, server: str, known: Mapping[str, Any]) -> Problem:
-    hint = context.hint(server, known)
+    meant = dotted_name(name, {each: mapping(body[0]) for each, body in known.items()})
+    hint = f"did you mean '{meant}'?" if meant else context.hint(server, known)
     if hint is None and server in BUILTINS:
         hint = f"declare it: `tools: {{{server}: {{builtin: {server}}}}}`"
     problem = unknown(context, place, "tool", name, known)

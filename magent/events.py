@@ -33,6 +33,7 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     tool.returned    scope, path, call, tool, output (`cut`: of so many characters) or error, duration
     tool.skipped     scope, path, tool, chain, step: the `when` of the step did not hold
     tool.passed      scope, path, tool, chain, step, error: the step failed, and its chain goes on
+    tool.unusable    scope, path, tool, agent, role, error: an agent is not offered it, as its schema does not hold
     delegation.started  scope, path, delegation, role, agent, by, depth, task, skills, decision
     delegation.ended    scope, path, delegation, role, agent, by, depth, duration, tokens, cost; error
     text             path, text, structured: a chunk of streamed text; never in the journal (seq 0)

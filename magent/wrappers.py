@@ -39,6 +39,13 @@ class Wrapped:
         return await self.tool.call(arguments, context)
 
 
+def fault_of(tool: Tool) -> str:
+    """Why the tool can never be called: its server lists it with a schema that does not hold; else nothing."""
+    while isinstance(tool, Wrapped):
+        tool = tool.tool
+    return str(getattr(tool, "fault", ""))
+
+
 class Dressed(Wrapped):
     """A tool as a workflow declares it: its name there, and what its settings say of it."""
 

@@ -13,7 +13,7 @@ from magent.model import Prompt, Subgraph, Task, Workflow
 
 STEPS = (
     "role.routed", "agent.replied", "agent.fallback", "tool.called", "tool.returned", "tool.passed",
-    "delegation.started",
+    "tool.unusable", "delegation.started",
 )  # fmt: skip
 _ARGUMENTS = 100  # characters
 
@@ -59,6 +59,8 @@ def step_of(event: Event) -> tuple[str, str] | None:
         return sign, f"{who}{words}: {why_of(data)}"
     if event.type == "role.routed":
         return "⇒", f"role {data.get('role')} (agent {data.get('agent')})"
+    if event.type == "tool.unusable":
+        return "⚠", f"{who}{data['error'].get('message', '')}"
     if event.type in ("tool.returned", "tool.passed") and "error" in data:
         goes_on = " (the chain goes on)" if event.type == "tool.passed" else ""
         return "←", f"{who}{data.get('tool')} failed: {data['error'].get('message', '')}{goes_on}"

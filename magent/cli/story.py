@@ -121,7 +121,7 @@ class Story:
 
     def _step(self, event: Event, _: Spot | None) -> Line | None:
         """What is done within a visit stands in the live region; it is told for good only where everything is."""
-        passed = event.type == "agent.fallback"
+        passed = event.type in ("agent.fallback", "tool.unusable")
         told = step_of(event) if self._everything or passed else None
         style = "yellow" if passed else "dim"
         return None if told is None else [(f"  {told[0]} {one_line(f'{_address(event)} {told[1]}', _MOST)}", style)]

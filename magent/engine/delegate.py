@@ -14,11 +14,13 @@ from magent.engine.casting import agent_of
 from magent.engine.chains import ChainTool
 from magent.engine.company import DELEGATE, Company, Speaker
 from magent.engine.converse import Talk, offers_of, settings_of
+from magent.engine.using import Book, Facts
 from magent.engine.work import Attempt
 from magent.events import Failure, WorkFailed
 from magent.expressions import Value
 from magent.ports import Message, Tool, ToolContext
 from magent.roles import Decision, Role, Wanted
+from magent.wrappers import fault_of
 
 _LISTED = 20  # of those who can take subtasks, in the description
 _PARAMETERS: Mapping[str, Any] = {
@@ -127,6 +129,21 @@ def _described(role: Role) -> str:
     return f"{role.name} ({words})" if words else role.name
 
 
+async def _usable(attempt: Attempt, name: str, facts: Facts) -> dict[str, Tool]:
+    """Those that the name means. One that its server lists with a schema that does not hold is not offered, which is on
+    the record; where it is named itself, that is an error. Raises WorkFailed (`tool`)."""
+    tools = dict(await attempt.services.tools(attempt.graph, [name]))
+    for each, why in [(each, fault_of(tool)) for each, tool in tools.items()]:
+        if why:
+            message = f"'{each}' cannot be offered to an agent: {why}"
+            failure = Failure("tool", message, hint="that is a fault of the server: ask whoever maintains it")
+            if each == name:
+                raise WorkFailed(failure)
+            del tools[each]
+            await Book(attempt, facts).left_out(each, failure)
+    return tools
+
+
 async def tools_of(attempt: Attempt, company: Company, speaker: Speaker, named: Sequence[str]) -> dict[str, Tool]:
     """What the agent may call: the tools that the task names, else the role, else the agent; a chain is one, too; and
     `delegate`, where the role may. Raises WorkFailed (`tool`)."""
@@ -140,7 +157,7 @@ async def tools_of(attempt: Attempt, company: Company, speaker: Speaker, named: 
         if name not in attempt.graph.tools and name in attempt.graph.chains:
             found[name] = ChainTool(attempt, attempt.graph.chains[name], facts)
         else:
-            found |= await attempt.services.tools(attempt.graph, [name])
+            found |= await _usable(attempt, name, facts)
     if role is not None and role.can_delegate and company.hindrance(speaker) is None:
         if DELEGATE in found:
             message = f"the role '{role.name}' may delegate, and has another tool of the name '{DELEGATE}'"

@@ -177,7 +177,7 @@ def _spend(visit: dict[str, Any], data: Mapping[str, Any]) -> None:
 
 
 _OF_STEPS = ("tool", "arguments", "agent", "role", "delegation", "chain", "step", "as", "task", "depth", "external")
-
+_OF_CALLS = (*_OF_STEPS, "error")
 _OF_ANSWERS = ("agent", "role", "delegation", "to", "error", "faults")
 
 
@@ -189,6 +189,9 @@ def _tell_step(visit: dict[str, Any], event: Event) -> None:
     elif event.type == "agent.fallback" or (event.type == "agent.replied" and "faults" in data):
         step = {"status": "failed", "attempt": visit["attempts"]}
         visit.setdefault("steps", []).append(step | {name: data[name] for name in _OF_ANSWERS if name in data})
+    elif event.type == "tool.unusable":
+        step = {"status": "failed", "attempt": visit["attempts"]}
+        visit.setdefault("steps", []).append(step | {name: data[name] for name in _OF_CALLS if name in data})
     elif event.type in ("tool.called", "tool.skipped", "delegation.started"):
         status = "skipped" if event.type == "tool.skipped" else "running"
         step = {"status": status, "attempt": visit["attempts"]}

@@ -90,6 +90,13 @@ class Book:
         """A call that was wanted, and not made."""
         await self.returned(await self.begun(name, arguments), error=why)
 
+    async def left_out(self, name: str, why: Failure) -> None:
+        """A tool that an agent would have been offered; once an attempt."""
+        if name not in self._attempt.left_out:
+            self._attempt.left_out.add(name)
+            error = {"type": why.type, "message": why.message}
+            await self._attempt.note("tool.unusable", {"tool": name, **self._facts, "error": error})
+
     async def agreed(self, tool: Tool, arguments: Mapping[str, Any]) -> Failure | None:
         """Why a tool that asks first may not be called; None: it may. It never waits for somebody to come."""
         self._facts = {**self._facts, "asked": True}

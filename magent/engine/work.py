@@ -100,6 +100,7 @@ class Attempt:
     used: dict[str, Any] = field(default_factory=dict)
     calls: int = 0  # of tools, so far
     subtasks: dict[str, int] = field(default_factory=dict)  # that each role has handed over
+    left_out: set[str] = field(default_factory=set)  # tools that cannot be offered, and were told of
     timer: Timeout | None = None
     speaker: Speaker | None = None  # of a prompt, once it is known who does it
     asking: tuple[str, Meter] | None = None  # the agent that is asked now, and what that has used

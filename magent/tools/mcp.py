@@ -47,6 +47,10 @@ class McpTool:
         return self.listed.description
 
     @property
+    def fault(self) -> str:
+        return self.listed.fault
+
+    @property
     def parameters(self) -> Mapping[str, Any]:
         return self.listed.parameters
 

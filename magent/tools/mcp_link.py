@@ -183,9 +183,8 @@ class Link:
         """Raises WorkFailed (`tool`), SessionGone."""
         name = f"{self.spec.name}.{tool}"
 
-        async def tell(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001
-            if message:
-                on_text(f"{message}\n")
+        async def tell(progress: float, total: float | None, message: str | None) -> None:
+            on_text(f"{message or _share(progress, total)}\n")
 
         self._calls += 1
         try:
@@ -311,6 +310,10 @@ def _ended(code: int | None) -> str:
     if code is None:
         return "closed its stdout"
     return f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+
+def _share(progress: float, total: float | None) -> str:
+    return f"{progress:.12g}" if total is None else f"{progress:.12g}/{total:.12g}"
 
 
 def _seconds(seconds: float) -> str:

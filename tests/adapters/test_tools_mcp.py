@@ -94,7 +94,8 @@ async def test_what_a_tool_of_the_sdk_tells_while_it_works_is_handed_on(start: S
 
     def on_text(text: str) -> None:
         texts.append(text)
-        told.set()
+        if text.startswith("half"):
+            told.set()
 
     work = asyncio.create_task(tools["slow"].call({}, context(on_text)))
     async with asyncio.timeout(20):
@@ -102,7 +103,7 @@ async def test_what_a_tool_of_the_sdk_tells_while_it_works_is_handed_on(start: S
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await work
-    assert texts == ["half of it\n"]
+    assert texts == ["3/10\n", "half of it\n"]
     assert await call(docs, "add", a=2, b=2) == 4
 
 

@@ -20,6 +20,7 @@ from magent.toolkit import Toolkit
 from tests.adapters.mcp_servers.web import serving
 from tests.adapters.test_tools_mcp import lives, until
 from tests.adapters.tooling import toolbox
+from tests.engine.crew import Scripted
 
 CROOKED = Path(__file__).parent / "mcp_servers" / "crooked.py"
 
@@ -57,6 +58,33 @@ def test_agents_tasks_and_chains_share_one_server_that_ends_with_the_run() -> No
     called = [event.data["tool"] for event in seen if event.type == "tool.called" and event.data["path"] == "asked"]
     assert called == ["docs.pid"]
     assert ended(result.outputs["task"])
+
+
+def test_what_a_server_lists_with_a_schema_that_does_not_hold_is_offered_to_no_agent() -> None:
+    seen: list[Event] = []
+    nodes = {
+        "all": {"prompt": "?", "agent": "a", "tools": ["docs"], "next": "named"},
+        "named": {"prompt": "?", "agent": "a", "tools": ["docs.look"], "on_error": "continue", "next": "task"},
+        "task": {"tool": "docs.far"},
+    }
+    agent = Scripted("done")
+    loaded = magent.load(workflow(nodes, crooked("unsound"), agents={"a": {"replies": ["x"]}}))
+    result = asyncio.run(loaded.run(store=None, agents={"a": agent}, on_event=seen.append))
+    (request,) = agent.requests
+    assert "docs_echo" in [offer.name for offer in request.tools]
+    assert not {"docs_look", "docs_far"} & {offer.name for offer in request.tools}
+    left_out = [event.data for event in seen if event.type == "tool.unusable"]
+    assert [(data["path"], data["tool"], data["agent"]) for data in left_out] == [
+        ("all", "docs.look", "a"),
+        ("all", "docs.far", "a"),
+    ]
+    assert left_out[0]["error"]["message"].startswith("'docs.look' cannot be offered to an agent: its schema does not")
+    failed = [event.data["error"]["message"] for event in seen if event.type == "visit.failed"]
+    assert [message.partition(" to ")[0].partition(":")[0] for message in failed] == [
+        "'docs.look' cannot be offered",
+        "'docs.far' cannot be called",
+    ]
+    assert result.status == "failed"
 
 
 def test_files_that_include_one_library_share_its_server(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def missing() -> str:
 @server.tool()
 async def slow(context: Context[Any, Any]) -> str:
     """Tells how far it is, and never ends."""
+    await context.report_progress(3, 10)
     await context.report_progress(1, 2, "half of it")
     await asyncio.Event().wait()
     return ""

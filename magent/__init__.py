@@ -12,8 +12,8 @@ The shape, floor by floor (a module imports only from floors below its own; `tes
                     values · nodes · attempt · recorder · drive (the loop) · run
     6 plumbing      warden · groups · process
       adapters      stores/ · human/ · agents/ · tools/
-    7 assembly      settings · masks · outfit · forecast · loading · outcome · history · records · answering
-                    life · opening · moving · forks · app · crew · api
+    7 assembly      settings · masks · outfit · preflight · forecast · loading · outcome · history
+                    records · answering · life · opening · moving · forks · app · crew · api
     8 doors         cli/ · this module · __main__
 
 A run is its list of events; the fold of the events is its state; the planner decides purely, the loop acts thinly.

@@ -79,11 +79,11 @@ async def reach(crew: Crew, name: str, *, online: bool) -> tuple[str, Failure | 
     outfit = crew.outfit(name)
     try:
         graph = outfit.workflow.graph
-        code = graph.agents[name].settings.get("call") or outfit.code_of(graph, name)
+        code = graph.agents[name].settings.get("call") or outfit.code_of(outfit.home(graph), name)
         if code is not None and not online:
             failure = missing(str(code), graph.agents[name].home, "agent")
             return "" if failure else "it is there", failure
-        agent: Agent = outfit.agent(name)
+        agent: Agent = outfit.agent(outfit.home(graph), name)
         said = await agent.reach(online) if isinstance(agent, (Reachable, Unusable)) else ""
     except WorkFailed as error:
         return "", error.failure

@@ -26,6 +26,8 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     visit.cancelled  scope, path
     round.started    scope, path, index
     role.routed      scope, path, role, agent, decision: whom a `route` led to, with every candidate; once a visit
+    agent.asked      scope, path, agent, span: a call of an agent that has a `requests_per_minute` begins; it counts
+                     among them for `span` seconds
     agent.replied    scope, path, agent, role, round, calls, text, model, tokens, cost: it wants tools; or `faults`: its
                      answer does not fit, and it is asked for a better one
     agent.fallback   scope, path, agent, role, to, error, tokens, cost: it could not answer, so the next is asked

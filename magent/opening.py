@@ -10,6 +10,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from magent import preflight
 from magent.answers import check_document
 from magent.errors import InvalidWorkflow, UsageError
 from magent.life import Options
@@ -69,7 +70,7 @@ def prepare(
     _check_answers(workflow, options.answers)
     here = cwd or os.getcwd()
     outfit = Outfit(workflow, options.agents, seen, here, options.on_download, options.tools, opens)
-    outfit.check(usd)
+    preflight.check(outfit, usd)
     return outfit
 
 

@@ -8,17 +8,15 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from magent import agents
 from magent.agents import AgentEnvironment
-from magent.agents.base import Unusable
 from magent.clock import SystemClock
 from magent.engine.budget import Price, RunBudget
 from magent.engine.company import Companies
 from magent.engine.fold import Run
-from magent.engine.reach import reach
-from magent.engine.work import Services
+from magent.engine.work import Home, Services
 from magent.errors import UsageError
 from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError, Value
@@ -26,9 +24,8 @@ from magent.functions import FunctionNotFound
 from magent.glance import glance
 from magent.keys import clean_environment
 from magent.masks import mask_of, names_of, secrets_of, words_of
-from magent.model import AgentSpec, Call, Graph, Prompt, SetOnly, Task, ToolSpec, Wait, Workflow
-from magent.model import Run as RunTask
-from magent.ports import Agent, Remembers
+from magent.model import AgentSpec, Graph, ToolSpec, Workflow
+from magent.ports import Agent, Paced, Remembers
 from magent.ports import Tool as ToolPort
 from magent.process import ProcessExecutor
 from magent.source import did_you_mean
@@ -37,14 +34,19 @@ from magent.tools import make as make_toolset
 from magent.tools.custom import handed
 
 KEPT_RAW = ("command", "replies", "system")  # of agents: rendered later, with what the task sees
+OF_MODEL = (  # what of an agent goes with its model
+    "model", "base_url", "api_key", "price", "settings",
+    "command", "parse", "envelope", "env", "cwd", "call", "replies",
+)  # fmt: skip
 TOOL_TEXTS = ("description", "parameters", "type", "function", "call", "builtin", "uses")  # of tools: no templates
 
 
 class Outfit:
-    """Made before the run starts; `check` finds early what would fail late. `close` frees everything.
+    """Made before the run starts; `preflight` finds early what would fail late. `close` frees everything.
 
     `seen` is what the settings of agents see beside secrets: `inputs`, `env`, and `run` as soon as it has begun.
-    Without `opens`, `check` neither imports nor makes what would run somebody's code: it looks whether it is there.
+    Without `opens`, the preflight neither imports nor makes what would run somebody's code: it looks whether it is
+    there.
     """
 
     def __init__(
@@ -71,116 +73,29 @@ class Outfit:
         self.on_progress: Callable[[str, int, int], None] = on_progress or (lambda _what, _done, _total: None)
         self.hidden = words_of(workflow)
         self.mask = mask_of(self.hidden) if self.hidden else None
-        self._agents: dict[tuple[str, str], Agent] = {}
-        self._toolboxes: dict[str, Toolbox] = {}
+        self._agents: dict[tuple[str, str, str], Agent] = {}
+        self._toolboxes: dict[tuple[str, str], Toolbox] = {}
         self._toolsets: dict[str, Toolset] = {}
-        self._companies = Companies()
-        self._prices: dict[str, Price | None] = {}
+        self.companies = Companies()
+        self._paces: dict[tuple[str, str], dict[Any, Any]] = {}
+        self._past: Mapping[tuple[str, str], _Past] = {}
         self._run: Run | None = None
 
     # ---- before the run
 
-    def check(self, usd: float | None) -> None:
-        """Raises UsageError for an agent, a tool or a feature that cannot be used, before anything runs; with a budget
-        of `usd` dollars also for a model of unknown price."""
-        self._check_overrides()
-        declared = {name for graph in self.workflow.graphs.values() for name in graph.tools}
-        for name in self.given_tools:
-            if name not in declared:
-                hint = did_you_mean(name, declared) or f"there are: {', '.join(sorted(declared)) or 'none'}"
-                raise UsageError(f"no tool is named '{name}' in the workflow", hint)
-        for graph in self.workflow.graphs.values():
-            for node in graph.nodes.values():
-                if isinstance(node, Task) and not isinstance(node.work, (Call, RunTask, SetOnly, Wait)):
-                    self._check_task(graph, node, usd)
-
-    def _check_overrides(self) -> None:
-        """Who stands in for an agent exists, whether or not another would answer where it does not."""
-        known = dict.fromkeys(name for graph in self.workflow.graphs.values() for name in graph.agents)
-        for name, wanted in self.overrides.items():
-            if name not in known:
-                hint = did_you_mean(name, known) or f"there are: {', '.join(known) or 'none'}"
-                raise UsageError(f"--agent {name}=…: no agent is named '{name}'", hint)
-            graphs = [graph for graph in self.workflow.graphs.values() if name in graph.agents]
-            failure = next(filter(None, (self._unusable(graph, name) for graph in graphs)), None)
-            if failure is not None and isinstance(wanted, str):
-                near = did_you_mean(wanted, known)
-                raise UsageError(f"--agent {name}={wanted}: {failure.message}", near or failure.hint)
-            if failure is not None:
-                raise UsageError(failure.message, failure.hint)
-
-    def _check_task(self, graph: Graph, node: Task, usd: float | None) -> None:
-        found = reach(graph, node, self._companies.of(graph))
-        for tool in found.tools:
-            self._check_tool(graph, tool)
-        if found.first is not None and node.on_error.action == "fail":
-            self._check_agent(graph, found.first)
-        if usd is not None and isinstance(node.work, Prompt):
-            self._check_prices(graph, list(graph.agents) if found.agents is None else found.agents)
-
-    def _check_tool(self, graph: Graph, name: str) -> None:
-        spec = graph.tools.get(name.partition(".")[0])
-        if spec is not None and "run" not in self.seen and spec.kind != "run":
-            raw = _rendering(spec.settings, TOOL_TEXTS)
-            if any(access.path[:1] == ("run",) for access in raw.accesses):
-                return  # that is known when the run has begun
-        if spec is not None and not self.opens and spec.kind == "uses" and name not in self.given_tools:
-            if failure := missing(str(spec.settings["uses"]), spec.home, "tool"):
-                raise UsageError(f"tool '{name}': {failure.message}", failure.hint)
-            return
-        try:
-            self.toolbox(graph).check(name)
-        except WorkFailed as error:
-            raise UsageError(f"tool '{name}': {error.failure.message}", error.failure.hint) from error
-
-    def _check_prices(self, graph: Graph, names: Sequence[str]) -> None:
-        """Of every agent that a prompt may come to, and of those that stand in for it."""
-        for each in dict.fromkeys(names):
-            spec = graph.agents.get(each)
-            for other in (each, *(spec.settings.get("fallback", ()) if spec else ())):
-                if other in graph.agents and self._price_in(graph, other) is None:
-                    model = self._spec(graph, other).settings.get("model", "its model")
-                    raise UsageError(
-                        f"a budget in dollars cannot be kept: the price of {model} (agent '{other}') is not known",
-                        "write `price: {input: 0.4, output: 1.6}` (dollars for a million tokens) on the agent,"
-                        " or give a budget in tokens",
-                    )
-
-    def _check_agent(self, graph: Graph, name: str) -> None:
-        """One that can be asked is enough: the agent itself, or one that stands in for it."""
-        spec = graph.agents.get(name)
-        others = spec.settings.get("fallback", ()) if spec is not None else ()
-        failures = [self._unusable(graph, each) for each in (name, *others)]
-        if failures[0] is not None and None not in failures:
-            message = failures[0].message
-            told = message if f"'{name}'" in message else f"agent '{name}': {message}"
-            raise UsageError(told, failures[0].hint)
-
-    def _unusable(self, graph: Graph, name: str) -> Failure | None:
-        """Why the agent can never be asked, as far as that is known before the run."""
-        settings = self._spec(graph, name).settings if name in graph.agents else {}
-        if "run" not in self.seen and any(access.path[:1] == ("run",) for access in _rendering(settings).accesses):
-            return None
-        try:
-            if not self.opens and (code := self.code_of(graph, name)) is not None:
-                return missing(code, graph.agents[name].home, "agent")
-            agent = self._agent(graph, name)
-        except WorkFailed as error:
-            return error.failure
-        return agent.why.failure if isinstance(agent, Unusable) else None
-
-    def code_of(self, graph: Graph, name: str) -> str | None:
+    def code_of(self, home: Home, name: str) -> str | None:
         """Of an agent that is somebody's class: its `module:name`, or the name under which an installed package offers
         it. None for all others. Raises WorkFailed."""
-        if name not in graph.agents or not isinstance(self.overrides.get(name, ""), str):
+        if name not in home.graph.agents or not isinstance(self.overrides.get(name, ""), str):
             return None
-        spec = self._spec(graph, name)
-        return agents.foreign(spec, self._rendered({"model": spec.settings.get("model")}))
+        spec = self.spec(home.graph, name)
+        rendered = self._rendered({"model": spec.settings.get("model")}, self._standing(home, name))
+        return agents.foreign(spec, rendered)
 
     def described(self) -> dict[str, str]:
         """What each agent is, in a word: for `--dry-run`."""
         return {
-            name: str(self._spec(graph, name).settings.get("model") or spec.kind)
+            name: str(self.spec(graph, name).settings.get("model") or spec.kind)
             for graph in self.workflow.graphs.values()
             for name, spec in graph.agents.items()
         }
@@ -190,20 +105,18 @@ class Outfit:
     def services(self, run: Run) -> Services:
         self._run = run
         for toolbox in self._toolboxes.values():
-            toolbox.renew()  # what was made for `check` did not know the run
+            toolbox.renew()  # what was made for the preflight did not know the run
         self._toolsets.clear()
-        for place, marks in run.marks.items():
-            key, _, name = place.rpartition("|")
-            agent = self._agent(run.workflow.graphs[key], name)
-            if isinstance(agent, Remembers):
-                for mark in marks:
-                    agent.recall(mark)
+        self._past = _past(run)
+        for (file, name, _), agent in self._agents.items():
+            self._remind(agent, file, name)
         return Services(
             executor=self.executor,
-            agent=self._agent,
+            agent=self.agent,
             tool=self.tool,
             tools=self.tools,
-            budget=RunBudget(run, self._price),
+            budget=RunBudget(run, self.price),
+            settings=self.settings,
             child_env=self.child_env,
             secrets=self.secrets,
             cwd=self.cwd,
@@ -218,7 +131,24 @@ class Outfit:
         workspace = self.workflow.workspace or {}
         return bool(workspace.get("write", "path" not in workspace))
 
-    def _spec(self, graph: Graph, name: str) -> AgentSpec:
+    def home(self, graph: Graph) -> Home:
+        """What is known of it before anything is called: the inputs of the workflow's own file."""
+        own = file_of(graph) == file_of(self.workflow.graph)
+        return Home(graph, self.seen["inputs"] if own else None)
+
+    def settings(self, graph: Graph, name: str) -> Mapping[str, Any]:
+        """Of an agent, or of what stands in for it, as they are written; none where there is no such agent."""
+        return self.spec(graph, name).settings if name in graph.agents else {}
+
+    def replaced(self, graph: Graph) -> Graph:
+        """With what stands in for agents in their place."""
+        if not any(isinstance(self.overrides.get(name), str) for name in graph.agents):
+            return graph
+        return replace(graph, agents={name: self.spec(graph, name) for name in graph.agents})
+
+    def spec(self, graph: Graph, name: str) -> AgentSpec:
+        """Another agent of the file (else of the workflow's own) stands in as it is; a model leaves an agent all that
+        is not of its own."""
         spec = graph.agents.get(name)
         if spec is None:
             near = did_you_mean(name, graph.agents)
@@ -230,41 +160,75 @@ class Outfit:
         other = graph.agents.get(wanted) or self.workflow.graph.agents.get(wanted)
         if other is not None:
             return replace(other, name=name)
-        kept = {key: value for key, value in spec.settings.items() if key in ("system", "temperature", "max_tokens")}
+        kept = {key: value for key, value in spec.settings.items() if key not in OF_MODEL}
         return AgentSpec(name, "model", {**kept, "model": wanted}, spec.home)
 
-    def agent(self, name: str) -> Agent:
-        """One of the workflow's own agents, made where it was not yet. Raises WorkFailed."""
-        return self._agent(self.workflow.graph, name)
+    def _standing(self, home: Home, name: str) -> Home:
+        """Where the agent that answers to the name stands: what stands in for it may be of the workflow's own file."""
+        wanted = self.overrides.get(name)
+        own = self.workflow.graph
+        return self.home(own) if wanted in own.agents and wanted not in home.graph.agents else home
 
-    def _agent(self, graph: Graph, name: str) -> Agent:
-        spec = self._spec(graph, name)
-        given = self.overrides.get(name)
-        key = (graph.key.partition("#")[0], name)  # each file has its own agents; its subgraphs share them
+    def agent(self, home: Home, name: str) -> Agent:
+        """Each file has its own agents; its subgraphs share them. One whose settings read the file's inputs is made
+        for each value of these."""
+        spec = self.spec(home.graph, name)
+        standing = self._standing(home, name)
+        key = (file_of(home.graph), name, _variant(spec.settings, standing.inputs, ("replies", "system")))
         agent = self._agents.get(key)
         if agent is None:
-            environment = AgentEnvironment(
-                executor=self.executor,
-                environ=os.environ,
-                child_environ=self.child_env,
-                on_progress=self.on_progress,
-            )
-            if given is None or isinstance(given, str):
-                agent = agents.make(spec, self._rendered(spec.settings), environment)
-            else:
-                agent = agents.handed(given, spec, environment)
-            self._agents[key] = agent
+            agent = self._agents[key] = self._made_agent(spec, standing, self._paces.setdefault(key[:2], {}))
+            self._remind(agent, key[0], name)
         return agent
 
+    def _made_agent(self, spec: AgentSpec, home: Home, paces: dict[Any, Any]) -> Agent:
+        given = self.overrides.get(spec.name)
+        environment = AgentEnvironment(
+            executor=self.executor,
+            environ=os.environ,
+            child_environ=self.child_env,
+            on_progress=self.on_progress,
+            seen=self._names(home),
+            paces=paces,
+        )
+        if given is not None and not isinstance(given, str):
+            return agents.handed(given, spec, environment)
+        return agents.make(spec, self._rendered(spec.settings, home), environment)
+
+    def _remind(self, agent: Agent, file: str, name: str) -> None:
+        """Tells an agent what it did in earlier lives of the run."""
+        past = self._past.get((file, name), _Past())
+        if isinstance(agent, Remembers):
+            for mark in past.marks:
+                agent.recall(mark)
+        if isinstance(agent, Paced) and past.turns:
+            now = self.clock.now()
+            agent.recall_turns([now - turn for turn in past.turns])
+
+    def _names(self, home: Home) -> dict[str, Any]:
+        """What settings see."""
+        inputs = {} if home.inputs is None else {"inputs": home.inputs}
+        facts = self._run.facts if self._run is not None else {}
+        facts = facts or self.seen.get("run") or {}
+        begun = {"run": {**facts, "home": home.graph.home}} if facts else {}
+        rest = {name: value for name, value in self.seen.items() if name != "inputs"}
+        return {**rest, **inputs, **begun, "secrets": self.secrets}
+
+    def is_known(self, template: Value, home: Home) -> bool:
+        """Whether all that it reads is known by now: `run` is when the run has begun, the inputs of a file when it is
+        called."""
+        heads = {access.path[:1] for access in template.accesses}
+        names = self._names(home)
+        return not any((name,) in heads and name not in names for name in ("run", "inputs"))
+
     def _rendered(
-        self, settings: Mapping[str, Any], raw_keys: Sequence[str] = KEPT_RAW, kind: str = "agent"
+        self, settings: Mapping[str, Any], home: Home, raw_keys: Sequence[str] = KEPT_RAW, kind: str = "agent"
     ) -> dict[str, Any]:
         """The settings with their templates filled in, but those of `raw_keys`. Raises WorkFailed of type `kind`."""
         raw = {key: value for key, value in settings.items() if key in raw_keys}
-        template = _rendering(settings, raw_keys)
-        begun = {"run": self._run.facts} if self._run is not None and self._run.facts else {}
+        template = rendering(settings, raw_keys)
         try:
-            rest = template.evaluate({**self.seen, **begun, "secrets": self.secrets})
+            rest = template.evaluate(self._names(home))
         except EvaluationError as error:
             read = {access.path[1] for access in template.accesses if access.path[0] == "secrets" and access.path[1:]}
             for name in sorted(read & set(self.workflow.secrets) - set(self.secrets)):
@@ -275,63 +239,65 @@ class Outfit:
 
     # ---- tools
 
-    async def tool(self, graph: Graph, name: str) -> ToolPort:
+    async def tool(self, home: Home, name: str) -> ToolPort:
         """One tool, by its name. Raises WorkFailed (`tool`)."""
         try:
-            return await self.toolbox(graph).tool(name)
+            return await self.toolbox(home, name).tool(name)
         except UsageError as error:
             raise WorkFailed(Failure("tool", error.message, hint=error.hint)) from error
 
-    async def tools(self, graph: Graph, names: Sequence[str]) -> Mapping[str, ToolPort]:
+    async def tools(self, home: Home, names: Sequence[str]) -> Mapping[str, ToolPort]:
         """Those that the names mean: of a group or a server, all. Raises WorkFailed (`tool`)."""
         try:
-            return await self.toolbox(graph).tools(names)
+            found: dict[str, ToolPort] = {}
+            for name in names:
+                found |= await self.toolbox(home, name).tools([name])
+            return found
         except UsageError as error:
             raise WorkFailed(Failure("tool", error.message, hint=error.hint)) from error
 
-    def toolbox(self, graph: Graph) -> Toolbox:
-        """Each file has its own tools; its subgraphs share them."""
-        key = graph.key.partition("#")[0]
+    def toolbox(self, home: Home, name: str) -> Toolbox:
+        """Each file has its own tools; its subgraphs share them. Those whose settings read the file's inputs are made
+        for each value of these."""
+        spec = home.graph.tools.get(name.partition(".")[0])
+        key = (file_of(home.graph), "" if spec is None else _variant(spec.settings, home.inputs, TOOL_TEXTS))
         if key not in self._toolboxes:
-            self._toolboxes[key] = Toolbox(graph.tools, self._toolset)
+            self._toolboxes[key] = Toolbox(home.graph.tools, lambda each: self._toolset(each, home))
         return self._toolboxes[key]
 
-    def _toolset(self, spec: ToolSpec) -> Toolset:
+    def _toolset(self, spec: ToolSpec, home: Home) -> Toolset:
         """Files that include the same library have what it defines in common: its servers are started once a run."""
-        key = json.dumps([spec.name, spec.kind, spec.home, spec.settings], sort_keys=True, default=str)
+        what = json.dumps([spec.name, spec.kind, spec.home, spec.settings], sort_keys=True, default=str)
+        key = what + _variant(spec.settings, home.inputs, TOOL_TEXTS) + (home.graph.home if "run" in what else "")
         if key not in self._toolsets:
-            self._toolsets[key] = self._made_tool(spec)
+            self._toolsets[key] = self._made_tool(spec, home)
         return self._toolsets[key]
 
-    def _made_tool(self, spec: ToolSpec) -> Toolset:
+    def _made_tool(self, spec: ToolSpec, home: Home) -> Toolset:
         if spec.name in self.given_tools:
             return handed(self.given_tools[spec.name], spec.name)
-        raw = (*TOOL_TEXTS, *(RAW if spec.kind == "run" else ()))
-        settings = self._rendered(spec.settings, raw, "tool")
-        run = self._run.facts if self._run is not None else {}
-        environment = ToolEnvironment(self.executor, self.child_env, self.secrets, {**self.seen, "run": run}, self.cwd)
+        settings = self._rendered(spec.settings, home, raw_of(spec), "tool")
+        environment = ToolEnvironment(self.executor, self.child_env, self.secrets, self._names(home), self.cwd)
         return make_toolset(spec, settings, environment)
 
-    def _bound(self, graph: Graph, name: str) -> int | None:
+    def _bound(self, home: Home, name: str) -> int | None:
         """The `max_tokens` of an agent, be it a template, or one of the settings that are passed on."""
-        settings = self._spec(graph, name).settings
-        rendered = self._rendered({key: settings[key] for key in ("max_tokens", "settings") if key in settings})
+        settings = self.spec(home.graph, name).settings
+        bounds = {key: settings[key] for key in ("max_tokens", "settings") if key in settings}
+        rendered = self._rendered(bounds, self._standing(home, name))
         most = rendered.get("max_tokens") or (rendered.get("settings") or {}).get("max_tokens")
         return agents.whole(name, "max_tokens", most) if most is not None else None
 
-    def _price(self, name: str) -> Price | None:
-        """What a budget reckons with: of the agents that several files call so, the dearest."""
-        if name not in self._prices:
-            found = [self._price_in(graph, name) for graph in self.workflow.graphs.values() if name in graph.agents]
-            self._prices[name] = max((price for price in found if price is not None), default=None)
-        return self._prices[name]
-
-    def _price_in(self, graph: Graph, name: str) -> Price | None:
+    def price(self, home: Home, name: str) -> Price | None:
+        """What a budget reckons with."""
         if not isinstance(self.overrides.get(name, ""), str):
             return 0.0, 0.0  # an agent handed over by a program tells what it cost
-        spec = self._spec(graph, name)
-        settings = {key: value for key, value in spec.settings.items() if key in ("model", "price")}
-        return agents.price_of(spec, self._rendered(settings))
+        rendered = self._rendered(self.priced(home.graph, name), self._standing(home, name))
+        return agents.price_of(self.spec(home.graph, name), rendered)
+
+    def priced(self, graph: Graph, name: str) -> dict[str, Any]:
+        """What says what the agent costs."""
+        return {key: value for key, value in self.settings(graph, name).items() if key in ("model", "price")}
 
     async def close(self) -> None:
         """All at once: servers and clients take a moment to end. One that cannot be closed keeps no other open."""
@@ -354,5 +320,43 @@ def missing(code: str, home: str, kind: str) -> Failure | None:
     return None
 
 
-def _rendering(settings: Mapping[str, Any], raw_keys: Sequence[str] = KEPT_RAW) -> Value:
+class _Past(NamedTuple):
+    """What an agent did in earlier lives of the run: what its answers left behind, and when calls began."""
+
+    marks: Sequence[Any] = ()
+    turns: Sequence[float] = ()
+
+
+def _past(run: Run) -> dict[tuple[str, str], _Past]:
+    """By file and agent; the graphs of a file share its agents."""
+    found: dict[tuple[str, str], _Past] = {}
+    for place in dict.fromkeys((*run.marks, *run.turns)):
+        graph, _, name = place.rpartition("|")
+        key = (graph.partition("#")[0], name)
+        past = found.get(key, _Past())
+        turns = sorted((*past.turns, *run.turns.get(place, ())))
+        found[key] = _Past((*past.marks, *run.marks.get(place, ())), turns)
+    return found
+
+
+def file_of(graph: Graph) -> str:
+    return graph.key.partition("#")[0]
+
+
+def raw_of(spec: ToolSpec) -> tuple[str, ...]:
+    return (*TOOL_TEXTS, *(RAW if spec.kind == "run" else ()))
+
+
+def _variant(settings: Mapping[str, Any], inputs: Mapping[str, Any] | None, literal: Sequence[str]) -> str:
+    """The values of those inputs that the settings read; of all, where a command may read any."""
+    read = {key: value for key, value in settings.items() if key not in literal}
+    if inputs is None or "inputs" not in json.dumps(read, default=str):
+        return ""
+    paths = {access.path for access in rendering(read, RAW).accesses if access.path[0] == "inputs"}
+    if ("inputs",) in paths or "inputs" in json.dumps([read.get(key) for key in RAW], default=str):
+        return json.dumps(inputs, sort_keys=True)
+    return json.dumps({name: inputs.get(name) for _, name, *_ in paths}, sort_keys=True)
+
+
+def rendering(settings: Mapping[str, Any], raw_keys: Sequence[str] = KEPT_RAW) -> Value:
     return Value({key: value for key, value in settings.items() if key not in raw_keys})

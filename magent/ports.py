@@ -6,6 +6,7 @@ Failures of work are raised as `events.WorkFailed`; anything else that an adapte
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -123,6 +124,25 @@ class Prepares(Protocol):
 
     async def prepare(self) -> None:
         """Idempotent; raises WorkFailed as `ask` does."""
+        ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """An agent that is not asked by too many at once, or too often. Whoever asks it takes a turn first, and asks whom
+    the turn gives."""
+
+    @property
+    def span(self) -> float | None:
+        """For how many seconds a turn that was taken counts; None: once it is over, no more."""
+        ...
+
+    def turn(self) -> AbstractAsyncContextManager[Agent]:
+        """Waits until the agent may be asked."""
+        ...
+
+    def recall_turns(self, ages: Sequence[float]) -> None:
+        """On resume: so many seconds ago turns were taken in earlier lives, the earliest first."""
         ...
 
 

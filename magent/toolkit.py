@@ -86,7 +86,7 @@ class Toolkit:
             told = [Shown(f"{name}.{inner}" if inner else name, *BUILTINS[name][inner]) for inner in BUILTINS[name]]
             return Kept(name, kind, source, told)
         try:
-            tools = list((await self._outfit.tools(self._graph, [name])).values())
+            tools = list((await self._outfit.tools(self._outfit.home(self._graph), [name])).values())
             for tool in tools:
                 tool.parameters  # noqa: B018 - a function is imported for it
         except WorkFailed as error:
@@ -127,7 +127,7 @@ class Toolkit:
         told = BUILTINS.get(entry, {}).get(name.partition(".")[2])
         if told is not None and entry not in self._declared and entry in NEED_SETTINGS:
             return Shown(name, *told)
-        return await self._outfit.toolbox(self._graph).tool(name)
+        return await self._outfit.toolbox(self._outfit.home(self._graph), name).tool(name)
 
     async def call(self, tool: Tool, arguments: Mapping[str, Any]) -> Any:
         """Raises UsageError for arguments that do not fit, WorkFailed where the tool fails."""

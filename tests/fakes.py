@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from magent.engine.work import Reserved
+from magent.engine.work import Home, Reserved
 from magent.events import Event, Failure, WorkFailed
 from magent.ports import ProcessResult, Question
 
@@ -140,7 +140,7 @@ class MemoryJournal:
 
 
 class NoBudget:
-    def reserve(self, agent: str, max_tokens: int | None) -> Reserved:
+    def reserve(self, home: Home, agent: str, max_tokens: int | None) -> Reserved:
         return Reserved(0)
 
     def settle(self, reserved: Reserved, usage: Any) -> None:

@@ -28,7 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("warden", "groups", "process"),
     ("stores", "human", "agents", "tools", "tracing"),
     (
-        "settings", "masks", "streaming", "outfit", "toolkit", "forecast", "loading", "outcome", "history",
+        "settings", "masks", "streaming", "outfit", "preflight", "toolkit", "forecast", "loading", "outcome", "history",
         "records", "answering", "life", "opening", "moving", "forks", "app", "crew", "api",
     ),
     ("__init__",),

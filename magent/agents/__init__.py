@@ -57,7 +57,7 @@ def make(spec: AgentSpec, settings: Mapping[str, Any], environment: AgentEnviron
     """
     try:
         settings = _with_numbers(spec.name, settings)
-        return throttled(_maker(spec, settings)(spec, settings, environment), settings)
+        return throttled(_maker(spec, settings)(spec, settings, environment), settings, environment.paces)
     except WorkFailed as failure:
         return Unusable(WorkFailed(failure.failure._replace(final=True)))
 

@@ -1,12 +1,15 @@
-"""An agent that is not asked too often: `max_concurrency` and `requests_per_minute` wrap whatever agent it is."""
+"""An agent that is not asked too often: `max_concurrency` and `requests_per_minute` wrap whatever agent it is.
+
+Waiting is no part of a call: whoever asks waits for a turn, and asks the agent itself within it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from magent.agents.base import OnText
@@ -15,39 +18,68 @@ from magent.ports import Agent, Prepares, Reachable, Remembers, Reply, Request
 MINUTE = 60.0
 
 
-class Throttled:
-    """Asks `agent` at most `width` times at once (None: no bound) and `rate` times in any minute (None: no bound; less
-    than one: in so many minutes)."""
+class Pace:
+    """At most `width` turns at once (None: no bound), and `rate` begin in any minute (None: no bound; less than one: in
+    so many minutes). `span`: for how many seconds one that began counts."""
 
     def __init__(
         self,
-        agent: Agent,
         width: int | None,
         rate: float | None,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.agent = agent
+        self.span = None if rate is None else MINUTE / min(1.0, rate)
         self._places = asyncio.Semaphore(width) if width else None
-        self._rate = None if rate is None else max(1, int(rate))
-        self._span = MINUTE / min(1.0, rate or 1.0)
-        self._starts: deque[float] = deque(maxlen=self._rate)
+        self._starts: deque[float] = deque(maxlen=max(1, int(rate or 1)))
+        self._recalled = False
         self._now, self._sleep = now, sleep
-        self._turn = asyncio.Lock()
+        self._queue = asyncio.Lock()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """A place first, then the rate: whoever has waited for a place has not begun."""
+        async with self._places or nullcontext():
+            if self.span is not None:
+                await self._wait(self.span)
+            yield
+
+    async def _wait(self, span: float) -> None:
+        async with self._queue:
+            if len(self._starts) == self._starts.maxlen:
+                await self._sleep(max(0.0, self._starts[0] + span - self._now()))
+            self._starts.append(self._now())
+
+    def recall(self, ages: Sequence[float]) -> None:
+        """So many seconds ago turns began, the earliest first; heard once."""
+        now, heard, self._recalled = self._now(), self._recalled, True
+        if not heard:
+            earlier = [now - max(0.0, age) for age in ages]
+            self._starts = deque([*earlier, *self._starts], self._starts.maxlen)
+
+
+class Throttled:
+    """Asks `agent` at this pace."""
+
+    def __init__(self, agent: Agent, pace: Pace) -> None:
+        self.agent = agent
+        self.pace = pace
+
+    @property
+    def span(self) -> float | None:
+        return self.pace.span
 
     async def ask(self, request: Request, on_text: OnText) -> Reply:
-        """A place first, then a turn: whoever has waited for a place has not begun."""
-        async with self._places or nullcontext():
-            await self._wait_for_turn()
-            return await self.agent.ask(request, on_text)
+        async with self.turn() as agent:
+            return await agent.ask(request, on_text)
 
-    async def _wait_for_turn(self) -> None:
-        if self._rate is None:
-            return
-        async with self._turn:
-            if len(self._starts) == self._rate:
-                await self._sleep(max(0.0, self._starts[0] + self._span - self._now()))
-            self._starts.append(self._now())
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Agent]:
+        async with self.pace.turn():
+            yield self.agent
+
+    def recall_turns(self, ages: Sequence[float]) -> None:
+        self.pace.recall(ages)
 
     async def prepare(self) -> None:
         if isinstance(self.agent, Prepares):
@@ -64,7 +96,10 @@ class Throttled:
         await self.agent.close()
 
 
-def throttled(agent: Agent, settings: Mapping[str, Any]) -> Agent:
-    """The agent within the bounds that its settings name, or as it is where they name none."""
+def throttled(agent: Agent, settings: Mapping[str, Any], paces: dict[Any, Pace]) -> Agent:
+    """The agent within the bounds that its settings name, or as it is where they name none. `paces` are those that are
+    known, by their bounds."""
     width, rate = settings.get("max_concurrency"), settings.get("requests_per_minute")
-    return Throttled(agent, width, rate) if width or rate else agent
+    if not (width or rate):
+        return agent
+    return Throttled(agent, paces.setdefault((width, rate), Pace(width, rate)))

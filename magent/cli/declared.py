@@ -96,7 +96,9 @@ _INPUTS = Option("inputs_file", "--inputs", "FILE", "Inputs from a JSON or YAML 
 _ANSWERS = Option("answers", "--answers", "FILE", "Answers to its questions, from a YAML file.", completes="file")
 _NO_INPUT = Option("no_input", "--no-input", "", "Ask nothing in the terminal: the run waits instead.")
 _USE_DEFAULTS = Option("use_defaults", "--use-defaults", "", "Where nobody answers, take a question's default.")
-_AGENT = Option("agent", "--agent", "NAME=MODEL", "Another model for an agent, in this run.", many=True)
+_AGENT = Option(
+    "agent", "--agent", "NAME=WHO", "In an agent's place, in this run: another agent, wholly, or a model.", many=True
+)
 _LIMIT = Option("limit", "--limit", "NAME=N", "Of steps, tokens, usd or timeout, such as usd=5.", many=True)
 _WIDTH = Option("max_concurrency", "--max-concurrency", "N", "At most N tasks at a time.")
 _STREAM = Option("stream", "--stream, --no-stream", "", "Show text as it is written, or do not.")

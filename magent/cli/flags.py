@@ -65,8 +65,8 @@ def _limit(key: str, text: str) -> float:
 
 def agents(words: Iterable[str] | None) -> dict[str, str]:
     """`["writer=local"]` → `{writer: local}`."""
-    found = {name: who.strip() for name, who in pairs("--agent", words, "NAME=MODEL, such as writer=local")}
+    found = {name: who.strip() for name, who in pairs("--agent", words, "NAME=WHO, such as writer=local")}
     for name, who in found.items():
         if not who:
-            raise UsageError(f"--agent {name} needs a model: --agent {name}=local")
+            raise UsageError(f"--agent {name} needs an agent or a model: --agent {name}=local")
     return found

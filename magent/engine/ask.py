@@ -6,31 +6,24 @@ from typing import Any
 
 from magent.engine import sessions
 from magent.engine.casting import cast
-from magent.engine.converse import Talk, fallback, offers_of
+from magent.engine.converse import Talk, offers_of
 from magent.engine.delegate import tools_of
 from magent.engine.work import Attempt
 from magent.events import WorkFailed
 from magent.model import Prompt
-from magent.ports import Message, Prepares
+from magent.ports import Message
 
 
-async def prepare(attempt: Attempt) -> None:
-    """What an agent must fetch or load first (the local model) is not counted against the task's time."""
-    work = attempt.node.work
-    if not isinstance(work, Prompt):
-        return
-    speaker = attempt.speaker = await cast(attempt, work)
-    if fallback(attempt, speaker.agent):
-        return  # where the first cannot be made ready, another may answer
-    agent = attempt.services.agent(attempt.graph, speaker.agent)
-    if isinstance(agent, Prepares):
-        await agent.prepare()
+async def who(attempt: Attempt) -> None:
+    """Finds out who does a prompt. Raises WorkFailed."""
+    if isinstance(attempt.node.work, Prompt):
+        attempt.speaker = await cast(attempt, attempt.node.work)
 
 
 async def ask(attempt: Attempt, work: Prompt) -> Any:
     """Asks the task's agent, and those that it falls back to, in order, where it cannot answer. Raises WorkFailed."""
     speaker = attempt.speaker
-    assert speaker is not None  # `prepare` came first
+    assert speaker is not None  # `who` came first
     if speaker.role is not None:
         attempt.used["role"] = speaker.role.name
     company = attempt.services.companies.of(attempt.graph)

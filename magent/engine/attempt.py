@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from magent import durations
-from magent.engine.ask import prepare
+from magent.engine.ask import who
 from magent.engine.conclude import error_of
 from magent.engine.nodes import perform
 from magent.engine.work import Attempt
@@ -27,7 +27,7 @@ class Outcome:
 async def attempt_once(attempt: Attempt) -> Outcome:
     """Never raises but for cancellation: a node's failure is a value."""
     try:
-        await prepare(attempt)
+        await who(attempt)
         return Outcome(await _bounded(attempt), None, attempt.used)
     except WorkFailed as error:
         return Outcome(None, error.failure, attempt.used)

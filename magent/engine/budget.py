@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from magent.engine.fold import Run
-from magent.engine.work import Reserved
+from magent.engine.work import Home, Reserved
 from magent.events import Failure, WorkFailed
 from magent.ports import Usage
 
 Price = tuple[float, float]  # dollars a million tokens: input, output
+UNPRICED = "a budget in dollars cannot be kept: the price of {} (agent '{}') is not known"
+PRICE_HINT = (
+    "write `price: {input: 0.4, output: 1.6}` (dollars for a million tokens) on the agent, or give a budget in tokens"
+)
 
 
 @dataclass(slots=True)
@@ -19,17 +23,18 @@ class RunBudget:
     """The budget of one run over all its lives. `loose` is what calls have used that is not recorded yet."""
 
     run: Run
-    price: Callable[[str], Price | None] = field(default=lambda _agent: None)
+    price: Callable[[Home, str], Price | None] = field(default=lambda _home, _agent: (0.0, 0.0))
     reserved_tokens: int = 0
     reserved_usd: float = 0.0
     loose_tokens: int = 0
     loose_usd: float = 0.0
 
-    def reserve(self, agent: str, max_tokens: int | None) -> Reserved:
-        """Raises WorkFailed of type `limit` where the call could exceed the budget, others at work included."""
+    def reserve(self, home: Home, agent: str, max_tokens: int | None) -> Reserved:
+        """Raises WorkFailed of type `limit` where the call could exceed the budget, others at work included; with one
+        in dollars also where nobody knows the price."""
         tokens = max_tokens or 1
         self._check_tokens(tokens)
-        reserved = Reserved(tokens, self._dollars(agent, tokens))
+        reserved = Reserved(tokens, self._dollars(home, agent, tokens))
         self.reserved_tokens += reserved.tokens
         self.reserved_usd += reserved.usd
         return reserved
@@ -55,14 +60,16 @@ class RunBudget:
             enough = 2 * max(limit, used + self.reserved_tokens + wanted)
             raise WorkFailed(Failure("limit", message, hint=f"raise it with --limit tokens={enough:.0f}"))
 
-    def _dollars(self, agent: str, tokens: int) -> float:
+    def _dollars(self, home: Home, agent: str, tokens: int) -> float:
         """What so many tokens of this agent cost at most. Nothing where there is no budget in dollars."""
         limit = self.run.limits.get("usd")
         if limit is None:
             return 0.0
         used = self.run.cost + self.loose_usd
-        price = self.price(agent)
-        wanted = 0.0 if price is None else tokens * price[1] / 1e6
+        price = self.price(home, agent)
+        if price is None:
+            raise WorkFailed(Failure("agent", UNPRICED.format("its model", agent), hint=PRICE_HINT, final=True))
+        wanted = tokens * price[1] / 1e6
         if used + self.reserved_usd + wanted > limit or used >= limit > 0:
             reserved = f", {_money(self.reserved_usd)} reserved by calls at work" if self.reserved_usd > 1e-9 else ""
             message = f"the budget of {_money(limit)} does not allow another call: {_money(used)} are spent{reserved}"

@@ -131,7 +131,7 @@ class _Doing:
             return await run_chain(find(self.attempt, name), arguments, inner)
         if not isinstance(name, str):
             raise WorkFailed(Failure("tool", f"{self._named}: `tool` must give a name, not {json.dumps(name)[:80]}"))
-        tool = await self.attempt.services.tool(self.attempt.graph, name)
+        tool = await self.attempt.services.tool(self.attempt.home, name)
         facts = self.facts if number == 1 else {**self.facts, "attempt": number}
         return await use(self.attempt, tool, arguments, facts, by_agent=self.way.by_agent)
 

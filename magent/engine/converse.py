@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from magent.errors import UsageError
 from magent.events import Failure, WorkFailed
 from magent.expressions import Template, Value
 from magent.offers import Offers
-from magent.ports import Message, Reply, Request, Tool, ToolCall, Usage
+from magent.ports import Agent, Message, Paced, Prepares, Reply, Request, Tool, ToolCall, Usage
 from magent.spec.schema import check_value, field_schema, fill
 
 REPAIRS = 2
@@ -117,12 +118,26 @@ class Talk:
         return WorkFailed(failure._replace(message=f"{failure.message} (before that, {before})", final=final))
 
     async def _ask(self, name: str) -> Reply:
+        """Neither what an agent must fetch or load first (the local model), nor waiting until it may be asked, counts
+        against the task's time, or reserves anything."""
+        attempt = self.attempt
+        agent = attempt.services.agent(attempt.home, name)
+        request = self._request(name)
+        async with AsyncExitStack() as held:
+            with attempt.standing():
+                if isinstance(agent, Prepares):
+                    await agent.prepare()
+                if isinstance(agent, Paced):
+                    span, agent = agent.span, await held.enter_async_context(agent.turn())
+                    if span is not None:
+                        await attempt.note("agent.asked", {**self.facts_of(attempt, self.speaker, name), "span": span})
+            return await self._call(agent, name, request)
+
+    async def _call(self, agent: Agent, name: str, request: Request) -> Reply:
         """What it used counts, also where it fails or is called off."""
         attempt = self.attempt
-        agent = attempt.services.agent(attempt.graph, name)
-        request = self._request(name)
         budget = attempt.services.budget
-        reserved = budget.reserve(name, request.max_tokens)
+        reserved = budget.reserve(attempt.home, name, request.max_tokens)
         usage, attempt.asking = None, (name, request.meter)
         try:
             reply = await agent.ask(request, self._text)
@@ -141,14 +156,14 @@ class Talk:
 
     def _request(self, name: str) -> Request:
         attempt = self.attempt
-        settings = settings_of(attempt, name)
+        settings = attempt.services.settings(attempt.graph, name)
         system = self._system(settings)
         return Request(
             sound(self.prompt),
             tuple(replace(each, text=sound(each.text)) for each in (*self.messages, *self.wishes)),
             system=sound(system),
             schema=None if self.fields is None else field_schema(self.fields),
-            max_tokens=attempt.services.bound(attempt.graph, name),
+            max_tokens=attempt.services.bound(attempt.home, name),
             path=attempt.path,
             key=attempt.key,
             cwd=attempt.services.cwd,
@@ -221,13 +236,9 @@ class Talk:
         return failure if why is None else failure._replace(hint=why)
 
 
-def settings_of(attempt: Attempt, agent: str) -> Mapping[str, Any]:
-    spec = attempt.graph.agents.get(agent)
-    return spec.settings if spec else {}
-
-
 def fallback(attempt: Attempt, agent: str) -> list[str]:
-    return [str(other) for other in settings_of(attempt, agent).get("fallback", ()) if other != agent]
+    settings = attempt.services.settings(attempt.graph, agent)
+    return [str(other) for other in settings.get("fallback", ()) if other != agent]
 
 
 def offers_of(tools: Mapping[str, Tool]) -> Offers:

@@ -13,7 +13,7 @@ from typing import Any
 from magent.engine.casting import agent_of
 from magent.engine.chains import ChainTool
 from magent.engine.company import DELEGATE, Company, Speaker
-from magent.engine.converse import Talk, offers_of, settings_of
+from magent.engine.converse import Talk, offers_of
 from magent.engine.using import Book, Facts
 from magent.engine.work import Attempt
 from magent.events import Failure, WorkFailed
@@ -132,7 +132,7 @@ def _described(role: Role) -> str:
 async def _usable(attempt: Attempt, name: str, facts: Facts) -> dict[str, Tool]:
     """Those that the name means. One that its server lists with a schema that does not hold is not offered, which is on
     the record; where it is named itself, that is an error. Raises WorkFailed (`tool`)."""
-    tools = dict(await attempt.services.tools(attempt.graph, [name]))
+    tools = dict(await attempt.services.tools(attempt.home, [name]))
     for each, why in [(each, fault_of(tool)) for each, tool in tools.items()]:
         if why:
             message = f"'{each}' cannot be offered to an agent: {why}"
@@ -149,7 +149,7 @@ async def tools_of(attempt: Attempt, company: Company, speaker: Speaker, named: 
     `delegate`, where the role may. Raises WorkFailed (`tool`)."""
     role = speaker.role
     names = [str(name) for name in named] or list(role.tools if role is not None else ())
-    names = names or [str(name) for name in settings_of(attempt, speaker.agent).get("tools", ())]
+    names = names or [str(name) for name in attempt.services.settings(attempt.graph, speaker.agent).get("tools", ())]
     names = [str(Value(name).evaluate(attempt.seen)) for name in names]
     found: dict[str, Tool] = {}
     facts = Talk.facts_of(attempt, speaker, speaker.agent)

@@ -285,7 +285,8 @@ class Driver:
         assert isinstance(visit.node, Task)
         before = Before(visit.role, visit.steps, scope.sessions)
         desk = Desk(self, scope, visit)
-        attempt = Attempt(scope.graph, visit.node, visit.path, names(self.run, scope), self.services, desk, before)
+        seen, inputs = names(self.run, scope), scope.file_inputs()
+        attempt = Attempt(scope.graph, visit.node, visit.path, seen, self.services, desk, before, inputs)
         self.attempts[scope.id] = attempt
         try:
             outcome = await attempt_once(attempt)

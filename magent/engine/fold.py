@@ -44,6 +44,7 @@ class Run(Tree):
         self.spent = 0.0  # seconds of the lives before this one
         self.asked: dict[str, int] = {}  # how often each human node was asked, by name and by /path
         self.marks: dict[str, list[Any]] = {}  # by graph|agent: what its answers left behind, for `recall`
+        self.turns: dict[str, list[float]] = {}  # by graph|agent: when calls began that still count for its rate
         self.failure: Failure | None = None
         self.outputs: Any = None
         self.signal = 0  # the number of the signal that ended the last life
@@ -171,6 +172,11 @@ class Run(Tree):
         visit = self.scopes[data["scope"]].current
         assert visit is not None
         visit.role = data["role"]
+
+    def _agent_asked(self, time: float, data: Mapping[str, Any]) -> None:
+        place = f"{self.scopes[data['scope']].graph.key}|{data['agent']}"
+        taken = [turn for turn in self.turns.get(place, ()) if turn > time - data["span"]]
+        self.turns[place] = [*taken, time]
 
     def _tool_called(self, _time: float, data: Mapping[str, Any]) -> None:
         visit = self.scopes[data["scope"]].current
@@ -350,6 +356,7 @@ _HANDLERS: dict[str, Any] = {
     "visit.cancelled": Run._cancelled,
     "round.started": Run._round_started,
     "role.routed": Run._routed,
+    "agent.asked": Run._agent_asked,
     "agent.replied": Run._spent,
     "agent.fallback": Run._spent,
     "delegation.ended": Run._spent,

@@ -101,7 +101,7 @@ async def use_tool(attempt: Attempt, work: Tool) -> Any:
     name = work.tool.evaluate(attempt.seen)
     if not isinstance(name, str):
         raise WorkFailed(Failure("tool", f"`tool` must give a name, not {json.dumps(name)[:80]}"))
-    tool = await attempt.services.tool(attempt.graph, name)
+    tool = await attempt.services.tool(attempt.home, name)
     arguments = work.arguments.evaluate(attempt.seen) if work.arguments else {}
     if tool.external and not attempt.node.external:  # as it says itself: the file did not tell
         tool = Recorded(tool, Book(attempt, {}))

@@ -100,6 +100,13 @@ class Scope:
         self.sessions: dict[str, list[Mapping[str, Any]]] = {}  # conversations by name; lists are replaced
         self.names: dict[str, Any] | None = None  # cache of what expressions see
 
+    def file_inputs(self) -> Mapping[str, Any]:
+        """The inputs of the file in which the graph of this scope stands, be it under `subgraphs`."""
+        scope = self
+        while "#" in scope.graph.key and scope.owner is not None:
+            scope = scope.owner.scope
+        return scope.inputs
+
     def ancestry(self) -> list[int]:
         """The numbers of the visits around this scope, outer ones first."""
         numbers: list[int] = []

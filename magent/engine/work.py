@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from asyncio import Timeout, get_running_loop
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -23,10 +24,18 @@ class Reserved(NamedTuple):
     usd: float = 0.0
 
 
+class Home(NamedTuple):
+    """Where names of agents and tools are looked up: a graph, and the inputs of the file that it stands in, which is
+    what their settings see. None: they are known when the file is called."""
+
+    graph: Graph
+    inputs: Mapping[str, Any] | None = None
+
+
 class Budget(Protocol):
     """Reserves what a call may use before it starts; `settle` puts what it did use in its place."""
 
-    def reserve(self, agent: str, max_tokens: int | None) -> Reserved: ...
+    def reserve(self, home: Home, agent: str, max_tokens: int | None) -> Reserved: ...
 
     def settle(self, reserved: Reserved, usage: Usage) -> None: ...
 
@@ -68,20 +77,27 @@ class Before:
     sessions: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
 
+def settings_of(graph: Graph, agent: str) -> Mapping[str, Any]:
+    """What stands in the graph's file."""
+    spec = graph.agents.get(agent)
+    return spec.settings if spec else {}
+
+
 @dataclass(slots=True)
 class Services:
     """What work is done with: the adapters of this run."""
 
     executor: Executor
-    agent: Callable[[Graph, str], Agent]  # raises WorkFailed for an unknown name
-    tool: Callable[[Graph, str], Awaitable[ToolPort]]  # raises WorkFailed for an unknown name
-    tools: Callable[[Graph, Sequence[str]], Awaitable[Mapping[str, ToolPort]]]  # of a group or a server: all; likewise
+    agent: Callable[[Home, str], Agent]  # raises WorkFailed for an unknown name
+    tool: Callable[[Home, str], Awaitable[ToolPort]]  # raises WorkFailed for an unknown name
+    tools: Callable[[Home, Sequence[str]], Awaitable[Mapping[str, ToolPort]]]  # of a group or a server: all; likewise
     budget: Budget
     child_env: Mapping[str, str]
     secrets: Mapping[str, str]
     cwd: str
     on_text: Callable[[str, str, bool], None]  # path, text, whether it is a piece of JSON
-    bound: Callable[[Graph, str], int | None] = lambda _graph, _agent: None  # the longest answer of an agent, in tokens
+    settings: Callable[[Graph, str], Mapping[str, Any]] = settings_of  # of an agent, as they are written
+    bound: Callable[[Home, str], int | None] = lambda _home, _agent: None  # the longest answer of an agent, in tokens
     write: bool = True  # whether tools may write into the workspace
     companies: Companies = field(default_factory=Companies)
 
@@ -97,6 +113,7 @@ class Attempt:
     services: Services
     desk: Desk
     before: Before = Before()
+    inputs: Mapping[str, Any] | None = None  # of the file that the graph stands in
     used: dict[str, Any] = field(default_factory=dict)
     calls: int = 0  # of tools, so far
     subtasks: dict[str, int] = field(default_factory=dict)  # that each role has handed over
@@ -104,6 +121,10 @@ class Attempt:
     timer: Timeout | None = None
     speaker: Speaker | None = None  # of a prompt, once it is known who does it
     asking: tuple[str, Meter] | None = None  # the agent that is asked now, and what that has used
+
+    @property
+    def home(self) -> Home:
+        return Home(self.graph, self.inputs)
 
     @property
     def key(self) -> str:
@@ -126,16 +147,23 @@ class Attempt:
         await self.desk.note(kind, data, sync=sync)
 
     async def ask_person(self, question: Question) -> Mapping[str, Any] | None:
-        """The time that a person takes is not the attempt's."""
-        if self.timer is None:
+        with self.standing():
             return await self.desk.ask(question)
-        loop, ends = get_running_loop(), self.timer.when()
+
+    @contextmanager
+    def standing(self) -> Iterator[None]:
+        """What is waited for in here does not count as the attempt's time: a person, a turn, an agent's making."""
+        timer = self.timer
+        if timer is None or timer.expired():
+            yield
+            return
+        loop, ends = get_running_loop(), timer.when()
         began = loop.time()
-        self.timer.reschedule(None)
+        timer.reschedule(None)
         try:
-            return await self.desk.ask(question)
+            yield
         finally:
-            self.timer.reschedule(None if ends is None else ends + loop.time() - began)
+            timer.reschedule(None if ends is None else ends + loop.time() - began)
 
     def spent(self, agent: str, usage: Usage, model: str = "", mark: Any = None) -> None:
         tokens = self.used.setdefault("tokens", {"input": 0, "output": 0})

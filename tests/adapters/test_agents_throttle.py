@@ -9,7 +9,7 @@ import pytest
 
 from magent.agents import make
 from magent.agents.base import Unusable
-from magent.agents.throttle import Throttled, throttled
+from magent.agents.throttle import Pace, Throttled, throttled
 from magent.ports import Message, Reply, Request
 from tests.adapters.fake_provider import environment, spec_of
 
@@ -39,7 +39,7 @@ async def asked(agent: Throttled, times: int) -> None:
 
 async def test_no_more_than_max_concurrency_are_asked_at_once() -> None:
     busy = Busy()
-    await asked(Throttled(busy, 2, None), 7)
+    await asked(Throttled(busy, Pace(2, None)), 7)
     assert busy.most == 2
 
 
@@ -58,7 +58,7 @@ async def test_no_more_than_requests_per_minute_begin_in_any_minute(rate: float,
             starts.append(time[0])
             return Reply("ok")
 
-    agent = Throttled(Noting(), None, rate, now=lambda: time[0], sleep=sleep)
+    agent = Throttled(Noting(), Pace(None, rate, now=lambda: time[0], sleep=sleep))
     for _ in range(7):
         await agent.ask(REQUEST, lambda _: None)
     assert starts == expected
@@ -80,7 +80,7 @@ async def test_the_rate_holds_also_for_those_who_waited_for_a_place() -> None:
                 clock[0] += 60
             return Reply("done")
 
-    agent = Throttled(Slow(), 1, 3, now=lambda: clock[0], sleep=sleep)
+    agent = Throttled(Slow(), Pace(1, 3, now=lambda: clock[0], sleep=sleep))
     await asked(agent, 8)
     assert len(begun) == 8
     assert all(later - earlier >= 60 for earlier, later in zip(begun, begun[3:], strict=False))
@@ -109,6 +109,6 @@ def test_what_is_no_such_number_says_so_when_the_agent_is_asked(value: Any) -> N
 
 async def test_an_agent_without_bounds_is_left_as_it_is_and_closing_reaches_the_inner_one() -> None:
     busy = Busy()
-    assert throttled(busy, {}) is busy
-    await throttled(busy, {"max_concurrency": 1}).close()
+    assert throttled(busy, {}, {}) is busy
+    await throttled(busy, {"max_concurrency": 1}, {}).close()
     assert busy.closed

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from magent.engine.run import visits
+from magent.engine.work import Home
 from magent.events import Failure, WorkFailed
 from magent.ports import Reply, Request, Usage
 from tests.engine.crew import Scripted, broken, crew, told
@@ -127,7 +128,7 @@ def test_nothing_is_counted_twice_where_the_call_ends_after_it_was_accounted_for
     run = Run(workflow("nodes: {t: {set: {x: 1}}}"))
     run.limits = {"tokens": 100}
     budget = RunBudget(run)
-    reserved = budget.reserve("a", 50)
+    reserved = budget.reserve(Home(run.workflow.graph), "a", 50)
     used: dict[str, Any] = {"tokens": {"input": 30, "output": 7}, "cost": None}
     run._spend(None, used)  # it is called off: what it has used is recorded …
     budget.recorded(used)

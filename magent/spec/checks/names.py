@@ -226,10 +226,21 @@ def _inputs(read: _Read) -> Iterator[Problem]:
     elif read.use.section == "chains":
         known = mapping(read.use.owner.get("inputs"))
     else:
-        return  # agents, roles and tools serve several graphs
+        serves = _served(read)
+        if not serves:
+            return
+        known = {name: None for graph in serves for name in graph.inputs}
     if read.path[1] not in known:
         message = f"there is no input '{read.path[1]}'"
         yield read.problem("unknown-input", message, read.near("inputs", read.path[1], known))
+
+
+def _served(read: _Read) -> list[GraphView]:
+    """The graphs whose `inputs` a setting sees: those of its file, for what is rendered once; for what is at each
+    prompt, also those under `subgraphs`. One that has the name is enough: an agent may be another graph's alone."""
+    use = read.use
+    always = use.section in ("roles", "defaults") or (use.section, use.spot.pattern) == ("agents", ("system",))
+    return [graph for graph in read.context.serves(use.place.document) if always or not graph.path]
 
 
 def _state(read: _Read) -> Iterator[Problem]:

@@ -166,6 +166,13 @@ class Names:
             workflows = [key for key in users if key in self.bundle.documents]
             yield (workflows or users or [library])[0], document
 
+    def serves(self, document: Document) -> list[GraphView]:
+        """The graphs of the files that know what the document defines: of itself, or of those that include it."""
+        keys = [key for key, each in self.bundle.documents.items() if each is document]
+        libraries = {key for key, each in self.bundle.libraries.items() if each is document}
+        keys += [key for key, seen in self.bundle.includes.items() if libraries.intersection(seen)]
+        return [graph for graph in self.graphs if graph.key in keys]
+
     def definitions(self, key: str, section: str) -> Mapping[str, tuple[Any, Document]]:
         """The names that a document knows in a section: its own and those of its libraries."""
         if (key, section) not in self._tables:

@@ -4,6 +4,7 @@ FTS5 comes with Python, reads every script, knows that `reviewing` and `reviewer
 weighs columns; libraries that do as much bring numpy. It loads when a text is first ranked.
 BM25 adds up over the words of a query, and what a word is worth to a role does not depend on the query: so each word
 of the roles is ranked once, at the beginning, and a task costs the same whatever its words are, common or never seen.
+Words that some role has as they are need not be looked for; the others of a task are, all at once.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import sys
 import weakref
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,6 +29,7 @@ _MAKE = f"""
     CREATE VIRTUAL TABLE role USING fts5({", ".join(_COLUMNS)}, content='', tokenize="{_TOKENIZE}");
     CREATE VIRTUAL TABLE asked USING fts5(word, content='', columnsize=0, detail=none, tokenize="{_TOKENIZE}");
     CREATE VIRTUAL TABLE stem USING fts5vocab(asked, instance);
+    CREATE VIRTUAL TABLE stems USING fts5vocab(asked, row);
 """
 _FILL = f"INSERT INTO role(rowid, {', '.join(_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 — names of our own
 _FIND = f"SELECT rowid, -bm25(role, {', '.join(map(str, _COLUMNS.values()))}) FROM role WHERE role MATCH ?"  # noqa: S608
@@ -42,6 +44,7 @@ class Ranking:
         common = Relation([team.related])
         texts = [[words(text) for text in _texts(role, common)] for role in team.known.values()]
         self._count = len(texts)
+        self._known: dict[str, Sequence[str]] = {}  # the stems of words, as roles write them
         self._rare: dict[str, Sequence[tuple[int, int]]] = {}
         self._common: dict[str, int] = {}
         self._index = _open()
@@ -59,6 +62,7 @@ class Ranking:
         """What each word is worth to each role: of a rare word as pairs; of a common one as a single number in which
         each role has eight bytes, so that a thousand of them are added in a microsecond."""
         for word, stems in zip(vocabulary, self._stems(vocabulary), strict=True):
+            self._known[word] = stems
             for stem in stems:
                 if stem in self._rare or stem in self._common:
                     continue
@@ -70,10 +74,10 @@ class Ranking:
 
     def rank(self, task: str) -> Sequence[int]:
         """By its place, the rank of each role; 0 where it has no word of the task."""
-        (stems,) = self._stems([" ".join(words_of_task(task))])
-        ranks = self._unpacked(sum(self._common.get(stem, 0) for stem in stems))
-        for stem in stems:
-            for at, rank in self._rare.get(stem, ()):
+        stems = self._stems_of(words_of_task(task))
+        ranks = self._unpacked(sum(map(self._common.__getitem__, stems & self._common.keys())))
+        for stem in stems & self._rare.keys():
+            for at, rank in self._rare[stem]:
                 ranks[at] += rank
         return ranks
 
@@ -96,6 +100,17 @@ class Ranking:
 
     def _unpacked(self, ranks: int) -> array[int]:
         return array("Q", ranks.to_bytes(8 * self._count, sys.byteorder))
+
+    def _stems_of(self, spoken: Sequence[str]) -> Set[str]:
+        """The stems of a task's words."""
+        known = self._known
+        stems = {stem for word in spoken if word in known for stem in known[word]}
+        news = " ".join(word for word in spoken if word not in known)
+        if news:
+            with self._ending("ROLLBACK"):
+                self._index.execute("INSERT INTO asked(rowid, word) VALUES (0, ?)", (news,))
+                stems.update(stem for (stem,) in self._index.execute("SELECT term FROM stems"))
+        return stems
 
     def _stems(self, texts: Sequence[str]) -> Sequence[Sequence[str]]:
         """The stems of the words of each text, each once."""

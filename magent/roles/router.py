@@ -36,6 +36,7 @@ class Router:
         self._places = {role.name: at for at, role in enumerate(self._roles)}
         self._index = Index(self._roles, team.related)
         self._candidates = frozenset(self._places[role.name] for role in team.candidates)
+        self._in_order = sorted(self._candidates)
         self._types: dict[str, set[int]] = {}
         for at, role in enumerate(self._roles):
             self._types.setdefault(key(role.role_type or ""), set()).add(at)
@@ -53,8 +54,7 @@ class Router:
             look = partial(self._by_needs, needs, wanted, pool, able, chosen)
         else:
             ranks = self._ranking.rank(text) if text.strip() else [0] * len(self._roles)
-            most = max(map(ranks.__getitem__, able), default=0)
-            best = min((at for at in able if ranks[at] == most), default=None)
+            most, best = self._first_of_most(ranks, able)
             chosen = self._preferred(wanted, able, best if most or wanted.role_type else None)
             look = partial(self._by_text, text, ranks, wanted, pool, able, chosen)
         name = None if chosen is None else self._roles[chosen].name
@@ -64,6 +64,15 @@ class Router:
     @cached_property
     def _ranking(self) -> Ranking:
         return Ranking(self._team)
+
+    def _first_of_most(self, ranks: Sequence[int], able: Places) -> tuple[int, int | None]:
+        """The highest rank of those who are able, and the first who has it; all the team's candidates, mostly."""
+        places = self._in_order if able is self._candidates else sorted(able)
+        if not places:
+            return 0, None
+        found = [ranks[at] for at in places]
+        most = max(found)
+        return most, places[found.index(most)]
 
     def _preferred(self, wanted: Wanted, fit: Places, best: int | None) -> int | None:
         place = self._places.get(wanted.prefer or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import pytest
@@ -452,6 +453,39 @@ def test_words_are_ranked_beforehand_so_that_new_ones_cost_nothing() -> None:
     ranking._index.set_trace_callback(asked.append)
     ranking.rank("nobody has ever seen these words, but security")
     assert not [line for line in asked if "bm25" in line]
+
+
+FORMS = (
+    "review",
+    "Reviewing",
+    "reviews",
+    "secure",
+    "security",
+    "c++",
+    "café",
+    "cafe",
+    "ties",
+    "コード審査",
+    "1",
+    "x_y",
+)
+
+
+@cache
+def _rankings() -> tuple[Ranking, Ranking]:
+    """Of the same roles; the second knows no word beforehand."""
+    team = known({**CREW, "odd": {"skills": [*FORMS]}})
+    quick, thorough = Ranking(team), Ranking(team)
+    thorough._known.clear()
+    return quick, thorough
+
+
+@given(st.lists(st.one_of(st.sampled_from(FORMS), st.text(max_size=9)), max_size=30))
+def test_a_word_that_a_role_has_is_worth_what_it_is_where_it_has_to_be_looked_for(spoken: list[str]) -> None:
+    quick, thorough = _rankings()
+    text = " ".join(spoken)
+    assert quick.rank(text) == thorough.rank(text)
+    assert {at for at, rank in enumerate(quick.rank(text)) if rank} == quick.words_of(text).keys()
 
 
 def test_empty_words_do_not_count() -> None:

@@ -6,17 +6,25 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from magent.expressions import EvaluationError, Template
+from magent.engine.casting import wanted_of
+from magent.engine.company import Companies, Company
+from magent.errors import MagentError
+from magent.events import WorkFailed
+from magent.expressions import EvaluationError, Template, Value
 from magent.model import Edge, Graph, HumanInput, Loop, Node, Parallel, Prompt, Run, Subgraph, Task, Workflow
+from magent.roles import Role
 
 
 def forecast(workflow: Workflow, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """`[{node, type, scope, next, …}]`; prompts are rendered where they need nothing but the inputs."""
+    """`[{node, type, scope, next, …}]`; prompts are rendered, and roles found, where that needs nothing but the
+    inputs; what the run will decide is null."""
     order: list[dict[str, Any]] = []
+    companies = Companies()
     for key, graph in workflow.graphs.items():
         known = {"inputs": dict(inputs)} if key == workflow.root else {}
         scope = "" if key == workflow.root else key.rpartition("#")[2].rpartition("/")[2]
-        order += [{**_told(graph.nodes[name], graph, known), "scope": scope} for name in _reached(graph)]
+        company = companies.of(graph)
+        order += [{**_told(graph.nodes[name], graph, known, company), "scope": scope} for name in _reached(graph)]
     return order
 
 
@@ -54,15 +62,14 @@ def _edges(node: Node) -> list[Edge]:
     return edges
 
 
-def _told(node: Node, graph: Graph, known: Mapping[str, Any]) -> dict[str, Any]:
+def _told(node: Node, graph: Graph, known: Mapping[str, Any], company: Company) -> dict[str, Any]:
     told: dict[str, Any] = {"node": node.name, "type": node.type, "next": [edge.target for edge in _edges(node)]}
     if isinstance(node, Parallel) and node.branches:
         told["branches"] = [branch.to for branch in node.branches]
     elif isinstance(node, (Parallel, Loop)):
         told["body"] = node.body
     if isinstance(node, Task) and isinstance(node.work, Prompt):
-        agent = node.work.agent or graph.default_agent
-        told["agent"] = agent.data if agent is not None else None
+        told |= _cast(node.work, graph, known, company)
         told["prompt"] = _rendered(node.work.prompt, known)
     elif isinstance(node, Task) and isinstance(node.work, Run):
         told["run"] = node.work.shell.source if node.work.shell else [word.data for word in node.work.words]
@@ -72,6 +79,52 @@ def _told(node: Node, graph: Graph, known: Mapping[str, Any]) -> dict[str, Any]:
     elif isinstance(node, Subgraph):
         told["uses"] = node.uses.rpartition("#")[2].rpartition("/")[2]
     return told
+
+
+def _cast(work: Prompt, graph: Graph, known: Mapping[str, Any], company: Company) -> dict[str, Any]:
+    """Who does a prompt: a role, where one is asked for, and the agent."""
+    if work.role is None and work.route is None:
+        return {"agent": _written(work.agent or graph.default_agent, known)}
+    role = _named(work, known, company) if work.role is not None else _routed(work, known, company)
+    if role is None and work.role is not None:
+        return {"role": work.role.data, "agent": None}
+    if role is None:
+        return {"role": None, "route": _written(work.route, known), "agent": None}
+    agent = graph.default_agent if role.agent is None else Value(role.agent)
+    return {"role": role.name, "agent": _written(agent, known)}
+
+
+def _named(work: Prompt, known: Mapping[str, Any], company: Company) -> Role | None:
+    name = _evaluated(work.role, known)
+    return company.team.known.get(name) if isinstance(name, str) else None
+
+
+def _routed(work: Prompt, known: Mapping[str, Any], company: Company) -> Role | None:
+    """By what it requires, or by the prompt's words, where they are known by now."""
+    route = _evaluated(work.route, known)
+    if not isinstance(route, Mapping):
+        return None
+    try:
+        wanted = wanted_of(route, company)
+        by_text = not (wanted.skills or wanted.expertise)
+        chosen = company.route(wanted, work.prompt.text(known) if by_text else "").chosen
+    except (EvaluationError, MagentError, WorkFailed):
+        return None
+    return company.team.known[chosen] if chosen is not None else None
+
+
+def _evaluated(value: Value | None, known: Mapping[str, Any]) -> Any:
+    """None where that is not known yet."""
+    try:
+        return None if value is None else value.evaluate(known)
+    except EvaluationError:
+        return None
+
+
+def _written(value: Value | None, known: Mapping[str, Any]) -> Any:
+    """What it gives, or as it is written where that is not known yet."""
+    given = _evaluated(value, known)
+    return value.data if given is None and value is not None else given
 
 
 def _rendered(template: Template, known: Mapping[str, Any]) -> str:

@@ -31,7 +31,7 @@ async def cast(attempt: Attempt, work: Prompt) -> Speaker:
 
 
 async def _routed(attempt: Attempt, work: Prompt, company: Company) -> Role:
-    wanted = _wanted(work.route.evaluate(attempt.seen), company) if work.route else Wanted()
+    wanted = wanted_of(work.route.evaluate(attempt.seen), company) if work.route else Wanted()
     decision = company.route(wanted, work.prompt.text(attempt.seen))
     if decision.chosen is None:
         first, *rest = decision.sentences()
@@ -42,7 +42,7 @@ async def _routed(attempt: Attempt, work: Prompt, company: Company) -> Role:
     return role
 
 
-def _wanted(route: Mapping[str, Any], company: Company) -> Wanted:
+def wanted_of(route: Mapping[str, Any], company: Company) -> Wanted:
     """What a route asks for, as far as templates gave it: null is nothing. Raises WorkFailed (`agent`)."""
     for key in ("skills", "expertise"):
         words = route.get(key)

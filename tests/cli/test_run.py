@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -160,6 +161,41 @@ def test_answers_that_cannot_fit_are_shown_with_their_place(text: str, demo: Pat
     assert outcome.code == 2
     assert "answers.yaml" in outcome.err
     assert "Traceback" not in outcome.err
+
+
+CAST = """
+    magent: 1
+    name: cast
+    inputs: {task: {type: string}, skill: {type: string, default: python}}
+    agents: {one: {replies: [x]}, two: {replies: [x]}}
+    defaults: {agent: one}
+    roles:
+      dev: {skills: [python], agent: two}
+      guard: {skills: [security], description: Finds holes.}
+    nodes:
+      named: {prompt: hi, role: dev, next: skilled}
+      skilled: {prompt: hi, route: {skills: ["{{ inputs.skill }}"]}, next: worded}
+      worded: {prompt: "{{ inputs.task }}", route: {}, next: later}
+      later: {prompt: "{{ state.named }}", route: {}, next: last}
+      last: {prompt: hi, role: "{{ state.named }}", next: own}
+      own: {prompt: hi}
+"""
+
+
+def test_a_dry_run_names_roles_and_who_plays_them_where_that_can_be_known(here: Path, capsys: Any) -> None:
+    here.joinpath("workflow.yaml").write_text(dedent(CAST))
+    outcome = magent(capsys, "run", "-i", "task=find the holes", "--dry-run", "--output", "json")
+    told = {each["node"]: each for each in json.loads(outcome.out)["order"]}
+    assert {name: (each.get("role"), each["agent"]) for name, each in told.items()} == {
+        "named": ("dev", "two"),
+        "skilled": ("dev", "two"),
+        "worded": ("guard", "one"),
+        "later": (None, None),
+        "last": ("{{ state.named }}", None),
+        "own": (None, "one"),
+    }
+    assert "role" not in told["own"]
+    assert told["later"]["route"] == {}
 
 
 def test_a_dry_run_shows_the_plan_and_runs_nothing(demo: Path, capsys: Any) -> None:

@@ -268,7 +268,7 @@ class Outfit:
     def _toolset(self, spec: ToolSpec, home: Home) -> Toolset:
         """Files that include the same library have what it defines in common: its servers are started once a run."""
         what = json.dumps([spec.name, spec.kind, spec.home, spec.settings], sort_keys=True, default=str)
-        key = what + _variant(spec.settings, home.inputs, TOOL_TEXTS) + (home.graph.home if "run" in what else "")
+        key = what + _variant(spec.settings, home.inputs, TOOL_TEXTS) + (home.graph.home if "run." in what else "")
         if key not in self._toolsets:
             self._toolsets[key] = self._made_tool(spec, home)
         return self._toolsets[key]

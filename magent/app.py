@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from magent.answering import settle
 from magent.clock import SystemClock
 from magent.engine import run as lives
 from magent.engine.fold import Run
-from magent.errors import UsageError
+from magent.errors import RunDamaged, UsageError
 from magent.events import Event
 from magent.forecast import forecast
 from magent.forks import WHERE_IT_STOOD, Origin, fork
@@ -23,7 +24,7 @@ from magent.loading import check, workflow_of
 from magent.model import Workflow
 from magent.opening import by_name, check_inputs, create, limits_of, prepare, workspace_of
 from magent.outcome import Result, over, result_of
-from magent.ports import RunStore, Sink
+from magent.ports import Journal, RunStore, Sink
 from magent.settings import open_store
 from magent.source import Problem
 from magent.streaming import Pending
@@ -132,7 +133,9 @@ async def resume(
         await settle(store, journal, run)
         note = over(run)
         if note:
-            return result_of(run, str(journal.directory), store, note=note)
+            result = result_of(run, str(journal.directory), store, note=note)
+            await _keep(result, store, journal)
+            return result
         agents = {**run.agents, **options.agents}
         _check_raised(run, options)
         run.facts = {**run.facts, "dir": str(journal.directory), "workspace": workspace_of(run.workflow, journal)}
@@ -144,6 +147,14 @@ async def resume(
         return await lead(run, store, journal, outfit, options, lambda driver: lives.resume(driver, data))
     finally:
         await journal.close()
+
+
+async def _keep(result: Result, store: RunStore, journal: Journal) -> None:
+    """A life that was killed as it ended may have left no result, an older one, or half of one: the journal knows."""
+    with contextlib.suppress(RunDamaged):
+        if await store.result(result.run_id) == result.as_json():
+            return
+    await journal.finish(result.as_json())
 
 
 def _check_raised(run: Run, options: Options) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,18 @@ class Postgres:
         query = "&".join(f"{name}={value}" for name, value in options.items())
         return f"postgresql://{user}@/{database}?{query}"
 
+    def beside(self) -> Path:
+        """A new directory that the server may write to."""
+        path = self._top / f"beside{next(self._schemas)}"
+        path.mkdir()
+        return path
+
+    def own(self, path: Path) -> None:
+        """Makes a directory that is the server's."""
+        path.mkdir()
+        data = (self._top / "data").stat()
+        os.chown(path, data.st_uid, data.st_gid)
+
     def run(self, *statements: str) -> list[Any]:
         """What the last one gives."""
         import psycopg
@@ -41,6 +55,15 @@ class Postgres:
             for statement in statements:
                 cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
+
+    def fill(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
+        import psycopg
+
+        plain = f"postgresql://postgres@/postgres?host={self._top / 'data'}"
+        with psycopg.connect(plain, autocommit=True) as connection:
+            for row in rows:
+                places = ", ".join(["%s"] * len(row))
+                connection.execute(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE VALUES ({places})", row)
 
     def stop(self, how: str = "immediate") -> None:
         """`immediate`: as by `kill -9`, with recovery at the next start; `fast` ends all connections in good order."""

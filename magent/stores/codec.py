@@ -13,6 +13,7 @@ What is written by one codec another may have to read: a run begun before a key 
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from hashlib import sha256
@@ -87,9 +88,13 @@ def number_of(name: str) -> int:
 dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
+_SUM = b',"sum":"'
+_SUMMED = re.compile(rb'[0-9a-f]{8}"}')
+
+
 class Plain:
-    """JSON in the clear. Events and checkpoints end with the CRC-32 of all before it, as their member `sum`; lone
-    surrogates become the escapes that JSON knows."""
+    """JSON in the clear, which ends with the CRC-32 of all before it, as the member `sum`; whole documents that have
+    none, as older ones do, are taken as they are. Lone surrogates become the escapes that JSON knows."""
 
     def line(self, event: Event, before: bytes = b"") -> bytes:  # noqa: ARG002
         return events.encode(event)
@@ -100,22 +105,21 @@ class Plain:
         return events.decode(line)
 
     def encode(self, kind: Kind, data: Mapping[str, Any], seq: int = 0, line: bytes = b"") -> bytes:  # noqa: ARG002
-        text = dumps(dict(data)).encode("utf-8", "backslashreplace")
-        if kind != "checkpoint":
-            return text + b"\n"
-        body = text[:-1]
-        return b'%b,"sum":"%08x"}\n' % (body, zlib.crc32(body))
+        if not data:
+            return b"{}\n"
+        body = dumps(dict(data)).encode("utf-8", "backslashreplace")[:-1]
+        return b'%b%b%08x"}\n' % (body, _SUM, zlib.crc32(body))
 
     def decode(self, kind: Kind, data: bytes, seq: int | None = 0) -> dict[str, Any]:
         if data.startswith(SEALED):
             raise RunSealed(f"the {kind} is encrypted, and no key is given", NO_KEY)
-        if kind != "checkpoint":
+        body, _, tail = data.rstrip(b"\n").rpartition(_SUM)
+        if kind != "checkpoint" and not _SUMMED.fullmatch(tail):
             return self._object(data)
-        body, _, tail = data.rstrip(b"\n").rpartition(b',"sum":"')
         if tail != b'%08x"}' % zlib.crc32(body):
             raise Unsound("the checksum does not fit")
         found = self._object(body + b"}")
-        if seq not in (None, found.get("seq")):
+        if kind == "checkpoint" and seq not in (None, found.get("seq")):
             raise Unsound("it is of another event")
         return found
 

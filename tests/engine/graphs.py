@@ -118,8 +118,12 @@ class Maker:
         self.nodes[name]["body"] = self.sequence(depth + 1, shared=shared)
         return name
 
+    def inner(self) -> Maker:
+        """Who makes a subgraph."""
+        return Maker(self.chance, self.deepest)
+
     def subgraph(self, depth: int, _shared: bool) -> str:
-        inner = Maker(self.chance, self.deepest)
+        inner = self.inner()
         inner.count = self.count
         inner.sequence(depth + 1, shared=True)
         key = self.name("g")

@@ -1,0 +1,293 @@
+"""What happens to a run in a round, by name. Each takes the ward, in which the workflow was left alone once, and leaves
+a run that can go on."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from magent.errors import MagentError
+from tests.recovery.crowd import name
+from tests.recovery.limits import frozen, small_disk
+from tests.recovery.places import PostgresPlace
+from tests.recovery.rounds import KILLED, RUN, Ward, clear
+from tests.recovery.tracing import HOW
+
+Fault = Callable[[Ward], None]
+DAY = 86400.0
+CROWD = 200
+USUAL = (KILLED, 0, 1, 3, 5)
+
+
+def kill(ward: Ward) -> None:
+    """`kill -9` at random moments of up to six lives."""
+    for _ in range(ward.chance.randint(1, 6)):
+        if not _killed_somewhere(ward):
+            return
+
+
+def _killed_somewhere(ward: Ward, **how: Any) -> bool:
+    """A life that is killed at a random moment. Whether there was one to lead."""
+    words = ward.next()
+    if words is None:
+        return False
+    life = ward.start(*words, **how)
+    ended = life.kill() if life.lives(ward.chance.random() * ward.takes * 1.2) else life.end()
+    ward.look_at(ended)
+    assert ended.code in USUAL, ended
+    return True
+
+
+def write(ward: Ward) -> None:
+    """Up to four lives die of one of their writes: before it, in its middle, right after it."""
+    for _ in range(ward.chance.randint(1, 4)):
+        at = ward.chance.choice((ward.chance.randint(1, 30), ward.chance.randint(1, 300)))
+        ended = ward.go_on(death=ward.death(at, ward.chance.choice(HOW)))
+        if ended is None:
+            return
+        assert ended.code in USUAL, ended
+
+
+def torn(ward: Ward) -> None:
+    """A power cut: behind what was synced stands half of a write."""
+    for _ in range(ward.chance.randint(1, 3)):
+        if not _killed_somewhere(ward):
+            return
+        ward.log.append(f"torn: {ward.place.tear(RUN, ward.chance)}")
+
+
+def cut(ward: Ward) -> None:
+    """The end of what was written is lost: the run goes on from before, or is refused, with what to do."""
+    _spoilt(ward, ward.place.cut)
+
+
+def flip(ward: Ward) -> None:
+    """A bit is not what it was: that harms nothing, or the run is refused, with what to do."""
+    _spoilt(ward, ward.place.flip)
+
+
+def _spoilt(ward: Ward, how: Callable[[str, random.Random], str]) -> None:
+    _killed_somewhere(ward)
+    if ward.info() is None:
+        return
+    ward.place.keep()
+    done = how(RUN, ward.chance)
+    ward.log.append(f"spoilt: {done}")
+    if not done:
+        return
+    ward.faithful = False
+    refused = _goes_on_or_is_refused(ward)
+    listed = ward.life("runs", "list")
+    assert listed.code in (0, 5), listed
+    if refused:  # from a copy, as it says
+        ward.place.put_back()
+
+
+def _goes_on_or_is_refused(ward: Ward) -> bool:
+    for _ in range(20):
+        try:
+            words = ward.next()
+        except MagentError:
+            words = ["resume", RUN]
+        if words is None:
+            return False
+        ended = ward.life(*words)
+        if ended.code == 2 and "there is no run" in ended.err:
+            return True
+        if ended.code == 5:
+            clear(ended)
+            if "before anything of it was recorded" not in ended.err:
+                return True
+            ward.life("runs", "rm", RUN, "--yes")
+        assert ended.code in USUAL, ended
+    raise AssertionError("it neither ends nor is refused")
+
+
+def full(ward: Ward) -> None:
+    """The disk is full for a life or two: what cannot be written is said, and nothing is lost."""
+    disk = ward.stack.enter_context(small_disk(ward))
+    for _ in range(ward.chance.randint(1, 3)):
+        disk.fill(ward.chance.randint(0, 60) * 1024)
+        ended = ward.go_on(**disk.bounds())
+        disk.free()
+        if ended is None:
+            return
+        if ended.code == 5:
+            clear(ended)
+        assert ended.code in (0, 1, 3, 5), ended
+
+
+def readonly(ward: Ward) -> None:
+    """The store may not be written to for a life: that is said, and nothing is lost."""
+    if ward.chance.random() < 0.8:
+        _killed_somewhere(ward)
+    words = ward.next()
+    if words is None:
+        return
+    with frozen(ward) as bounds:
+        clear(ward.life(*words, **bounds))
+        looked = ward.life("runs", "list", **bounds)
+        assert looked.code == 0 or clear(looked), looked
+
+
+def clock(ward: Ward) -> None:
+    """The clock is set forwards and back, by up to ten days, within a life and between two."""
+    for _ in range(ward.chance.randint(1, 4)):
+        jumps = [(ward.chance.randint(0, 60), ward.chance.uniform(-10, 10) * DAY) for _ in range(2)]
+        if not _killed_somewhere(ward, clock=sorted(jumps)):
+            return
+
+
+def vanished(ward: Ward) -> None:
+    """The directory that the run was started in goes: what cannot go on without it says so, until it is back."""
+    ward.cwd = ward.top / "away"
+    ward.cwd.mkdir()
+    _killed_somewhere(ward)
+    words = ward.next()
+    if words is None:
+        return
+    clear(ward.life(*words, vanish=True), code=2)
+    begun = words[0] != "run"
+    ended = ward.life(*words, cwd=ward.home)
+    if begun and words[0] == "resume" and ended.code == 2:
+        assert f"{ward.cwd}" in clear(ended, code=2).err, ended
+    else:
+        assert ended.code in (0, 1, 3), ended
+    ward.cwd.mkdir()
+
+
+def server(ward: Ward) -> None:
+    """PostgreSQL is stopped in the middle of lives, hard or in good order, and started again."""
+    assert isinstance(ward.place, PostgresPlace)
+    for _ in range(ward.chance.randint(1, 2)):
+        words = ward.next()
+        if words is None:
+            return
+        life = ward.start(*words)
+        life.lives(ward.chance.random() * ward.takes)
+        ward.place.server.stop(ward.chance.choice(("immediate", "fast")))
+        life.lives(ward.chance.random() * 0.3)
+        ward.place.server.start()
+        ended = ward.look_at(life.end())
+        assert ended.code in (0, 1, 3), ended
+
+
+def gone(ward: Ward) -> None:
+    """PostgreSQL goes, and does not come back while the life has patience: that is said, and a later one goes on."""
+    assert isinstance(ward.place, PostgresPlace)
+    words = ward.next()
+    assert words is not None
+    life = ward.start(*words, patience=0.6)
+    life.lives(ward.chance.random() * ward.takes)
+    ward.place.server.stop(ward.chance.choice(("immediate", "fast")))
+    try:
+        ended = ward.look_at(life.end())
+        if ended.code not in (0, 1, 3):
+            clear(ended)
+        clear(ward.life("runs", "list", patience=0.6))
+    finally:
+        ward.place.server.start()
+
+
+def paused(ward: Ward) -> None:
+    """A process sleeps until its lease is lost; another takes over; when the first wakes it writes nothing more."""
+    words = ward.next()
+    assert words is not None
+    life = ward.start(*words)
+    life.lives(ward.chance.random() * ward.takes)
+    if not life.lives() or ward.info() is None:
+        ward.look_at(life.end())
+        return
+    life.signal(signal.SIGSTOP)
+    try:
+        if not ward.place.sockets:
+            held = ward.look_on(ward.start("resume", RUN).end())
+            assert held.code == 0 or f"is held by process {life.pid}" in clear(held).err, held
+        else:
+            ward.faithful = False  # what was at work in the sleeper may be done when it wakes
+            _taken_over(ward)
+    finally:
+        life.signal(signal.SIGCONT)
+    ended = ward.look_at(life.end())
+    if ended.code == 5:
+        assert "taken over" in clear(ended).err, ended
+    assert ended.code in (0, 1, 3, 5), ended
+
+
+def _taken_over(ward: Ward) -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        words = ward.next()
+        if words is None:
+            return
+        ended = ward.look_on(ward.start(*words).end())
+        if "is held by process" not in ended.err:
+            return
+    raise AssertionError("the lease of a sleeper is never lost")
+
+
+def fight(ward: Ward) -> None:
+    """Two or ten processes go on with one run at once: one has it, the others are told who."""
+    _killed_somewhere(ward)
+    words = ward.next()
+    while words is not None and words[0] == "respond":
+        ward.life(*words)
+        words = ward.next()
+    if words is None or words[0] == "run":
+        return
+    many = [ward.start(*words) for _ in range(ward.chance.choice((2, 10)))]
+    ends = [ward.look_at(each.end()) for each in many]
+    lost = [clear(ended) for ended in ends if ended.code == 5 and "before anything" not in ended.err]
+    for ended in lost:
+        assert "is held by process" in ended.err, ended
+        holder = int(ended.err.partition("is held by process ")[2].split()[0])
+        assert holder in [each.pid for each in many], ended
+    assert len(lost) < len(many), "nobody has it"
+
+
+def crowd(ward: Ward) -> None:
+    """200 runs at once, in four processes of which some are killed; then one goes on with all."""
+    several = [ward.do_many(range(first, first + CROWD // 4)) for first in range(0, CROWD, CROWD // 4)]
+    for life in several:
+        if ward.chance.random() < 0.6:
+            life.lives(ward.chance.random() * ward.takes * CROWD / 20)
+            life.kill() if life.lives() else life.end()
+        else:
+            assert (ended := life.end()).code == 0, ended
+    ward.nursery.settle()
+    ended = ward.do_many(range(CROWD)).end()
+    assert ended.code == 0, ended
+    for number in range(CROWD):
+        ward.compare(name(number))
+    ward.place.check()
+    listed = ward.life("runs", "list", "--output", "json")
+    assert len(json.loads(listed.out)) == CROWD, listed
+    ward.checked = True
+
+
+FAULTS: dict[str, Fault] = {
+    "kill": kill,
+    "write": write,
+    "torn": torn,
+    "cut": cut,
+    "flip": flip,
+    "full": full,
+    "readonly": readonly,
+    "clock": clock,
+    "vanished": vanished,
+    "server": server,
+    "gone": gone,
+    "paused": paused,
+    "fight": fight,
+    "crowd": crowd,
+}
+OF_SERVERS = ("server", "gone")
+
+
+def fits(fault: str, store: str) -> bool:
+    """Whether the fault can happen to such a store."""
+    return store == "postgres" or fault not in OF_SERVERS

@@ -1,0 +1,267 @@
+"""One round: a random workflow is left alone once, and disturbed once; then both must have come to the same."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from magent.engine import run as lives
+from magent.engine.fold import Run
+from magent.engine.view import visit_key
+from magent.errors import MagentError, UsageError
+from magent.loading import workflow_of
+from magent.ports import Question, Record, RunInfo
+from magent.stores import open_store
+from tests.recovery.made import Made, effects, output_of
+from tests.recovery.nursery import Ended, Life, Nursery
+from tests.recovery.places import Place
+from tests.recovery.tracing import Death
+
+RUN = "victim"
+OVER = ("completed", "failed", "cancelled")
+MOST = 60  # lives of one run
+KILLED = -9
+
+
+def outcome(url: str, run_id: str) -> dict[str, Any]:
+    """What a run came to, as its record alone tells."""
+    record = asyncio.run(open_store(url).read(run_id, checkpoint=False))
+    run = lives.refold(workflow_of(record), record)
+    failure = None if run.failure is None else (run.failure.type, run.failure.node, run.failure.message)
+    done = Counter(event.data["path"] for event in record.events if event.type == "visit.completed")
+    state = {"state": unsigned(run.root.state.as_dict()), "outputs": unsigned(run.outputs)}
+    return {"status": run.status, "failure": failure, "path": sorted(run.path), "completed": done, **state}
+
+
+def unsigned(value: Any) -> Any:
+    """Without who answered, when, and by which door."""
+    if isinstance(value, list):
+        return [unsigned(each) for each in value]
+    if isinstance(value, dict):
+        own = value.keys() - {"by", "at", "via", "comment"} if "via" in value else value.keys()
+        return {name: unsigned(each) for name, each in value.items() if name in own}
+    return value
+
+
+def finished(record: Record) -> list[str]:
+    """The keys of visits whose work is done, as the record tells."""
+    run = Run(workflow_of(record))
+    at_work: dict[int, str] = {}
+    found = []
+    for event in record.events:
+        scope = event.data.get("scope", -1)
+        if event.type == "visit.completed" and scope in at_work:
+            found.append(at_work.pop(scope))
+        run.apply(event)
+        run.clear_ready()
+        if event.type == "visit.started":
+            at_work[scope] = visit_key(run, run.scopes[scope])
+    assert len(found) == len(set(found)), f"done twice in the record: {Counter(found) - Counter(set(found))}"
+    return found
+
+
+def clear(ended: Ended, code: int = 5) -> Ended:
+    """Holds an end to what is promised where nothing can be done: its code, what happened, what to do."""
+    assert ended.code == code, ended
+    lines = ended.err.splitlines()
+    said = [at for at, line in enumerate(lines) if line.startswith("magent: ")]
+    assert said, f"it does not say what happened\n{ended}"
+    assert len(lines) > said[0] + 1, f"it does not say what to do\n{ended}"
+    return ended
+
+
+class NotHere(Exception):
+    """This machine does not allow what a fault needs; it says so."""
+
+
+class Ward:
+    """The run of one round, and what is known of it. `log` tells what was done to it, line by line."""
+
+    def __init__(self, top: Path, nursery: Nursery, place: Place, made: Made, chance: random.Random) -> None:
+        self.top = top
+        self.home = top / "home"
+        self.nursery = nursery
+        self.place = place
+        self.made = made
+        self.chance = chance
+        self.log: list[str] = []
+        self.by_file = chance.random() < 0.5  # whether an answers file is at hand, or people answer when they are asked
+        self.durability = chance.choice(("sync", "sync", "async", "exit"))
+        self.settled: dict[str, int] = {}  # how often the work of finished visits was begun
+        self.faithful = True  # whether the record was left as it was
+        self.checked = False  # the fault has seen to that itself
+        self.cwd = self.home
+        self.stack = ExitStack()  # what is undone after the round
+        made.put(self.home)
+
+    # ---- left alone
+
+    def left_alone(self) -> None:
+        """Another run of the same, in peace: `alone` is what it came to, `takes` how many seconds."""
+        home = self.top / "alone"
+        self.made.put(home)
+        url, began = f"file:{home}/store", time.monotonic()
+        words = ("run", "workflow.yaml", "--answers", "answers.yaml", "--id", RUN, "--durability", "exit")
+        ended = self.nursery.do(*words, cwd=home, env={"MAGENT_STORE": url})
+        assert ended.code in (0, 1), ended
+        self.takes = time.monotonic() - began
+        self.alone = outcome(url, RUN)
+        assert self.alone["status"] in OVER, ended
+
+    # ---- lives
+
+    def start(self, *args: str, **how: Any) -> Life:
+        self.note()
+        how.setdefault("cwd", self.cwd)
+        how["env"] = {"MAGENT_STORE": self.place.url, **how.get("env", {})}
+        return self.nursery.start(*args, **how)
+
+    def life(self, *args: str, **how: Any) -> Ended:
+        return self.look_at(self.start(*args, **how).end())
+
+    def do_many(self, numbers: range) -> Life:
+        args = (self.place.url, str(self.home), str(numbers.start), str(len(numbers)))
+        return self.nursery.start(*args, cwd=self.home, call="tests.recovery.crowd:main")
+
+    def look_at(self, ended: Ended) -> Ended:
+        """As `look_on`, once what it had started has ended, too."""
+        self.nursery.settle()
+        return self.look_on(ended)
+
+    def look_on(self, ended: Ended) -> Ended:
+        """Keeps what it said; nothing that people should not see may be in it."""
+        self.log.append(str(ended))
+        assert "Traceback" not in ended.err, ended
+        assert "internal error" not in ended.err, ended
+        return ended
+
+    def death(self, at: int, how: str) -> Death:
+        places = [str(self.top / "store"), str(self.home / ".magent")]
+        return Death(at, how, places, self.place.sockets)
+
+    def next(self) -> list[str] | None:
+        """The words of the next life; None where the run is over."""
+        info = self.info()
+        answers = ["--answers", str(self.home / "answers.yaml")] if self.by_file else []
+        if info is None:
+            words = ["run", str(self.home / "workflow.yaml"), "--id", RUN, "--durability", self.durability]
+            return [*words, "--no-input", *answers]
+        if info.status in OVER:
+            return None
+        if (open_ := self.question()) is not None:
+            return self.answer(*open_)
+        return ["resume", RUN, "--no-input", *answers]
+
+    def info(self) -> RunInfo | None:
+        try:
+            return asyncio.run(self.place.open().info(RUN))
+        except UsageError:
+            return None
+
+    def run(self) -> Run:
+        record = asyncio.run(self.place.open().read(RUN))
+        return lives.refold(workflow_of(record), record)
+
+    def question(self) -> tuple[Question, str] | None:
+        """The first that is open and that no file answers, and the key of its visit."""
+        try:
+            run = self.run()
+        except MagentError:
+            return None
+        if run.status not in ("waiting", "interrupted"):
+            return None
+        for each in lives.open_questions(run):
+            if each.input == "choice" or not self.by_file:
+                return each, visit_key(run, lives.scope_of(run, each.path))
+        return None
+
+    def answer(self, question: Question, key: str) -> list[str]:
+        """Who is asked whether work was done looks, and says so."""
+        if question.input != "choice":
+            answer: Any = self.made.answers[question.node]
+        elif effects(self.home)[key]:
+            answer = {"choice": "done", "form": {"output": output_of(question.node, key)}}
+        else:
+            answer = {"choice": "again"}
+        return ["respond", RUN, question.path, "--answer", json.dumps(answer)]
+
+    def note(self) -> None:
+        """What the record says is finished is not to be done again."""
+        if not self.faithful:
+            return
+        try:
+            record = asyncio.run(self.place.open().read(RUN, checkpoint=False))
+        except MagentError:
+            return
+        done = effects(self.home)
+        for key in finished(record):
+            self.settled.setdefault(key, done[key])
+
+    # ---- to the end
+
+    def go_on(self, **how: Any) -> Ended | None:
+        """The next life; None where the run is over. One that has no event is removed first."""
+        words = self.next()
+        if words is None:
+            return None
+        ended = self.life(*words, **how)
+        if ended.code == 5 and "before anything of it was recorded" in ended.err:
+            self.life("runs", "rm", RUN, "--yes", **how)
+        return ended
+
+    def finish(self) -> None:
+        """Lives without disturbance, until the run is over."""
+        for _ in range(MOST):
+            ended = self.go_on()
+            if ended is None:
+                return
+            assert ended.code in (0, 1, 3, 5), ended
+            assert ended.code != 5 or "before anything of it was recorded" in ended.err, ended
+        raise AssertionError(f"after {MOST} lives the run is not over")
+
+    def compare(self, run_id: str = RUN) -> None:
+        found = outcome(self.place.url, run_id)
+        for name, value in self.alone.items():
+            assert found[name] == value, f"{name} of {run_id} is {found[name]!r}, left alone it is {value!r}"
+
+    def check(self) -> None:
+        """What must hold when the run is over."""
+        self.compare()
+        self.place.check()
+        self._check_work()
+        self._check_tools()
+
+    def _check_work(self) -> None:
+        done = effects(self.home)
+        record = asyncio.run(self.place.open().read(RUN, checkpoint=False))
+        for key in finished(record):
+            node = key.rpartition("/")[2].partition("#")[0]
+            if node[0] in "rkx":
+                assert done[key], f"{key} is finished, but its work was never done"
+        if not self.faithful:
+            return
+        for key, count in self.settled.items():
+            assert done[key] == count, f"the work of {key} was done again after it was finished"
+        for key, count in done.items():
+            if key.rpartition("/")[2].startswith("x"):
+                assert count == 1, f"{key} has effects outside, and was done {count} times"
+
+    def _check_tools(self) -> None:
+        status = self.alone["status"]
+        listed = self.life("runs", "list", "--output", "json")
+        assert [(each["run_id"], each["status"]) for each in json.loads(listed.out)] == [(RUN, status)], listed
+        shown = self.life("runs", "show", RUN, "--output", "json")
+        assert json.loads(shown.out)["status"] == status, shown
+        assert self.life("runs", "history", RUN).code == 0
+        again = self.life("resume", RUN, "--no-input") if status == "completed" else shown
+        assert again.code == 0, again
+        if status == "completed":
+            result = asyncio.run(self.place.open().result(RUN))
+            assert result is not None, "there is no result"
+            assert result["status"] == status, result

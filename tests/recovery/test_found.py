@@ -1,0 +1,46 @@
+"""What the crash harness found, each as small as it can be."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+import magent
+from magent.errors import RunDamaged
+from magent.ports import RunStore
+from magent.stores import open_store
+from magent.stores.codec import plain
+
+ONE = {"name": "w", "nodes": {"a": {"set": {"x": 1}}}}
+
+
+@pytest.fixture(params=["file", "sqlite"])
+def store(request: pytest.FixtureRequest, here: Path) -> RunStore:
+    return open_store({"file": f"file:{here}/.magent", "sqlite": f"sqlite:///{here}/runs.db"}[request.param])
+
+
+async def test_killed_before_its_result_was_written_a_run_has_it_after_a_resume(store: RunStore) -> None:
+    result = await magent.load(ONE).run(store=store, run_id="r1")
+    journal, _ = await store.open("r1")
+    await journal.finish({"status": "interrupted"})  # that of the life before
+    await journal.close()
+    assert (await magent.resume("r1", store=store)).note == "run r1 is completed already"
+    assert await store.result("r1") == result.as_json()
+
+
+@pytest.mark.parametrize("file", ["run.json", "workflow.json"])
+def test_a_bit_that_flipped_in_what_a_run_began_with_is_refused(here: Path, file: str) -> None:
+    """The workflow is still JSON, and another."""
+    magent.run(ONE, store=f"file:{here}/.magent", run_id="r1")
+    path = here / ".magent/runs/r1" / file
+    path.write_bytes(path.read_bytes().replace(b'"w"', b'"v"'))
+    with pytest.raises(RunDamaged, match=f"{file} is damaged: the checksum does not fit") as caught:
+        asyncio.run(magent.resume("r1", store=f"file:{here}/.magent"))
+    assert caught.value.hint == "put it back from a copy, or remove the run: magent runs rm r1"
+
+
+def test_what_was_written_without_a_checksum_is_read(here: Path) -> None:
+    older = b'{"outputs":{"a":1,"sum":"12345678"}}\n'
+    assert plain("r1").decode("result", older) == {"outputs": {"a": 1, "sum": "12345678"}}

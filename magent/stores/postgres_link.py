@@ -86,6 +86,9 @@ def psycopg() -> Any:
         raise UsageError(message, "pip install 'magent-cli[postgres]'") from error
 
 
+_reached: set[Place] = set()  # where a server has been while this process lives: it may come back
+
+
 class Link:
     """One connection, used by one thread at a time: made when first needed, and again when it was lost."""
 
@@ -94,7 +97,7 @@ class Link:
         self._prepare = prepare
         self._guard = threading.RLock()
         self._kept: list[Connection[Any]] = []
-        self._worked = False  # whether the server has been there before
+        self._ready = False  # whether the connection that is kept is prepared
         weakref.finalize(self, _close, self._kept, os.getpid())
 
     def close(self) -> None:
@@ -103,17 +106,14 @@ class Link:
 
     def connection(self) -> Connection[Any]:
         """Raises psycopg.Error, StoreError, UsageError."""
-        if self._kept and (self._kept[0].closed or self._kept[0].broken):
+        if self._kept and (self._kept[0].closed or self._kept[0].broken or not self._ready):
             self.close()
         if not self._kept:
-            made = connect(self._place)
-            try:
-                self._prepare(made)
-            except BaseException:
-                made.close()
-                raise
-            self._kept.append(made)
-            self._worked = True
+            self._ready = False
+            self._kept.append(connect(self._place))
+            _reached.add(self._place)
+            self._prepare(self._kept[0])
+            self._ready = True
         return self._kept[0]
 
     def do(self, job: Callable[[Connection[Any]], Found], doing: str) -> Found:
@@ -139,7 +139,7 @@ class Link:
             self.close()
         elif self._kept:
             return 0.0
-        if self._worked:
+        if self._place in _reached:
             return PATIENCE
         said = str(error)
         full = error.sqlstate in _BEGINS or "too many clients" in said or "starting up" in said

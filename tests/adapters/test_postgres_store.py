@@ -21,6 +21,7 @@ from magent.events import Event
 from magent.ports import Hears, Journal
 from magent.stores import open_store, postgres_tables
 from magent.stores.postgres import PostgresStore, Writer
+from magent.stores.postgres_link import Link
 from tests.cli.helpers import magent
 from tests.postgres import Postgres
 
@@ -540,3 +541,17 @@ def test_a_password_is_in_nothing_that_is_shown(
     rows = postgres.run(f"SELECT convert_from(line, 'UTF8') FROM {schema}.event")
     assert len(rows) > 6
     assert password not in json.dumps(rows)
+
+
+async def test_a_server_that_goes_while_the_first_connection_is_prepared_may_come_back(store: PostgresStore) -> None:
+    prepared = []
+
+    def prepare(connection: Any) -> None:
+        prepared.append(connection)
+        if len(prepared) == 1:
+            connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    link = Link(store.place, prepare)
+    found = await asyncio.to_thread(link.do, lambda connection: connection.execute("SELECT 1").fetchone(), "read")
+    assert (found, len(prepared)) == ((1,), 2)
+    link.close()

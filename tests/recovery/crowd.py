@@ -12,7 +12,7 @@ from magent.app import LoadedWorkflow
 from magent.errors import RunDamaged, RunLocked, UsageError
 from magent.outcome import Result
 from magent.ports import RunStore
-from magent.stores import open_store
+from magent.settings import open_store
 
 
 def name(number: int) -> str:
@@ -20,9 +20,9 @@ def name(number: int) -> str:
 
 
 def main(args: Sequence[str]) -> int:
-    """`args`: the store's URL, the directory of the workflow, the first run's number, how many. All have ended then."""
-    url, home, first, count = args
-    asyncio.run(_all(open_store(url), Path(home), range(int(first), int(first) + int(count))))
+    """`args`: the directory of the workflow, the first run's number, how many. All have ended then."""
+    home, first, count = args
+    asyncio.run(_all(open_store(), Path(home), range(int(first), int(first) + int(count))))
     return 0
 
 

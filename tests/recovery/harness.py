@@ -51,18 +51,19 @@ class Harness:
             self._stack.callback(self._server.close)
         return self._server
 
-    def place(self, store: str, top: Path, fault: str) -> Place:
+    def place(self, store: str, top: Path, fault: str, *, sealed: bool) -> Place:
         if store == "file":
-            return FilePlace(top)
+            return FilePlace(top, sealed=sealed)
         if store == "sqlite":
-            return SqlitePlace(top)
-        return PostgresPlace(top, self.server, **({"lease": "0.5s"} if fault == "paused" else {}))
+            return SqlitePlace(top, sealed=sealed)
+        options = {"lease": "0.5s"} if fault == "paused" else {}
+        return PostgresPlace(top, self.server, sealed=sealed, **options)
 
     def round(self, store: str, fault: str, seed: int) -> str | None:
-        """None, or why it cannot be tried on this machine. Raises Trouble."""
+        """None, or why it cannot be tried on this machine. Every third one is kept under a key. Raises Trouble."""
         top = self.top / f"{store}-{fault}-{seed}"
         with ExitStack() as stack:
-            place, made = self.place(store, top, fault), made_for(fault, seed)
+            place, made = self.place(store, top, fault, sealed=seed % 3 == 0), made_for(fault, seed)
             ward = Ward(top, self.nursery, place, made, random.Random(f"{store} {fault} {seed}"))
             stack.callback(ward.stack.close)
             try:

@@ -13,19 +13,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from magent.events import decode
 from magent.ports import RunStore
 from magent.stores import open_store
-from magent.stores.codec import plain
+from magent.stores.codec import Codec, number_of, plain
 from magent.stores.postgres import PostgresStore
+from magent.stores.sealed import Keyring
 from tests.postgres import Postgres
 
 _KNOWN = re.compile(  # what may stand in a file store, also after a crash
     r"\.gitignore|workspaces(/[\w-]+(/.*)?)?|runs|runs/\.tmp(/.*)?|runs/[\w-]+"
-    r"|runs/[\w-]+/(run\.json|workflow\.json|journal\.jsonl|result\.json|\.result\.json|cancel\.json|\.cancel-\w+|lock"
+    r"|runs/[\w-]+/(run\.json|workflow\.json|journal\.jsonl|result\.json|\.result\.json|lock|notes|notes/[\w.-]+"
     r"|checkpoints|checkpoints/(\d{8,}\.json|\.new)|workspace(/.*)?)"
 )
-_KINDS = {"run.json": "header", "workflow.json": "workflow", "result.json": "result", "cancel.json": "cancel"}
+_KINDS = {"run.json": "header", "workflow.json": "workflow", "result.json": "result"}
 
 
 class Place(ABC):
@@ -34,15 +34,22 @@ class Place(ABC):
     name: str
     sockets = False
 
-    def __init__(self, top: Path) -> None:
+    def __init__(self, top: Path, *, sealed: bool = False) -> None:
         self.top = top
+        self.codec: Codec = Keyring([bytes(range(32))]) if sealed else plain
+        self._env = {"MAGENT_ENCRYPTION_KEY_ENV": "THE_KEY", "THE_KEY": bytes(range(32)).hex()} if sealed else {}
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What a life needs to find it, and to read it."""
+        return {"MAGENT_STORE": self.url, **self._env}
 
     @property
     @abstractmethod
     def url(self) -> str: ...
 
     def open(self) -> RunStore:
-        return open_store(self.url)
+        return open_store(self.url, self.codec)
 
     @abstractmethod
     def check(self) -> None:
@@ -87,16 +94,19 @@ class FilePlace(Place):
             if not name.startswith("runs/.tmp") and path.is_file() and path.name[0] != "." and "workspace" not in name:
                 self._parse(path)
 
-    @staticmethod
-    def _parse(path: Path) -> None:
-        data = path.read_bytes()
+    def _parse(self, path: Path) -> None:
+        data, run = path.read_bytes(), path.relative_to(self.top / "store" / "runs").parts[0]
+        codec = self.codec(run)
+        codec.decode("header", (self._run(run) / "run.json").read_bytes())
         if path.name == "journal.jsonl":
             for line in data.split(b"\n")[:-1]:
-                decode(line)
+                codec.event(line)
         elif path.parent.name == "checkpoints":
-            plain("").decode("checkpoint", data, int(path.stem))
+            codec.decode("checkpoint", data, int(path.stem))
+        elif path.parent.name == "notes":
+            codec.decode("note", data, number_of(path.stem))
         elif path.name in _KINDS:
-            plain("").decode(_KINDS[path.name], data)  # type: ignore[arg-type]
+            codec.decode(_KINDS[path.name], data, None if path.name == "result.json" else 0)  # type: ignore[arg-type]
         else:
             json.loads(data or b"{}")  # a lock
 
@@ -143,7 +153,7 @@ class SqlitePlace(Place):
             faults = connection.execute("PRAGMA integrity_check").fetchall()
             assert faults == [("ok",)], faults
             if connection.execute("PRAGMA application_id").fetchone() != (0,):
-                _check_rows(lambda sql: connection.execute(sql).fetchall())
+                _check_rows(lambda sql: connection.execute(sql).fetchall(), self.codec)
         finally:
             connection.close()
 
@@ -171,8 +181,8 @@ class PostgresPlace(Place):
     name = "postgres"
     sockets = True
 
-    def __init__(self, top: Path, server: Postgres, **options: str) -> None:
-        super().__init__(top)
+    def __init__(self, top: Path, server: Postgres, *, sealed: bool = False, **options: str) -> None:
+        super().__init__(top, sealed=sealed)
         self.server = server
         self._url = server.url(**options)
         store = self.open()
@@ -208,7 +218,7 @@ class PostgresPlace(Place):
 
     def check(self) -> None:
         if self.query(f"SELECT to_regclass('{self.schema}.lease')::text") != [(None,)]:
-            _check_rows(self.query)
+            _check_rows(self.query, self.codec)
             assert self.query("SELECT id FROM run WHERE number NOT IN (SELECT run FROM lease)") == []
 
     def cut(self, run_id: str, chance: random.Random) -> str:
@@ -236,22 +246,23 @@ class PostgresPlace(Place):
         return f"byte {place} of {table}.{column} where {where}"
 
 
-def _check_rows(query: Callable[[str], list[Any]]) -> None:
+def _check_rows(query: Callable[[str], list[Any]], codec: Codec) -> None:
     """Nothing is kept of runs that are not there, and no event is left out. Every line can be read."""
     for table in ("event", "checkpoint", "note"):
         lost = query(f"SELECT run FROM {table} WHERE run NOT IN (SELECT number FROM run)")
         assert lost == [], f"{table} has rows of runs that are gone"
     counts = query("SELECT run, count(*), min(seq), max(seq) FROM event GROUP BY run")
     assert all(first == 1 and count == last for _, count, first, last in counts), counts
-    for (line,) in query("SELECT line FROM event"):
-        decode(bytes(line))
-    for seq, body in query("SELECT seq, body FROM checkpoint"):
-        plain("").decode("checkpoint", bytes(body), seq)
-    for header, workflow, result in query("SELECT header, workflow, result FROM run"):
-        plain("").decode("header", bytes(header))
-        plain("").decode("workflow", bytes(workflow))
+    for number, run_id, header, workflow, result in query("SELECT number, id, header, workflow, result FROM run"):
+        read = codec(run_id)
+        read.decode("header", bytes(header))
+        read.decode("workflow", bytes(workflow))
         if result is not None:
-            plain("").decode("result", bytes(result))
+            read.decode("result", bytes(result), None)
+        for (line,) in query(f"SELECT line FROM event WHERE run = {number}"):
+            read.event(bytes(line))
+        for seq, body in query(f"SELECT seq, body FROM checkpoint WHERE run = {number}"):
+            read.decode("checkpoint", bytes(body), seq)
 
 
 def shorten(file: Path, chance: random.Random) -> str:

@@ -16,7 +16,7 @@ from magent.engine.fold import Run
 from magent.engine.view import visit_key
 from magent.errors import MagentError, UsageError
 from magent.loading import workflow_of
-from magent.ports import Question, Record, RunInfo
+from magent.ports import Question, Record, RunInfo, RunStore
 from magent.stores import open_store
 from tests.recovery.made import Made, effects, output_of
 from tests.recovery.nursery import Ended, Life, Nursery
@@ -29,9 +29,9 @@ MOST = 60  # lives of one run
 KILLED = -9
 
 
-def outcome(url: str, run_id: str) -> dict[str, Any]:
+def outcome(store: RunStore, run_id: str) -> dict[str, Any]:
     """What a run came to, as its record alone tells."""
-    record = asyncio.run(open_store(url).read(run_id, checkpoint=False))
+    record = asyncio.run(store.read(run_id, checkpoint=False))
     run = lives.refold(workflow_of(record), record)
     failure = None if run.failure is None else (run.failure.type, run.failure.node, run.failure.message)
     done = Counter(event.data["path"] for event in record.events if event.type == "visit.completed")
@@ -111,7 +111,7 @@ class Ward:
         ended = self.nursery.do(*words, cwd=home, env={"MAGENT_STORE": url})
         assert ended.code in (0, 1), ended
         self.takes = time.monotonic() - began
-        self.alone = outcome(url, RUN)
+        self.alone = outcome(open_store(url), RUN)
         assert self.alone["status"] in OVER, ended
 
     # ---- lives
@@ -119,15 +119,15 @@ class Ward:
     def start(self, *args: str, **how: Any) -> Life:
         self.note()
         how.setdefault("cwd", self.cwd)
-        how["env"] = {"MAGENT_STORE": self.place.url, **how.get("env", {})}
+        how["env"] = {**self.place.env, **how.get("env", {})}
         return self.nursery.start(*args, **how)
 
     def life(self, *args: str, **how: Any) -> Ended:
         return self.look_at(self.start(*args, **how).end())
 
     def do_many(self, numbers: range) -> Life:
-        args = (self.place.url, str(self.home), str(numbers.start), str(len(numbers)))
-        return self.nursery.start(*args, cwd=self.home, call="tests.recovery.crowd:main")
+        args = (str(self.home), str(numbers.start), str(len(numbers)))
+        return self.nursery.start(*args, cwd=self.home, env=self.place.env, call="tests.recovery.crowd:main")
 
     def look_at(self, ended: Ended) -> Ended:
         """As `look_on`, once what it had started has ended, too."""
@@ -226,7 +226,7 @@ class Ward:
         raise AssertionError(f"after {MOST} lives the run is not over")
 
     def compare(self, run_id: str = RUN) -> None:
-        found = outcome(self.place.url, run_id)
+        found = outcome(self.place.open(), run_id)
         for name, value in self.alone.items():
             assert found[name] == value, f"{name} of {run_id} is {found[name]!r}, left alone it is {value!r}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -122,16 +122,18 @@ async def resume(
     run_id: str,
     options: Options,
     origin: Origin = WHERE_IT_STOOD,
+    *,
+    idle: Callable[[Run], str | None] = over,
 ) -> Result:
-    """Goes on with a run, or begins a new one where `origin` says. One that is over is only told. Raises UsageError,
-    StoreError."""
+    """Goes on with a run, or begins a new one where `origin` says. One that is over, or where `idle` says why there is
+    nothing to be done, is only told. Raises UsageError, StoreError."""
     if origin.forks:
         return await fork(store, run_id, origin, options)
     journal, record = await store.open(run_id)
     try:
         run = lives.refold(workflow_of(record), record)
         await settle(store, journal, run)
-        note = over(run)
+        note = idle(run)
         if note:
             result = result_of(run, str(journal.directory), store, note=note)
             await _keep(result, store, journal)

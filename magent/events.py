@@ -9,7 +9,7 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     run.resumed      run_id, workflow, limits, agents, pid: a new life of the run begins; `forked`, of a new run's first
     run.forked       parent, reopens, repeats: what stands before was taken over from another run, and this one begins
     run.waiting      nodes (addresses): this life ends, people must answer
-    run.interrupted  reason, error, signal: this life ends by a signal, a limit, --stop-after
+    run.interrupted  reason, error, signal: this life ends by a signal, a limit, --stop-after; or nothing is due yet
     run.completed    outputs: final
     run.failed       error, outputs: `resume` tries again, unless the error is of type `end`
     run.cancelled    reason, error: somebody asked for it; final
@@ -17,8 +17,8 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     visit.retry      scope, path, attempt, error, at: an attempt failed, another follows at that time
     visit.spent      scope, path, agent, model, tokens, cost: what an attempt had used that was called off, by a limit,
                      a signal, or the end of its branch
-    visit.waiting    scope, path: nobody to ask here and now (`ask`: what became of work with effects outside;
-                     `repeats`: whether to do again what was done before the fork)
+    visit.waiting    scope, path: nobody to ask here and now (`why`: who should have asked could not; `ask`: what became
+                     of work with effects outside; `repeats`: whether to do again what was done before the fork)
     visit.answered   scope, path, answer, digest (of what was shown); `note`, where it came by one
     visit.completed  scope, node, path, output, set, next, loop, tokens, cost …
     visit.skipped    scope, node, path, next
@@ -38,6 +38,7 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     tool.unusable    scope, path, tool, agent, role, error: an agent is not offered it, as its schema does not hold
     delegation.started  scope, path, delegation, role, agent, by, depth, task, skills, decision
     delegation.ended    scope, path, delegation, role, agent, by, depth, duration, tokens, cost; error
+    notified         on (the status), how: command or webhook; questions, by name; error: nobody was told, and why
     text             path, text, structured: a chunk of streamed text; never in the journal (seq 0)
 
 A step of a chain is a call of a tool with `chain`, `step` (from 0), `as`, and `attempt` from the second on. What is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -14,13 +15,15 @@ from magent.answers import unused
 from magent.clock import Timer
 from magent.engine.drive import Driver, Stop
 from magent.engine.fold import Run
-from magent.engine.recorder import Recorder
+from magent.engine.recorder import Recorder, masked
 from magent.errors import StoreError, UsageError
-from magent.human.chain import Chain, Defaults, handler
+from magent.events import Event
+from magent.human.chain import Chain, Defaults
 from magent.human.file import AnswersFile
 from magent.human.terminal import Terminal
 from magent.masks import MaskedSink
 from magent.model import HumanInput
+from magent.notify import notify
 from magent.outcome import Result, result_of
 from magent.outfit import Outfit
 from magent.ports import CANCEL, Agent, Hears, Human, Journal, Question, RunStore, Sink, Tool
@@ -35,7 +38,8 @@ class Options:
 
     `limits`: steps, tokens, usd, timeout (seconds); `agents`: name → a model, another agent's name, or an agent;
     `tools`: name → a tool that stands in for the one the workflow declares, or a mapping of several;
-    `human`: who answers instead of answers file, terminal and default, a Human or a function of the question.
+    `human`: who asks people, before the terminal does: a Human or a function of the question, sync or async. `linger`:
+    where nothing but tasks that `wait` is left, a life lasts for those that end within so many seconds.
     """
 
     inputs: Mapping[str, Any] = field(default_factory=dict)
@@ -51,6 +55,7 @@ class Options:
     stop_after: str | None = None
     sinks: tuple[Sink, ...] = ()
     human: Human | Callable[[Question], Any] | None = None
+    linger: float = math.inf
     color: bool = True
     on_run: Callable[[Run], None] | None = None  # is handed the run, as earlier lives left it, before this one begins
     on_stop: Callable[[], None] | None = None  # a signal or Ctrl-C was heard: what is at work is being ended
@@ -75,6 +80,7 @@ async def lead(
     width = options.max_concurrency or workflow.limits.max_concurrency
     services = outfit.services(run)
     driver = Driver(run, recorder, services, Chain(()), clock, width=width, stop_after=options.stop_after)
+    driver.linger = options.linger
     answers = AnswersFile(options.answers, clock) if options.answers else None
 
     def halt(stop: Stop) -> None:
@@ -94,19 +100,45 @@ async def lead(
         if answers is not None and run.status in ("completed", "failed"):
             result = replace(result, warnings=tuple(unused(options.answers, answers.used)))
         await journal.finish(result.as_json())
-        return result
+        return replace(result, untold=await _notified(driver, result, outfit, journal))
     finally:
         await outfit.close()
         await journal.close()
+
+
+async def _notified(driver: Driver, result: Result, outfit: Outfit, journal: Journal) -> str | None:
+    """Tells who wants to know (`notify`); why nobody was told, else None. A signal ends that, and nothing else."""
+    run = driver.run
+    telling = asyncio.ensure_future(notify(run, result, outfit))
+
+    def end(_: Stop) -> None:
+        telling.cancel()
+
+    try:
+        with _signals(end):
+            await asyncio.wait({telling})
+    finally:
+        telling.cancel()
+    if telling.cancelled():
+        return "it was interrupted"
+    data = telling.result()
+    if data is None:
+        return None
+    event = Event(run.seq + 1, driver.now(), "notified", masked(outfit.mask, data))
+    with suppress(StoreError):  # what the run came to is on the record
+        await journal.append([event], sync=True)
+        run.apply(event)
+        driver.recorder.tell(event)
+    return event.data.get("error")
 
 
 def _people(
     driver: Driver, outfit: Outfit, options: Options, answers: AnswersFile | None, halt: Callable[[Stop], None]
 ) -> Human:
     humans: list[Human] = [] if answers is None else [answers]
-    if options.human is not None:
-        humans.append(handler(options.human, outfit.clock))
-    elif options.interactive:
+    if outfit.human is not None:
+        humans.append(outfit.human)
+    if options.interactive:
         stop = Stop("interrupted", signal=signal.SIGINT)
         terminal = Terminal(outfit.clock, lambda: halt(stop), color=options.color)
         if options.on_terminal is not None:

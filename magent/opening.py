@@ -71,6 +71,8 @@ def prepare(
     here = cwd or os.getcwd()
     outfit = Outfit(workflow, options.agents, seen, here, options.on_download, options.tools, opens)
     preflight.check(outfit, usd)
+    if opens:
+        outfit.people(options.human)
     return outfit
 
 

@@ -40,6 +40,7 @@ class Result:
     cost_usd: float | None
     dir: str
     note: str | None = None
+    untold: str | None = None  # why nobody was notified, where somebody was to be
     warnings: tuple[Problem, ...] = ()  # entries of the answers file that answered nothing
 
     @property

@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from magent import agents
+from magent import agents, settings
 from magent.agents import AgentEnvironment
 from magent.clock import SystemClock
 from magent.engine.budget import Price, RunBudget
@@ -22,10 +22,11 @@ from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError, Value
 from magent.functions import FunctionNotFound
 from magent.glance import glance
+from magent.human import custom
 from magent.keys import clean_environment
 from magent.masks import mask_of, names_of, secrets_of, words_of
 from magent.model import AgentSpec, Graph, ToolSpec, Workflow
-from magent.ports import Agent, Paced, Remembers
+from magent.ports import Agent, Human, Paced, Remembers
 from magent.ports import Tool as ToolPort
 from magent.process import ProcessExecutor
 from magent.source import did_you_mean
@@ -80,6 +81,17 @@ class Outfit:
         self._paces: dict[tuple[str, str], dict[Any, Any]] = {}
         self._past: Mapping[tuple[str, str], _Past] = {}
         self._run: Run | None = None
+        self.human: Human | None = None  # who asks people here, before the terminal does
+
+    def people(self, given: Any) -> None:
+        """Who asks people: handed over by a program, else named in the settings. Raises UsageError."""
+        if given is not None:
+            self.human = custom.handed(given, self.clock)
+            return
+        said = settings.read()
+        if wanted := said.get("human"):
+            from_environment = "human" in said.environment or said.file is None
+            self.human = custom.named(str(wanted), os.getcwd(), self.clock, imports=from_environment)
 
     # ---- before the run
 

@@ -249,10 +249,19 @@ class Question:
         return cls(**{**data, "options": tuple(data["options"]), "scale": (data["scale"][0], data["scale"][1])})
 
 
+class CannotAsk(Exception):
+    """Raised by a `Human` that should have asked somebody and could not: it says why. The question stays open."""
+
+
 class Human(Protocol):
+    """Asks people. One of your own is handed over (`workflow.run(human=…)`, a function of the question will do) or
+    named in `MAGENT_HUMAN`: by an entry point of the group `magent.humans`, or as `module:name`; a settings file's
+    `human` takes the former alone. It may be sync as well."""
+
     async def ask(self, question: Question) -> Mapping[str, Any] | None:
         """A whole, validated answer (with `via`, `by`, `at`), or None: nobody here answers now. Cancelled when too
-        late, or answered from elsewhere: then the message of the CancelledError says by whom."""
+        late, or answered from elsewhere: then the message of the CancelledError says by whom. Raises CannotAsk: it
+        is told, and the run waits."""
         ...
 
 

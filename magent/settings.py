@@ -30,6 +30,7 @@ IN_ENVIRONMENT = (
     ("store",),
     ("durability",),
     ("encryption", "key_env"),
+    ("human",),
     ("checkpoints", "every"),
     ("checkpoints", "interval"),
     ("checkpoints", "keep"),

@@ -193,3 +193,11 @@ async def test_an_answer_to_doubtful_work_reaches_its_driver_too(here: Path) -> 
     await asked.wait()
     await respond(store, "r1", "pay", Given("fail", by="ann"))
     assert (await again).status == "failed"
+
+
+async def test_a_run_that_waits_always_has_a_checkpoint_of_how_it_waits(stores: Callable[[], RunStore]) -> None:
+    await magent.load(ASKS).run(store=stores(), run_id="r1")
+    last = (await stores().read("r1", checkpoint=False)).events[-1]
+    (kept,) = await stores().checkpoints("r1")
+    assert (kept.seq, kept.sound, last.type) == (last.seq, True, "run.waiting")
+    assert list((await stores().read("r1")).events) == []

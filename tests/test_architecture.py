@@ -25,11 +25,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("spec",),
     ("commands", "offers", "wrappers"),
     ("engine",),
-    ("warden", "groups", "process"),
+    ("warden", "groups", "process", "apart"),
     ("stores", "human", "agents", "tools", "tracing"),
     (
         "settings", "masks", "streaming", "outfit", "preflight", "toolkit", "forecast", "loading", "outcome", "history",
-        "records", "answering", "life", "opening", "moving", "forks", "app", "crew", "api",
+        "records", "answering", "notify", "life", "opening", "moving", "forks", "app", "crew", "sweeping", "api",
     ),
     ("__init__",),
     ("cli",),
@@ -51,7 +51,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "dated", "live", "results", "reports", "execution",
         "tables", "people", "questions", "visits",
         "run", "resume_plan", "resume", "respond", "validate", "graph", "runs", "runs_show", "runs_history", "runs_end",
-        "checkpoints", "schema", "roles", "findings", "agents", "tools", "doctor", "completion",
+        "checkpoints", "schema", "roles", "findings", "agents", "tools", "sweep", "doctor", "completion",
     ),
     "draw": (
         "canvas", "overlay", "pictures", "words", "spine", "boxes", "scopes",
@@ -72,8 +72,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "shell", "__init__",
     ),
     "human": (
-        "__init__", "chain", "file", "prompts", "keyboard", "toolbar", "child", "editor", "lines", "lists", "frame",
-        "stage", "drawn", "display", "form", "kinds", "terminal",
+        "__init__", "chain", "custom", "file", "prompts", "keyboard", "toolbar", "child", "editor", "lines", "lists",
+        "frame", "stage", "drawn", "display", "form", "kinds", "terminal",
     ),
     "roles": ("words", "role", "decision", "index", "text", "ranking", "router", "__init__"),
     "spec": (

@@ -106,7 +106,8 @@ class Progress:
         )
 
     def _waits(self, event: Event, path: str, *_: object) -> None:
-        self._line(event.time, "⏸", f"{path} waits for an answer", "yellow")
+        why = f": {event.data['why']}" if event.data.get("why") else ""
+        self._line(event.time, "⏸", f"{path} waits for an answer{why}", "yellow")
 
     def _answered(self, event: Event, path: str, *_: object) -> None:
         answer = event.data.get("answer")

@@ -213,6 +213,27 @@ DECLARED: dict[str, Declared] = {
         ),
         (("0", "answered, or shown"), ("2", "the answer is refused"), ("", "with --resume: as magent resume")),
     ),
+    "sweep": Declared(
+        (),
+        {
+            "Which": (Option("answered", "--answered", "", "Go on with runs that were answered since, too."),),
+            "Output": (_output("text", "json"),),
+        },
+        (
+            Example("magent sweep", "Goes on with each run in which the time of a question or a wait is over."),
+            Example("magent sweep --answered --output json", "And with those that were answered from elsewhere."),
+        ),
+        (
+            ("0", "what was due is done, or nothing was"),
+            ("1", "a run failed, or could not be gone on with: it says why"),
+            ("5", "a record cannot be used"),
+        ),
+        (
+            "Made for cron: it asks nobody, as magent resume --no-input, and does what follows from a deadline, as far"
+            " as that goes now. A run that somebody drives is left to them, so that two sweeps do not get in each"
+            " other's way.",
+        ),
+    ),
     "runs list": Declared(
         (),
         {

@@ -102,9 +102,11 @@ class Story:
         return [("↻ ", "yellow"), (one_line(f"{_address(event)} tries again in {delay}: {why}", _MOST), "yellow")]
 
     def _waits(self, event: Event, spot: Spot | None) -> Line | None:
-        if spot is not None and spot.quiet and not self._everything:
+        why = event.data.get("why")
+        if spot is not None and spot.quiet and not self._everything and not why:
             return None
-        return [("⏸ ", "yellow"), (f"{_address(event)} waits for an answer", "yellow")]
+        told = one_line(f"{_address(event)} waits for an answer{f': {why}' if why else ''}", _MOST)
+        return [("⏸ ", "yellow"), (told, "yellow")]
 
     def _answered(self, event: Event, _: Spot | None) -> Line:
         answer = event.data.get("answer")

@@ -6,6 +6,7 @@ Every batch of finished work is recorded (and synced, by the durability chosen) 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ from magent.engine.work import SPENT, Attempt, Before, Services
 from magent.errors import AnswerRefused
 from magent.events import Event, Failure, WorkFailed
 from magent.model import HumanInput, Task, Wait
-from magent.ports import Human, Question
+from magent.ports import CannotAsk, Human, Question
 
 BATCH = 512
 TIMERS = ("timeout", "wait", "retry", "deadline")
@@ -58,6 +59,7 @@ class Driver:
     clock: Clock
     width: int = 16
     stop_after: str | None = None
+    linger: float = math.inf  # seconds that a `wait` may still take for this life to last until then
     stop: Stop | None = None
     waiting_for_place: deque[Scope] = field(default_factory=deque)
     launched: set[Scope] = field(default_factory=set)  # leaves that wait for a place, a time, a person, or are at work
@@ -137,10 +139,19 @@ class Driver:
     def busy(self) -> bool:
         if self.stop is not None:
             return bool(self.tasks) and not self.inbox
-        return not self.inbox and bool(self.tasks or self.asking or self._working_timers())
+        return not self.inbox and bool(self.tasks or self.asking or self._worth_waiting())
 
     def _working_timers(self) -> bool:
         return any(kind in ("wait", "retry") for _, kind in self.timers)
+
+    def _worth_waiting(self) -> bool:
+        """Whether this life lasts until something goes on whose time has not come yet."""
+        latest = self.clock.now() + self.linger
+        for scope_id, kind in self.timers:
+            visit = self.run.scopes[scope_id].current if kind in ("wait", "retry") else None
+            if visit is not None and (kind == "retry" or (visit.deadline or 0.0) <= latest):
+                return True
+        return False
 
     # ---- deciding and recording
 
@@ -332,10 +343,18 @@ class Driver:
         except WorkFailed as error:
             failure = error.failure
             self.inbox.append(lambda: self.finished(scope, visit, Outcome(None, failure, {})))
+        except CannotAsk as why:
+            told = str(why)
+            self.inbox.append(lambda: self.unasked(scope, visit, told))
         except Exception as error:  # noqa: BLE001
             self.broken(error)
         self.asking.pop(scope, None)
         self.wake.set()
+
+    def unasked(self, scope: Scope, visit: Visit, why: str) -> None:
+        """Whoever should have asked could not: nothing is lost, the question stays open."""
+        if self.at_work(scope, visit):
+            self.record("visit.waiting", {"scope": scope.id, "path": visit.path, "why": why})
 
     def answered(self, scope: Scope, visit: Visit, answer: Any) -> None:
         if not self.at_work(scope, visit):
@@ -477,6 +496,8 @@ class Driver:
         waiting = [scope.current.path for scope in self.run.scopes.values() if asks(scope) and scope.current]
         if waiting:
             return "run.waiting", {"nodes": waiting, "waited": round(self.waited, 3)}
+        if self._working_timers():
+            return "run.interrupted", {"reason": "not yet", "waited": round(self.waited, 3)}
         raise AssertionError("the run stands still, with nothing at work and nothing to wait for")
 
     async def quiet(self) -> None:

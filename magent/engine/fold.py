@@ -50,6 +50,7 @@ class Run(Tree):
         self.signal = 0  # the number of the signal that ended the last life
         self.agents: dict[str, str] = {}  # agents replaced for this run, by --agent
         self.reopens = ""  # of a fork, until its first own life: what is tried anew; failed | collected
+        self.notified: list[str] = []  # the questions that somebody was told of (`notify`)
         self.repeats: list[Mapping[str, Any]] = []  # of a fork: what has effects outside and was done before it
 
     # ---- applying
@@ -84,6 +85,10 @@ class Run(Tree):
     def _run_forked(self, time: float, data: Mapping[str, Any]) -> None:
         self._life_over(time, data, "interrupted")
         self.reopens, self.repeats = data["reopens"], list(data.get("repeats", ()))
+
+    def _notified(self, _time: float, data: Mapping[str, Any]) -> None:
+        if data.get("questions"):
+            self.notified = list(data["questions"])
 
     def _life_over(self, time: float, data: Mapping[str, Any], status: str) -> None:
         self.status = status
@@ -209,7 +214,7 @@ class Run(Tree):
             visit.question, visit.status = data["ask"], "uncertain"
             self.repeats = [each for each in self.repeats if each["visit"] != data.get("repeats")]
             self.release(visit.scope, True)
-        else:
+        elif visit.status != "uncertain":
             visit.status = "waiting"
 
     def _answered(self, _time: float, data: Mapping[str, Any]) -> None:
@@ -363,4 +368,5 @@ _HANDLERS: dict[str, Any] = {
     "tool.called": Run._tool_called,
     "tool.returned": Run._tool_returned,
     "tool.passed": Run._tool_passed,
+    "notified": Run._notified,
 }

@@ -95,9 +95,11 @@ class Recorder:
         await self.journal.checkpoint(self.run.seq, to_json(self.run), keep=self.checkpoints.keep)
 
     async def close(self) -> None:
-        """Writes and syncs all there is; a run that can be resumed gets a checkpoint where it is worth one."""
+        """Writes and syncs all there is; a run that can be resumed gets a checkpoint where it is worth one; one that
+        waits for people always, as it may wait for long and be looked at often."""
         self.must_sync = True
         await self.commit()
         over = self.run.status in ("completed", "cancelled")
-        if not over and self.journal.lasting and self.run.seq - self.checkpoint_seq >= self.checkpoints.every // 10:
+        enough = 1 if self.run.status == "waiting" else self.checkpoints.every // 10
+        if not over and self.journal.lasting and self.run.seq - self.checkpoint_seq >= enough:
             await self._checkpoint(self.clock.now())

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from magent.answers import normalise
@@ -37,25 +36,6 @@ class Defaults:
         if not question.has_default:
             return None
         return signed(question, question.default, "default", self._clock, said_by="its default")
-
-
-class Handler:
-    """A person's stand-in from the Python API: a function of the question, sync or async; None means no answer."""
-
-    def __init__(self, function: Callable[[Question], Any], clock: Clock) -> None:
-        self._function = function
-        self._clock = clock
-
-    async def ask(self, question: Question) -> Mapping[str, Any] | None:
-        given = self._function(question)
-        if inspect.isawaitable(given):
-            given = await given
-        return None if given is None else signed(question, given, "api", self._clock, said_by="the handler")
-
-
-def handler(human: Human | Callable[[Question], Any], clock: Clock) -> Human:
-    """A Human as it is, a function as one."""
-    return human if hasattr(human, "ask") else Handler(human, clock)
 
 
 def signed(question: Question, given: Any, via: str, clock: Clock, *, said_by: str) -> dict[str, Any]:

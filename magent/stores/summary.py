@@ -41,6 +41,8 @@ def summarise(run_id: str, header: Mapping[str, Any], latest: Iterable[Event], h
         if event.type == "visit.answered":  # somebody answered after the life had ended
             answered.add(event.data.get("path"))
             continue
+        if event.type == "notified":
+            continue
         status = _STATUS.get(event.type, "running")
         waiting = [path for path in event.data.get("nodes", ()) if path not in answered] if status == "waiting" else []
         break

@@ -28,7 +28,7 @@ OUTSIDE: Mapping[str, tuple[str, ...]] = {
     "roles": (*ALWAYS, "round"),
     "tools": ("inputs", "env", "run"),  # a tool is made once a run
     "chains": ("inputs", "previous", "steps", "run", "env"),
-    "notify": ("inputs", "state", "nodes", "error", "run", "env", "outputs"),
+    "notify": ("inputs", "state", "nodes", "error", "run", "env", "outputs", "status", "waiting"),
     "defaults": ALWAYS,
 }
 _OTHER_TOOLS = frozenset(("steps", "step", "tasks", "task", "jobs", "needs", "results", "outputs", "ctx", "context"))

@@ -109,7 +109,7 @@ STEP_SPOTS = (
 )
 NOTIFY_SPOTS = (
     Spot(("command",), "value"),
-    Spot(("webhook",), "template"),
+    Spot(("webhook",), "template", secrets=True),  # those of chat servers hold their key
     Spot(("headers",), "value", secrets=True),
 )
 

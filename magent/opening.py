@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import shlex
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +16,7 @@ from magent.answers import check_document
 from magent.errors import InvalidWorkflow, UsageError
 from magent.life import Options
 from magent.masks import frozen_of
-from magent.model import Workflow
+from magent.model import Run, Task, Workflow
 from magent.outfit import Outfit
 from magent.ports import Agent, Journal, RunStore
 from magent.source import did_you_mean, sort_key
@@ -69,11 +70,21 @@ def prepare(
             raise UsageError(f"no node is named '{options.stop_after}'", did_you_mean(options.stop_after, nodes))
     _check_answers(workflow, options.answers)
     here = cwd or os.getcwd()
+    if not os.path.isdir(here) and _starts_there(workflow):
+        hint = f"put it back, or make it: mkdir -p {shlex.quote(here)}"
+        raise UsageError(f"the run's commands start in {here}, and there is no such directory (any more)", hint)
     outfit = Outfit(workflow, options.agents, seen, here, options.on_download, options.tools, opens)
     preflight.check(outfit, usd)
     if opens:
         outfit.people(options.human)
     return outfit
+
+
+def _starts_there(workflow: Workflow) -> bool:
+    """Whether a task starts a command where the run was first started, or below."""
+    nodes = (node for graph in workflow.graphs.values() for node in graph.nodes.values())
+    commands = (node.work for node in nodes if isinstance(node, Task) and isinstance(node.work, Run))
+    return any(each.cwd is None or not os.path.isabs(each.cwd.source) for each in commands)
 
 
 def _check_answers(workflow: Workflow, answers: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import magent
-from magent.errors import RunDamaged
+from magent.errors import RunDamaged, UsageError
 from magent.ports import RunStore
 from magent.stores import open_store
 from magent.stores.codec import plain
@@ -44,3 +44,24 @@ def test_a_bit_that_flipped_in_what_a_run_began_with_is_refused(here: Path, file
 def test_what_was_written_without_a_checksum_is_read(here: Path) -> None:
     older = b'{"outputs":{"a":1,"sum":"12345678"}}\n'
     assert plain("r1").decode("result", older) == {"outputs": {"a": 1, "sum": "12345678"}}
+
+
+RUNS = {"name": "w", "nodes": {"ask": {"type": "human_input", "input": "approval", "next": "a"}, "a": {"run": ["pwd"]}}}
+
+
+def test_without_the_directory_that_its_commands_start_in_a_run_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would all fail, and the run would go on without them."""
+    store, away = f"file:{tmp_path}/store", tmp_path / "away it goes"
+    away.mkdir()
+    monkeypatch.chdir(away)
+    assert magent.run(RUNS, store=store, run_id="r1").status == "waiting"
+    monkeypatch.chdir(tmp_path)
+    away.rmdir()
+    with pytest.raises(UsageError, match="and there is no such directory") as caught:
+        asyncio.run(magent.resume("r1", store=store, answers={"ask": True}))
+    assert str(away) in caught.value.message
+    assert caught.value.hint == f"put it back, or make it: mkdir -p '{away}'"
+    away.mkdir()
+    assert asyncio.run(magent.resume("r1", store=store, answers={"ask": True})).status == "completed"

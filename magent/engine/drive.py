@@ -479,13 +479,14 @@ class Driver:
         """Records how this life ended, once nothing is at work any more."""
         for scope_id in [*self.attempts] if self.run.status == "running" else ():
             self._spent_on(scope_id)
+        resting = self._working_timers()
         await self.quiet()
         if self.run.status == "running":
-            self.record(*self._last_event())
+            self.record(*self._last_event(resting))
         await self.recorder.close()
         self.tell_noted()
 
-    def _last_event(self) -> Fact:
+    def _last_event(self, resting: bool) -> Fact:
         if self.stop is not None:
             data: dict[str, Any] = {"reason": self.stop.reason, "waited": round(self.waited, 3)}
             if self.stop.error is not None:
@@ -496,7 +497,7 @@ class Driver:
         waiting = [scope.current.path for scope in self.run.scopes.values() if asks(scope) and scope.current]
         if waiting:
             return "run.waiting", {"nodes": waiting, "waited": round(self.waited, 3)}
-        if self._working_timers():
+        if resting:
             return "run.interrupted", {"reason": "not yet", "waited": round(self.waited, 3)}
         raise AssertionError("the run stands still, with nothing at work and nothing to wait for")
 

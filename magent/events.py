@@ -32,7 +32,7 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
                      answer does not fit, and it is asked for a better one
     agent.fallback   scope, path, agent, role, to, error, tokens, cost: it could not answer, so the next is asked
     tool.called      scope, path, call, tool, arguments, agent, role; `external`; `asked`: a person was asked first
-    tool.returned    scope, path, call, tool, output (`cut`: of so many characters) or error, duration
+    tool.returned    scope, path, call, tool, output or error, duration; what a task's own call came to, the visit says
     tool.skipped     scope, path, tool, chain, step: the `when` of the step did not hold
     tool.passed      scope, path, tool, chain, step, error: the step failed, and its chain goes on
     tool.unusable    scope, path, tool, agent, role, error: an agent is not offered it, as its schema does not hold
@@ -43,7 +43,8 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
 
 A step of a chain is a call of a tool with `chain`, `step` (from 0), `as`, and `attempt` from the second on. What is
 done by delegation has `delegation`: the path of the visit with `>role` for each that it was handed to. A call with
-`external` is on the disk before it begins, in every durability.
+`external` is on the disk before it begins, in every durability. `cut`, of arguments or an output: there were so many
+characters, of which the first million are kept.
 
 `estimated` beside `tokens`: the provider did not count them, or not to the end, so they were reckoned from the text.
 `cut` of a visit: the answer ended at `max_tokens`.

@@ -61,9 +61,9 @@ def step_of(event: Event) -> tuple[str, str] | None:
         return "⇒", f"role {data.get('role')} (agent {data.get('agent')})"
     if event.type == "tool.unusable":
         return "⚠", f"{who}{data['error'].get('message', '')}"
-    if event.type in ("tool.returned", "tool.passed") and "error" in data:
+    if event.type in ("tool.returned", "tool.passed") and "message" in data.get("error", ()):  # else the visit says it
         goes_on = " (the chain goes on)" if event.type == "tool.passed" else ""
-        return "←", f"{who}{data.get('tool')} failed: {data['error'].get('message', '')}{goes_on}"
+        return "←", f"{who}{data.get('tool')} failed: {data['error']['message']}{goes_on}"
     return None
 
 

@@ -12,14 +12,13 @@ from typing import Any
 from magent import commands
 from magent.engine import chains
 from magent.engine.ask import ask
-from magent.engine.using import Book, Recorded
+from magent.engine.using import use
 from magent.engine.values import NotJson, plain
 from magent.engine.work import Attempt
 from magent.events import Failure, WorkFailed
 from magent.functions import FunctionNotFound, load_function
 from magent.model import Call, Chain, Prompt, Run, Tool
 from magent.spec.schema import check_value, field_schema, fill
-from magent.wrappers import Checked
 
 
 async def perform(attempt: Attempt) -> Any:
@@ -103,9 +102,15 @@ async def use_tool(attempt: Attempt, work: Tool) -> Any:
         raise WorkFailed(Failure("tool", f"`tool` must give a name, not {json.dumps(name)[:80]}"))
     tool = await attempt.services.tool(attempt.home, name)
     arguments = work.arguments.evaluate(attempt.seen) if work.arguments else {}
-    if tool.external and not attempt.node.external:  # as it says itself: the file did not tell
-        tool = Recorded(tool, Book(attempt, {}))
-    return _fits_later(attempt, await Checked(tool).call(arguments, attempt.tool_context()))
+    external = tool.external and not attempt.node.external  # as it says itself: the file did not tell
+    return _fits_later(attempt, await use(attempt, tool, _plain(arguments), {}, external=external))
+
+
+def _plain(arguments: Any) -> Any:
+    try:
+        return plain(arguments)
+    except NotJson as error:
+        raise WorkFailed(Failure("value", f"the arguments are no JSON value: {error}")) from error
 
 
 async def use_chain(attempt: Attempt, work: Chain) -> Any:

@@ -207,5 +207,6 @@ def _end_step(steps: Sequence[dict[str, Any]], data: Mapping[str, Any]) -> None:
         if step["status"] == "running" and all(step.get(name) == data.get(name) for name in names):
             step["status"] = "failed" if "error" in data else "completed"
             step["duration"] = data.get("duration")
-            step.update({name: data[name] for name in ("output", "error") if name in data})
+            if "message" in data.get("error", ("message",)):  # else the visit says why
+                step.update({name: data[name] for name in ("output", "error") if name in data})
             return

@@ -14,16 +14,20 @@ from magent.ports import Question, Tool, ToolCall, ToolContext
 from magent.wrappers import Checked, Confirmed, NotCalled, Wrapped
 
 SHOWN = 100_000  # characters of a result that an agent gets
-KEPT = 1_000_000  # of a result that an agent got, in the record
+KEPT = 1_000_000  # of arguments, and of a result that an agent got, in the record
 
-Facts = Mapping[str, Any]  # who calls, as the record says it: agent, role, delegation, chain, step
+Facts = Mapping[str, Any]  # who calls, as the record says it: agent, role, delegation, chain, step; a task: nothing
 
 
-async def use(attempt: Attempt, tool: Tool, arguments: Any, facts: Facts, *, by_agent: bool) -> Any:
+async def use(
+    attempt: Attempt, tool: Tool, arguments: Any, facts: Facts, *, by_agent: bool = False, external: bool | None = None
+) -> Any:
     """The result, as JSON: the arguments are checked, a person is asked where the tool wants it and an agent calls, the
-    call is on the record, and so is one that is refused. Raises WorkFailed."""
+    call is on the record, and so is one that is refused. `external`: whether it is recorded as having effects outside,
+    where it is not as the tool says. Raises WorkFailed."""
     book = Book(attempt, facts)
     recorded = Recorded(tool, book)
+    recorded.external = tool.external if external is None else external
     ready = Checked(Confirmed(recorded, book.agreed) if by_agent and tool.confirm else recorded)
     try:
         return await ready.call(arguments, attempt.tool_context())
@@ -71,7 +75,7 @@ class Book:
         attempt = self._attempt
         attempt.calls += 1
         number = attempt.calls
-        data = {"call": number, "tool": name, "arguments": arguments, **self._facts}
+        data = {"call": number, "tool": name, **_bounded("arguments", arguments), **self._facts}
         await attempt.note("tool.called", data | ({"external": True} if external else {}), sync=external)
         return Begun(number, name, attempt.desk.now())
 
@@ -79,11 +83,11 @@ class Book:
         data: dict[str, Any] = {"call": call.number, "tool": call.name, **self._facts}
         data["duration"] = round(max(0.0, self._attempt.desk.now() - call.time), 3)
         if error is not None:
-            data["error"] = {"type": error.type, "message": error.message}
+            data["error"] = {"type": error.type} | ({"message": error.message} if self._facts else {})
         elif "step" in self._facts:
             data["output"] = output  # whole: a resume goes on with it
-        else:
-            data |= _kept(output)
+        elif self._facts:  # what a task's own call came to is said by the visit
+            data |= _bounded("output", output)
         await self._attempt.note("tool.returned", data)
 
     async def refused(self, name: str, arguments: Any, why: Failure) -> None:
@@ -126,9 +130,9 @@ class Begun(NamedTuple):
     time: float
 
 
-def _kept(output: Any) -> dict[str, Any]:
-    text = as_text(output)
-    return {"output": output} if len(text) <= KEPT else {"output": text[:KEPT], "cut": len(text)}
+def _bounded(name: str, value: Any) -> dict[str, Any]:
+    text = as_text(value)
+    return {name: value} if len(text) <= KEPT else {name: text[:KEPT], "cut": len(text)}
 
 
 # ---- what an agent writes

@@ -163,6 +163,34 @@ async def test_an_agents_own_tools_are_taken_where_the_task_names_none() -> None
     assert [offer.name for offer in agent.requests[0].tools] == ["add"]
 
 
+async def test_what_a_task_calls_a_tool_with_is_on_the_record_and_what_it_gave_stands_there_once() -> None:
+    text = HEAD + "nodes: {t: {tool: add, with: {a: 1, b: '{{ 1 + 1 }}'}, next: f}, f: {tool: pay, with: {sum: 5}}}"
+
+    def fails(**_: Any) -> Any:
+        raise broken("tool", "no money")
+
+    room = crew(text, [adding(), FakeTool("pay", fails)])
+    await room.start()
+    both = {"scope": 0, "path": "t", "call": 1, "tool": "add"}
+    assert told(room, "tool.") == [
+        {"type": "tool.called", **both, "arguments": {"a": 1, "b": 2}},
+        {"type": "tool.returned", **both, "duration": 0.0},
+        {"type": "tool.called", **both, "path": "f", "tool": "pay", "arguments": {"sum": 5}},
+        {"type": "tool.returned", **both, "path": "f", "tool": "pay", "duration": 0.0, "error": {"type": "tool"}},
+    ]
+
+
+@pytest.mark.parametrize("text", ["{tool: add, with: {a: '{{ \"x\" * 10 }}'}}", "{prompt: p, agent: a, tools: [add]}"])
+async def test_of_arguments_the_record_keeps_so_much(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("magent.engine.using.KEPT", 12)
+    tool = FakeTool("add")
+    room = crew(f"{HEAD}nodes: {{t: {text}}}", [tool], a=[calls(("add", {"a": "x" * 10})), "done"])
+    await done(room)
+    (called,) = told(room, "tool.called")
+    assert (called["arguments"], called["cut"]) == ('{"a": "xxxxx', 19)
+    assert tool.seen[-1] == {"a": "x" * 10}
+
+
 # ---- confirm
 
 

@@ -40,6 +40,8 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     delegation.ended    scope, path, delegation, role, agent, by, depth, duration, tokens, cost; error
     notified         on (the status), how: command or webhook; questions, by name; error: nobody was told, and why
     text             path, text, structured: a chunk of streamed text; never in the journal (seq 0)
+    text.withdrawn   path, agent, role, structured: what of this agent's last answer has streamed is none: it broke off,
+                     or did not fit; likewise never in the journal
 
 A step of a chain is a call of a tool with `chain`, `step` (from 0), `as`, and `attempt` from the second on. What is
 done by delegation has `delegation`: the path of the visit with `>role` for each that it was handed to. A call with

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from magent import app, cells, stores
 from magent.agents import price_of
 from magent.cli import files, flags, results
+from magent.cli.chunks import WITHDRAWN
 from magent.cli.console import Console, dump
 from magent.cli.download import Download
 from magent.cli.findings import reached, tell
@@ -140,6 +141,9 @@ class _Telling:
         if event.type == "tool.called":
             self.end()
             self._console.say(f"{event.data.get('tool')} …", "dim")
+        elif event.type == "text.withdrawn" and self._streams:
+            self.end()
+            self._console.say(WITHDRAWN, "dim")
         elif event.type == "text" and self._streams and not event.data.get("structured"):
             self._shown += str(event.data["text"])
             self._console.piece(str(event.data["text"]))

@@ -28,7 +28,7 @@ class Spot:
 
     __slots__ = (
         "agent", "attempt", "children", "cost", "ended", "failed", "items", "limit", "name", "node", "parent", "path",
-        "quiet", "retries", "round", "since", "status", "tail", "tokens", "total", "until",
+        "quiet", "retries", "round", "since", "status", "tail", "tokens", "total", "until", "written",
     )  # fmt: skip
 
     def __init__(self, path: str, node: Node | None, parent: Spot | None, since: float) -> None:
@@ -50,6 +50,7 @@ class Spot:
         self.round = -1
         self.limit: int | None = None  # of rounds
         self.tail = ""
+        self.written = 0  # characters of JSON, since the last step
         self.tokens = 0
         self.cost: float | None = 0.0  # dollars; None: a price is not known
         self.quiet: bool = parent is not None and (parent.quiet or parent.many)  # its success is told by one around it
@@ -176,7 +177,7 @@ class Board:
     def _retries(self, event: Event, path: str) -> Spot:
         spot = self._spots.get(path) or self._open(path, event.time)
         spot.until, spot.attempt = event.data.get("at"), int(event.data.get("attempt") or 1) + 1
-        spot.tail = ""
+        spot.tail, spot.written = "", 0
         for child in list(spot.children.values()) if isinstance(spot.node, Task) else ():
             self._close(child)
         self._spend(spot, event.data)
@@ -234,6 +235,7 @@ class Board:
         if spot is not None and told is not None:
             start = "" if not spot.tail or spot.tail.endswith("\n") else "\n"
             spot.tail = f"{spot.tail}{start}{told[0]} {one_line(told[1], TAIL)}\n"[-3 * TAIL :]
+            spot.written = 0
         self._spend(spot, event.data)
         return spot
 
@@ -264,10 +266,20 @@ class Board:
 
     def _text(self, event: Event) -> Spot | None:
         spot = self._speaker(event, str(event.data.get("path", "")))
-        if spot is not None and not event.data.get("structured"):  # pieces of JSON tell a reader nothing
+        if spot is not None and event.data.get("structured"):  # pieces of JSON tell a reader nothing but that they come
+            spot.written += len(str(event.data.get("text", "")))
+            start = spot.tail[: spot.tail.rfind("\n") + 1]
+            spot.tail = f"{start}{{…}} {spot.written:,} characters"
+        elif spot is not None:
             spot.tail += str(event.data.get("text", ""))[-2 * TAIL :]
             if len(spot.tail) > 3 * TAIL:
                 spot.tail = spot.tail[spot.tail.find("\n", -2 * TAIL, -TAIL) + 1 or -TAIL :]
+        return spot
+
+    def _withdrawn(self, event: Event, path: str) -> Spot | None:
+        spot = self._speaker(event, path)
+        if spot is not None:
+            spot.tail, spot.written = "", 0
         return spot
 
     # ---- the tree
@@ -336,6 +348,7 @@ _HANDLERS: dict[str, Callable[[Board, Event, str], Spot | None]] = {
     "visit.cancelled": Board._cancelled,
     "round.started": Board._round,
     **dict.fromkeys(STEPS, Board._step),
+    "text.withdrawn": Board._withdrawn,
     "delegation.started": Board._handed,
     "delegation.ended": Board._handed_back,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 TEXT_WIDTH = 100
+WITHDRAWN = "(withdrawn: what stands above is no answer)"
 
 
 class Chunks:

@@ -8,7 +8,7 @@ from typing import Any
 
 from magent import durations
 from magent.cli.board import Board, Spot
-from magent.cli.chunks import Chunks
+from magent.cli.chunks import WITHDRAWN, Chunks
 from magent.cli.console import Console, neutral, one_line
 from magent.cli.progress import STEPS, answer_of, describe_error, ended_as_failed, going_on, life_words, step_of
 from magent.cli.story import facts_of, is_from_terminal, sign_of
@@ -137,6 +137,11 @@ class Progress:
             for line in self._chunks.feed(path, str(event.data.get("text", ""))):
                 self._streamed(path, line)
 
+    def _withdraws(self, event: Event, path: str, *_: object) -> None:
+        if self._stream and not event.data.get("structured"):
+            self._flush(path)
+            self._streamed(path, WITHDRAWN)
+
     def _flush(self, path: str) -> None:
         for line in self._chunks.flush(path):
             self._streamed(path, line)
@@ -169,5 +174,6 @@ _TELLERS: dict[str, Callable[[Progress, Event, str, Spot | None], None]] = {
     "visit.cancelled": Progress._cancels,
     "round.started": Progress._round,
     "text": Progress._text,
+    "text.withdrawn": Progress._withdraws,
     **dict.fromkeys(STEPS, Progress._step),
 }

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from magent.cli import paint
 from magent.cli.beside import Beside, beside, piped, plain
 from magent.cli.board import Board
-from magent.cli.chunks import Chunks
+from magent.cli.chunks import WITHDRAWN, Chunks
 from magent.cli.console import Console
 from magent.cli.download import share_of, size_of
 from magent.cli.paint import Line, Window, bar, folded, render
@@ -80,6 +80,8 @@ class Live:
             return
         if self._chunks is not None and spot is not None and event.type != "visit.started":
             self._tell_text(spot.path, self._chunks.flush(spot.path))
+        if self._chunks is not None and event.type == "text.withdrawn" and not event.data.get("structured"):
+            self._tell_text(str(event.data.get("path")), [WITHDRAWN])
         for line in self._story(event, spot):
             self._tell(line)
         if event.type in _LAST:

@@ -3,6 +3,7 @@ it is sent back where it must be, until there is an answer. Every call of a mode
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -41,6 +42,7 @@ class Talk:
     passed: list[dict[str, str]] = field(default_factory=list)
     hopeless: bool = True  # of those that were passed over, none may answer when asked again
     rounds: int = 0
+    shown: bool = False  # whether anything of the last answer has streamed
 
     def __post_init__(self) -> None:
         self.agents = [self.speaker.agent, *fallback(self.attempt, self.speaker.agent)]
@@ -139,20 +141,32 @@ class Talk:
         budget = attempt.services.budget
         reserved = budget.reserve(attempt.home, name, request.max_tokens)
         usage, attempt.asking = None, (name, request.meter)
+        self.shown = False
         try:
             reply = await agent.ask(request, self._text)
             usage, attempt.asking = reply.usage, None
             attempt.spent(name, usage, reply.model, reply.mark)
             return reply
+        except (WorkFailed, asyncio.CancelledError) as error:
+            if isinstance(error, WorkFailed) or attempt.is_late:
+                self._withdraw()
+            raise
         finally:
             attempt.tally()
             budget.settle(reserved, usage or request.meter.read() or Usage())
 
     def _text(self, text: str) -> None:
+        self.shown = True
         if self.speaker.delegation:
             self.attempt.desk.tell("text", {"path": self.attempt.path, "text": text, **self.facts})
         else:
             self.attempt.text(text)
+
+    def _withdraw(self) -> None:
+        """Whoever watches learns that what has streamed of an answer is none."""
+        if self.shown:
+            structured = {"structured": True} if self.fields is not None else {}
+            self.attempt.desk.tell("text.withdrawn", {"path": self.attempt.path, **self.facts, **structured})
 
     def _request(self, name: str) -> Request:
         attempt = self.attempt
@@ -187,6 +201,7 @@ class Talk:
         wish = f"That answer does not fit:\n{listed}\nAnswer again with one JSON object that fits, and nothing else."
         answer = Message("assistant", reply.text or "(empty)", opaque=reply.opaque)
         self.wishes += [answer, Message("user", wish)]
+        self._withdraw()
         await self._tell(reply, {"faults": list(faults[:10])})
 
     async def _round(self, reply: Reply) -> None:

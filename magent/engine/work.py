@@ -123,6 +123,11 @@ class Attempt:
     asking: tuple[str, Meter] | None = None  # the agent that is asked now, and what that has used
 
     @property
+    def is_late(self) -> bool:
+        """Its time is up."""
+        return self.timer is not None and self.timer.expired()
+
+    @property
     def home(self) -> Home:
         return Home(self.graph, self.inputs)
 
@@ -154,7 +159,7 @@ class Attempt:
     def standing(self) -> Iterator[None]:
         """What is waited for in here does not count as the attempt's time: a person, a turn, an agent's making."""
         timer = self.timer
-        if timer is None or timer.expired():
+        if timer is None or self.is_late:
             yield
             return
         loop, ends = get_running_loop(), timer.when()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.adapters.fake_provider import FakeProvider
 from tests.cli.helpers import magent
 
 SHOWS = """
@@ -180,3 +181,35 @@ def test_an_agent_that_cannot_be_asked_is_no_error_where_another_stands_in(here:
     outcome = magent(capsys, "run", "-q")
     assert outcome.code == 2
     assert "agent 'first': the secret HOUSE_KEY is not set" in outcome.err
+
+
+EACH_KIND = """
+    magent: 1
+    name: each_kind
+    agents:
+      openai: {model: "openai:cut", base_url: "URL/v1", fallback: [OTHERS]}
+      anthropic: {model: "anthropic:claude-cut", base_url: "URL", api_key: k}
+      google: {model: "google:gemini-limited", base_url: "URL", api_key: k}
+      slow: {model: "openai:slow", base_url: "URL/v1", timeout: 300ms}
+      command: {command: [sh, -c, "printf half; exit 3"]}
+      call: {call: "beside:fails"}
+      canned: {replies: [{match: never, reply: x}]}
+      local: {model: "local:/nowhere/there/is/none.gguf"}
+      last: {replies: [fine]}
+    nodes: {ask: {prompt: hi, agent: openai}}
+"""
+
+
+def test_whoever_cannot_answer_is_passed_over_whatever_kind_of_agent_it_is(here: Path, capsys: Any) -> None:
+    here.joinpath("beside.py").write_text("def fails(prompt, context): raise RuntimeError('no')\n")
+    names = ["openai", "anthropic", "google", "slow", "command", "call", "canned", "local"]
+    with FakeProvider() as server:
+        written(here, EACH_KIND.replace("URL", server.url).replace("OTHERS", ", ".join((*names[1:], "last"))))
+        outcome = magent(capsys, "run", "-q", "--output", "jsonl")
+    told = [json.loads(line) for line in outcome.out.splitlines()]
+    assert [each["outputs"] for each in told if each["type"] == "run.completed"] == [{"ask": "fine"}]
+    passed = [(each["agent"], each["error"]["type"]) for each in told if each["type"] == "agent.fallback"]
+    assert [agent for agent, _ in passed] == names
+    assert {agent: kind for agent, kind in passed if kind != "agent"} == {"google": "rate_limit", "slow": "timeout"}
+    withdrawn = [each["agent"] for each in told if each["type"] == "text.withdrawn"]
+    assert withdrawn == ["openai", "anthropic", "slow", "command"]

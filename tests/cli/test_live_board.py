@@ -148,7 +148,7 @@ def test_leaves_are_counted_by_what_they_do() -> None:
     assert sum(made.counts.values()) == 0
 
 
-def test_of_streamed_text_the_end_is_kept_and_json_is_not() -> None:
+def test_of_streamed_text_the_end_is_kept() -> None:
     made = board(started("intro"))
     for number in range(10_000):
         follow(made, says("intro", f"word {number} "))
@@ -156,8 +156,18 @@ def test_of_streamed_text_the_end_is_kept_and_json_is_not() -> None:
     assert len(made.roots["intro"].tail) < 3000
     follow(made, says("intro", "x" * 1_000_000))
     assert len(made.roots["intro"].tail) < 3000
-    follow(made, (0.0, "text", {"path": "intro", "text": "{", "structured": True}))
-    assert made.roots["intro"].tail.endswith("x")
+
+
+def test_of_streamed_json_it_is_told_how_much_has_come() -> None:
+    made = board(started("intro"), says("intro", "first\nthen"))
+    for text in ("{" * 1000, "}" * 234):
+        follow(made, (0.0, "text", {"path": "intro", "text": text, "structured": True}))
+    assert made.roots["intro"].tail == "first\n{…} 1,234 characters"
+
+
+def test_what_is_withdrawn_is_gone() -> None:
+    made = board(started("intro"), says("intro", "broken"), (0.0, "text.withdrawn", {"path": "intro"}))
+    assert made.roots["intro"].tail == ""
 
 
 def test_text_of_a_visit_that_is_over_is_dropped() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from magent.cli.chunks import WITHDRAWN
 from magent.cli.dated import Progress
 from magent.cli.progress import agent_of, total
 from magent.events import Event
@@ -90,6 +91,14 @@ def test_a_long_line_of_streamed_text_is_told_before_it_ends() -> None:
     told = lines((0, "text", {"path": "a", "text": "word " * 50}))
     assert len(told) == 2
     assert all(len(line) < 120 for line in told)
+
+
+def test_text_that_turns_out_to_be_no_answer_is_told_as_such() -> None:
+    withdrawn = (0, "text.withdrawn", {"path": "a"})
+    told = lines((0, "text", {"path": "a", "text": "Hel"}), withdrawn, (0, "text", {"path": "a", "text": "Hello\n"}))
+    assert told == ["         a │ Hel", f"         a │ {WITHDRAWN}", "         a │ Hello"]
+    assert lines(withdrawn, stream=False) == []
+    assert lines((0, "text.withdrawn", {"path": "a", "structured": True})) == []
 
 
 def test_without_stream_no_text_is_told() -> None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from magent import answering, settings
+from magent import answering, retention, settings
 from magent.answers import unused
 from magent.clock import Timer
 from magent.engine.drive import Driver, Stop
@@ -100,7 +100,9 @@ async def lead(
         if answers is not None and run.status in ("completed", "failed"):
             result = replace(result, warnings=tuple(unused(options.answers, answers.used)))
         await journal.finish(result.as_json())
-        return replace(result, untold=await _notified(driver, result, outfit, journal))
+        untold = await _notified(driver, result, outfit, journal)
+        await retention.tidy(store)
+        return replace(result, untold=untold)
     finally:
         await outfit.close()
         await journal.close()

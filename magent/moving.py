@@ -30,15 +30,16 @@ def _moved(data: Any, change: Any) -> Any:
     return [_moved(value, change) for value in data] if isinstance(data, (list, tuple)) else data
 
 
-def copy_files(source: Path, target: Path) -> None:
-    """Copies a workspace; links into the old one lead into the new. Sockets and pipes are left. Raises StoreError."""
+def copy_files(source: Path, target: Path, named: Path | None = None) -> None:
+    """Copies a workspace; links into the old one lead into the new, which will be `named` so. Sockets and pipes are
+    left. Raises StoreError."""
     if not source.is_dir():
         return
     with disk.explained(f"copy the files of {source}"):
         shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=_special)
         for parent, folders, files in os.walk(target):
             for name in (*folders, *files):
-                _relink(os.path.join(parent, name), str(source), str(target))
+                _relink(os.path.join(parent, name), str(source), str(named or target))
 
 
 def _special(folder: str, names: list[str]) -> set[str]:

@@ -415,7 +415,53 @@ class RunStore(Protocol):
         """The fold of events 1..seq; None where no sound one is kept. Raises UsageError (unknown id)."""
         ...
 
-    async def remove(self, run_id: str) -> None: ...
+    async def forget(self, run_id: str, seqs: Sequence[int]) -> None:
+        """Drops the checkpoints of these numbers, whoever holds the run: nothing but time is lost. Raises UsageError
+        (unknown id), StoreError."""
+        ...
+
+    async def remove(self, run_id: str, *, updated: float | None = None) -> bool:
+        """The run is gone, with all that was kept of it: at once, for whoever looks. Where `updated` is given, only if
+        that is still the time of its last event (`RunInfo.updated`); False where it is not. Raises UsageError (unknown
+        id), RunLocked, StoreError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """All that is kept of a run: `checkpoints` by number, `notes` by name. The files of its workspace stand beside."""
+
+    header: Mapping[str, Any]
+    workflow: Mapping[str, Any]
+    events: Sequence[Event]
+    checkpoints: Mapping[int, Mapping[str, Any]]
+    result: Mapping[str, Any] | None
+    notes: Mapping[str, Mapping[str, Any]]
+
+
+@runtime_checkable
+class Puts(Protocol):
+    """A store that can take over a run in one piece. To others it is written bit by bit."""
+
+    async def put(self, run_id: str, kept: Kept, fill: Callable[[Path, Path], None]) -> None:
+        """The run is there, all of it or nothing, and nobody holds it. `fill` is called, in any thread and before
+        anybody can see the run, with a directory to put the files of its workspace in, and where that will be when the
+        run is there. Raises UsageError where the id exists, StoreError."""
+        ...
+
+
+@runtime_checkable
+class Tended(Protocol):
+    """A store that can be kept in order without looking at every run."""
+
+    async def size(self, run_id: str) -> int:
+        """The bytes that the run takes, the files of its workspace included. Raises UsageError (unknown id)."""
+        ...
+
+    async def older(self, before: float, keep: int) -> Sequence[str]:
+        """The ids of all runs but the newest `keep` that may have been begun before that moment; costs little, be there
+        10,000."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,12 @@ def open_store(url: str | None = None) -> RunStore:
     return stores.open_store(settings.store() if url is None else url, settings.codec())
 
 
+def open_store_under(url: str, name: str) -> RunStore:
+    """The store of a URL, under the key in the variable of that name; in the clear where it is `none`. Raises
+    UsageError."""
+    return stores.open_store(url, None if name == "none" else Keyring([_key(name)]))
+
+
 def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for path in IN_ENVIRONMENT:

@@ -28,8 +28,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("warden", "groups", "process", "apart"),
     ("stores", "human", "agents", "tools", "tracing"),
     (
-        "settings", "masks", "streaming", "outfit", "preflight", "toolkit", "forecast", "loading", "outcome", "history",
-        "records", "answering", "notify", "life", "opening", "moving", "forks", "app", "crew", "sweeping", "api",
+        "settings", "retention", "masks", "streaming", "outfit", "preflight", "toolkit", "forecast", "loading",
+        "outcome", "history", "records", "answering", "notify", "life", "opening", "moving", "copying", "forks", "app",
+        "crew", "sweeping", "api",
     ),
     ("__init__",),
     ("cli",),
@@ -51,6 +52,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "dated", "live", "results", "reports", "execution",
         "tables", "people", "questions", "visits",
         "run", "resume_plan", "resume", "respond", "validate", "graph", "runs", "runs_show", "runs_history", "runs_end",
+        "clean", "runs_copy",
         "checkpoints", "schema", "roles", "findings", "agents", "tools", "sweep", "doctor", "completion",
     ),
     "draw": (
@@ -89,7 +91,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     ),
     "stores": (
         "ids", "codec", "sealed", "disk", "places", "holders", "locking", "checkpoints", "summary", "memory", "journal",
-        "file", "rows", "batches", "row_store", "sqlite_link", "sqlite",
+        "whole", "file", "rows", "batches", "row_store", "sqlite_link", "sqlite",
         "postgres_tables", "postgres_link", "postgres_watch", "postgres", "__init__",
     ),
     "tools": (

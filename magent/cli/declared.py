@@ -76,6 +76,9 @@ GLOBALS = (
 DURABILITIES = ("sync", "async", "exit")
 STATUSES = ("running", "waiting", "completed", "failed", "cancelled", "interrupted", "damaged", "sealed")
 
+CLEANED = STATUSES[1:]
+"""The statuses of runs that may be removed: nobody is at work on them."""
+
 EXITS = (
     ("0", "completed"),
     ("1", "failed or cancelled"),
@@ -284,6 +287,56 @@ DECLARED: dict[str, Declared] = {
         (Example("magent runs rm latest --yes", "Removes the newest run, without asking."),),
         (("0", "removed"), ("1", "kept, by your answer"), ("5", "somebody drives it: cancel it first")),
     ),
+    "runs clean": Declared(
+        (),
+        {
+            "Which": (
+                Option("older_than", "--older-than", "TIME", "Runs whose last event is older: 7d, 12h."),
+                Option("keep", "--keep", "N", "The newest N runs stay, whatever they are (with --workflow: of it)."),
+                Option(
+                    "status",
+                    "--status",
+                    "STATUS",
+                    "Only runs of this status; without it: completed, failed, cancelled.",
+                    many=True,
+                    completes=CLEANED,
+                ),
+                Option("workflow", "--workflow", "NAME", "Only runs of this workflow."),
+            ),
+            "Sure": (
+                Option("dry_run", "--dry-run", "", "Show what would be removed; remove nothing."),
+                Option("yes", "--yes", "", "Do not ask."),
+            ),
+            "Output": (_output("text", "json"),),
+        },
+        (
+            Example("magent runs clean --older-than 30d --keep 20 --dry-run", "What would go, and how much that is."),
+            Example("magent runs clean --status failed --older-than 7d --yes", "Removes what failed a week ago."),
+        ),
+        (("0", "removed, or nothing to remove"), ("1", "kept, by your answer")),
+        more=("Without --older-than, --keep and --status the settings say which (`retention`).",),
+    ),
+    "runs copy": Declared(
+        (_ID,),
+        {
+            "Where": (
+                Option("to", "--to", "URL", "The other store, such as sqlite:///runs.db or file:backup."),
+                Option(
+                    "key_env",
+                    "--key-env",
+                    "NAME",
+                    "Under the key in this variable there; none: in the clear. Without it, as the settings say.",
+                ),
+                Option("move", "--move", "", "Remove the original when the copy is checked."),
+            ),
+            "Output": (_output("text", "json"),),
+        },
+        (
+            Example("magent runs copy latest --to file:backup", "A backup of the newest run."),
+            Example("magent runs copy latest --to sqlite:///runs.db --move", "Takes it to another store."),
+        ),
+        (("0", "copied, and the copy is like the original"), ("2", "the id is taken there"), ("5", "not copied")),
+    ),
     "checkpoints list": Declared(
         (_ID,),
         {"Output": (_output("text", "json"),)},
@@ -299,6 +352,26 @@ DECLARED: dict[str, Declared] = {
             Example("magent checkpoints show latest", "How the newest run stands: its state, and where it is."),
             Example("magent checkpoints show latest 2", "How it stood after its second event."),
         ),
+    ),
+    "checkpoints clean": Declared(
+        (_ID._replace(help="The run: its id, its beginning or end, or latest.", default=None),),
+        {
+            "Which": (
+                Option("all", "--all", "", "Of all runs."),
+                Option("older_than", "--older-than", "TIME", "Only those that are older: 7d, 12h."),
+                Option("keep", "--keep", "N", "The newest N of each run stay."),
+                Option(
+                    "status", "--status", "STATUS", "Only of runs of this status.", many=True, completes=STATUSES
+                ),
+                Option("dry_run", "--dry-run", "", "Say what would be dropped; drop nothing."),
+            ),
+            "Output": (_output("text", "json"),),
+        },
+        (
+            Example("magent checkpoints clean --all --status completed", "Those of runs that are over."),
+            Example("magent checkpoints clean latest --keep 1", "All but the newest of the newest run."),
+        ),
+        more=("Nothing is lost: a resume reads the events instead, which takes longer.",),
     ),
     "validate": Declared(
         (Argument("files", "[FILE]...", "Workflow files; without any, ./workflow.yaml.", many=True, completes="file"),),

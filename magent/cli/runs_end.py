@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 
 from magent import records, settings
 from magent.cli import flags
 from magent.cli.console import Console, dump, one_line
-from magent.cli.people import login
+from magent.cli.people import login, sure
 from magent.errors import RunLocked, StoreError, UsageError
 from magent.ports import RunInfo, RunStore
 
@@ -61,17 +60,9 @@ async def _found(store: RunStore, ids: Sequence[str]) -> list[RunInfo]:
 
 
 def _sure(console: Console, found: Sequence[RunInfo]) -> bool:
-    if not (sys.stdin.isatty() and console.terminal):
-        raise UsageError("runs rm asks before it removes, and there is no terminal to ask in", "say --yes")
-    for info in found:
-        console.hint(f"  {info.id}  {info.status:<11}  {one_line(info.workflow or '-', 60)}")
+    lines = [f"{info.id}  {info.status:<11}  {one_line(info.workflow or '-', 60)}" for info in found]
     what = "this run and the files it made" if len(found) == 1 else f"these {len(found)} runs and the files they made"
-    console.raw(f"Remove {what}? [y/N] ")
-    try:
-        return input().strip().lower() in ("y", "yes")
-    except EOFError:
-        console.raw("\n")
-        return False
+    return sure(console, "runs rm", what, lines)
 
 
 def _remove(console: Console, store: RunStore, info: RunInfo) -> None:

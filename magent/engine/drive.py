@@ -192,6 +192,7 @@ class Driver:
     def _visit_over(self, data: dict[str, Any]) -> None:
         self.drop(data["scope"])
         if data.get("node") == self.stop_after and self.run.status == "running":
+            self.recorder.on_demand = True
             self.halt(Stop("stop-after", drain=True))
 
     def _spent_on(self, scope_id: int) -> None:

@@ -49,6 +49,7 @@ class Recorder:
     batch: list[Event] = field(default_factory=list)  # applied, not yet committed
     must_sync: bool = False  # the next commit is synced, whatever the durability
     held: list[Event] = field(default_factory=list)  # committed, not yet written: `exit` writes at the end
+    on_demand: bool = False  # somebody said where to stop
     checkpoint_seq: int = 0
     checkpoint_time: float = 0.0
 
@@ -96,10 +97,11 @@ class Recorder:
 
     async def close(self) -> None:
         """Writes and syncs all there is; a run that can be resumed gets a checkpoint where it is worth one; one that
-        waits for people always, as it may wait for long and be looked at often."""
+        waits for people always, as it may wait for long and be looked at often; one that was stopped on demand, too."""
         self.must_sync = True
         await self.commit()
         over = self.run.status in ("completed", "cancelled")
-        enough = 1 if self.run.status == "waiting" else self.checkpoints.every // 10
+        wanted = self.run.status == "waiting" or self.on_demand
+        enough = 1 if wanted else self.checkpoints.every // 10
         if not over and self.journal.lasting and self.run.seq - self.checkpoint_seq >= enough:
             await self._checkpoint(self.clock.now())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +45,21 @@ def forget_after(directory: Path, seq: int) -> None:
             path.unlink(missing_ok=True)
 
 
+def drop(directory: Path, seqs: Iterable[int]) -> None:
+    """Raises OSError."""
+    for seq in seqs:
+        _path(directory, seq).unlink(missing_ok=True)
+
+
+def write(directory: Path, points: Mapping[int, bytes]) -> None:
+    """Into a run that nobody can see yet. Raises OSError."""
+    if points:
+        disk.make_directory(directory / DIRECTORY)
+        for seq, data in points.items():
+            disk.write_new(_path(directory, seq), data)
+        disk.sync_directory(directory / DIRECTORY)
+
+
 def sound(directory: Path, codec: RunCodec) -> Iterator[Checkpoint]:
     """The newest first. Raises StoreError."""
     for seq, path in _newest_first(directory):
@@ -61,7 +76,7 @@ def _read(path: Path, codec: RunCodec, seq: int) -> Checkpoint | None:
     return None
 
 
-class Kept(NamedTuple):
+class Found(NamedTuple):
     """A file that should hold a checkpoint: its size in bytes, when it was written, what it holds where it is sound."""
 
     seq: int
@@ -70,12 +85,12 @@ class Kept(NamedTuple):
     found: Checkpoint | None
 
 
-def kept(directory: Path, codec: RunCodec) -> Iterator[Kept]:
+def kept(directory: Path, codec: RunCodec) -> Iterator[Found]:
     """All of them, the oldest first."""
     for seq, path in reversed(_newest_first(directory)):
         with contextlib.suppress(FileNotFoundError):  # newer ones drive the oldest out
             facts = path.lstat()
-            yield Kept(seq, facts.st_size, facts.st_mtime, _read(path, codec, seq))
+            yield Found(seq, facts.st_size, facts.st_mtime, _read(path, codec, seq))
 
 
 def one(directory: Path, codec: RunCodec, seq: int) -> Checkpoint | None:

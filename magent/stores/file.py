@@ -13,20 +13,21 @@ import contextlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from magent.clock import SystemClock
 from magent.errors import RunDamaged, StoreError, UsageError
-from magent.ports import CheckpointInfo, Record, RunInfo
+from magent.ports import CheckpointInfo, Kept, Record, RunInfo
 from magent.stores import checkpoints, disk, ids, journal, locking
-from magent.stores.checkpoints import Kept
+from magent.stores.checkpoints import Found
 from magent.stores.codec import Codec, RunCodec, number_of, plain
 from magent.stores.journal import FileJournal, Tail
 from magent.stores.places import HOME, find_home, make_home
 from magent.stores.summary import created, summarise, unreadable
+from magent.stores.whole import Whole, written
 
 _HEADER, _WORKFLOW, _LOCK, _TEMPORARY = "run.json", "workflow.json", "lock", ".tmp"
 _LEFT_OVER = 60.0  # seconds after which what nobody holds is not in the making any more
@@ -97,8 +98,25 @@ class FileStore:
     async def checkpoint(self, run_id: str, seq: int) -> Mapping[str, Any] | None:
         return await asyncio.to_thread(self._checkpoint, run_id, seq)
 
-    async def remove(self, run_id: str) -> None:
-        await asyncio.to_thread(self._remove, run_id)
+    async def forget(self, run_id: str, seqs: Sequence[int]) -> None:
+        directory = self._directory(run_id)
+        with disk.explained(f"drop checkpoints of run {run_id}"):
+            await asyncio.to_thread(checkpoints.drop, directory, seqs)
+
+    async def remove(self, run_id: str, *, updated: float | None = None) -> bool:
+        return await asyncio.to_thread(self._remove, run_id, updated)
+
+    async def put(self, run_id: str, kept: Kept, fill: Callable[[Path, Path], None]) -> None:
+        """Fills `ports.Puts`."""
+        whole = written(self._codec(ids.check_new(run_id)), kept)
+        await asyncio.to_thread(self._put, run_id, whole, fill)
+
+    async def size(self, run_id: str) -> int:
+        """Fills `ports.Tended`."""
+        return await asyncio.to_thread(disk.usage, self._directory(run_id))
+
+    async def older(self, before: float, keep: int) -> Sequence[str]:
+        return await asyncio.to_thread(self._older, before, keep)
 
     async def examine(self) -> str:
         """A file is written where the store is, or would be, and taken away again."""
@@ -115,7 +133,7 @@ class FileStore:
             fresh = self._temporary(run_id)
             hold = locking.take(fresh / _LOCK, run_id)
             try:
-                self._fill(fresh, header, workflow)
+                self._fill(fresh, header, workflow, b"")
                 self._move_in(fresh, directory)
                 return FileJournal(run_id, codec, directory, hold, Tail([], [], 0, 0, 0))
             except BaseException:
@@ -123,6 +141,27 @@ class FileStore:
                 with contextlib.suppress(OSError):
                     disk.erase(fresh)
                 raise
+
+    def _put(self, run_id: str, whole: Whole, fill: Callable[[Path, Path], None]) -> None:
+        directory = self.runs / run_id
+        with disk.explained(f"make a run in {self.home}"):
+            if os.path.lexists(directory):
+                raise self._exists(run_id)
+            self._prepare()
+            fresh = self._temporary(run_id)
+            hold = locking.take(fresh / _LOCK, run_id)
+            try:
+                self._fill(fresh, whole.header, whole.workflow, b"".join(whole.lines))
+                checkpoints.write(fresh, whole.checkpoints)
+                journal.write_beside(fresh, whole.result, whole.notes)
+                fill(fresh / journal.WORKSPACE, directory / journal.WORKSPACE)
+                self._move_in(fresh, directory)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    disk.erase(fresh)
+                raise
+            finally:
+                hold.release()
 
     def _exists(self, run_id: str) -> UsageError:
         return UsageError(f"there is a run {run_id!r} already", f"choose another id, or go on: magent resume {run_id}")
@@ -145,10 +184,10 @@ class FileStore:
         path.mkdir(mode=0o700)
         return path
 
-    def _fill(self, fresh: Path, header: bytes, workflow: bytes) -> None:
+    def _fill(self, fresh: Path, header: bytes, workflow: bytes, lines: bytes) -> None:
         disk.write_new(fresh / _HEADER, header)
         disk.write_new(fresh / _WORKFLOW, workflow)
-        disk.write_new(fresh / journal.NAME, b"")
+        disk.write_new(fresh / journal.NAME, lines)
         (fresh / journal.WORKSPACE).mkdir(mode=0o700)
         disk.sync_directory(fresh)
 
@@ -304,7 +343,7 @@ class FileStore:
         return [self._kept(directory / journal.NAME, codec, each) for each in checkpoints.kept(directory, codec)]
 
     @staticmethod
-    def _kept(path: Path, codec: RunCodec, kept: Kept) -> CheckpointInfo:
+    def _kept(path: Path, codec: RunCodec, kept: Found) -> CheckpointInfo:
         event = None
         if kept.found is not None:
             with contextlib.suppress(OSError):
@@ -319,14 +358,28 @@ class FileStore:
                 return found.fold
         return None
 
-    def _remove(self, run_id: str) -> None:
+    def _older(self, before: float, keep: int) -> Sequence[str]:
+        aged = sorted((when, name) for name in self._names() if (when := self._when(name)))
+        end, last = len(aged) - keep, ids.moment(before)
+        return [name for when, name in aged[: max(end, 0)] if when <= last]
+
+    def _when(self, name: str) -> str:
+        """When the run was begun, such that it sorts; "" where it is gone."""
+        with contextlib.suppress(OSError):
+            return ids.begun(name) or ids.moment(os.lstat(self.runs / name / _HEADER).st_mtime)
+        return ""
+
+    def _remove(self, run_id: str, updated: float | None) -> bool:
         directory, hold = self._take(run_id)
         gone = self.runs / _TEMPORARY / f"{run_id}-{os.urandom(4).hex()}"
         try:
+            if updated is not None and self._one(run_id).updated != updated:
+                return False
             with disk.explained(f"remove run {run_id}"):
                 disk.make_directory(gone.parent)
                 directory.rename(gone)
                 disk.sync_directory(self.runs)
                 disk.erase(gone)
+            return True
         finally:
             hold.release()

@@ -20,7 +20,12 @@ _NOTE = re.compile(r"[a-z0-9-]{1,100}")
 
 def new_id(now: float, entropy: bytes) -> str:
     """`20261122-141530-7f3a`: the time in UTC, so that ids sort by it, and two random bytes or more in hexadecimal."""
-    return f"{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}-{entropy.hex()}"
+    return f"{moment(now)}-{entropy.hex()}"
+
+
+def moment(seconds: float) -> str:
+    """`20261122-141530`, in UTC; sorts by time."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%d-%H%M%S}"
 
 
 def begun(text: str) -> str:

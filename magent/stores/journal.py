@@ -162,6 +162,18 @@ def _lines_backwards(path: Path | str) -> Iterator[bytes]:
         os.close(handle)
 
 
+def write_beside(directory: Path, result: bytes | None, notes: Mapping[str, bytes]) -> None:
+    """Into a run that nobody can see yet. Raises OSError."""
+    if result is not None:
+        disk.write_new(directory / RESULT, result)
+    if notes:
+        disk.make_directory(directory / NOTES)
+        for name, data in notes.items():
+            disk.write_new(directory / NOTES / f"{name}.json", data)
+        disk.sync_directory(directory / NOTES)
+    disk.sync_directory(directory)
+
+
 def read_notes(directory: Path, codec: RunCodec) -> dict[str, Mapping[str, Any]]:
     """An empty or unreadable file is a note too: somebody put it there."""
     found: dict[str, Mapping[str, Any]] = {}

@@ -166,6 +166,14 @@ class MemoryStore:
     async def examine(self) -> str:
         return "nothing is kept"
 
-    async def remove(self, run_id: str) -> None:
-        self._free(run_id)
+    async def forget(self, run_id: str, seqs: Sequence[int]) -> None:
+        run = self._find(run_id)
+        if run.checkpoint is not None and run.checkpoint[0] in seqs:
+            run.checkpoint = None
+
+    async def remove(self, run_id: str, *, updated: float | None = None) -> bool:
+        run = self._free(run_id)
+        if updated is not None and self._info(run_id, run).updated != updated:
+            return False
         del self._runs[run_id]
+        return True

@@ -71,6 +71,17 @@ def workspace(run_id: str, known: str | None) -> Path:
         return find_home(Path.cwd()) / WORKSPACES / run_id
 
 
+def new_workspace(run_id: str) -> Path:
+    """One that is there then, and was not before: a run of the same id in another database may have the usual one."""
+    path = workspace(run_id, None)
+    if os.path.lexists(path):
+        path = path.with_name(f"{run_id}~{os.urandom(4).hex()}")
+    with disk.explained(f"make a directory for the files of run {run_id}"):
+        make_home(path.parent.parent)
+        disk.make_directory(path)
+    return path
+
+
 def make_workspace(run_id: str, known: str | None) -> Path:
     """`workspace`, which is there then."""
     path = workspace(run_id, known)
@@ -90,5 +101,6 @@ def erase(run_id: str, known: str | None) -> None:
 def _is_workspace(path: Path, run_id: str) -> bool:
     """What a database says is not simply believed: it may come from elsewhere."""
     with contextlib.suppress(OSError, ValueError):
-        return path.parts[-3:] == (HOME, WORKSPACES, run_id) and path.is_absolute() and _is_ours(path, follow=False)
+        named = path.name.partition("~")[0] == run_id and path.parts[-3:-1] == (HOME, WORKSPACES)
+        return named and path.is_absolute() and _is_ours(path, follow=False)
     return False

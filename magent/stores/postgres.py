@@ -28,6 +28,7 @@ from magent.stores.postgres_tables import applied, is_behind, migrate
 from magent.stores.postgres_watch import Watch, channel
 from magent.stores.row_store import RowStore
 from magent.stores.rows import Nothing, Row, Rows
+from magent.stores.whole import Whole
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -76,6 +77,16 @@ VALUES (%(id)s, %(created)s, %(header)b, %(workflow)b, %(place)s) ON CONFLICT (i
 _LEASE = """
 INSERT INTO lease (run, seq, token, holder, beat, term)
 VALUES (%(run)s, 0, 1, %(me)s, clock_timestamp(), %(term)s * interval '1 second')
+"""
+_PUT = """
+INSERT INTO run (id, created, header, workflow, place, result)
+VALUES (%(id)s, %(created)s, %(header)b, %(workflow)b, %(place)s, %(result)b) ON CONFLICT (id) DO NOTHING
+RETURNING number
+"""
+_IS_PUT = "SELECT FROM run WHERE id = %(id)s AND header = %(header)b AND place = %(place)s"
+_PUT_LEASE = """
+INSERT INTO lease (run, seq, token, holder, beat, term)
+VALUES (%(run)s, %(seq)s, 0, NULL, clock_timestamp(), %(term)s * interval '1 second')
 """
 _INSERTED = "SELECT number FROM run JOIN lease ON run = number WHERE id = %(id)s AND holder = %(me)s"
 _LEAVE = """
@@ -399,6 +410,39 @@ class PostgresStore(RowStore[PostgresHold]):
                 holder, values["gone"] = _said(text), token
         raise RunLocked(row.id, holder)  # others take it each time before us
 
+    async def _put(self, row: Row, whole: Whole) -> None:
+        def job(connection: Connection[Any]) -> None:
+            values = {**row._asdict(), "workflow": whole.workflow, "result": whole.result}
+            for (run,) in connection.execute(_PUT, values):
+                values = {"run": run, "term": self.place.lease, "seq": len(whole.lines)}
+                connection.execute(_PUT_LEASE, values)
+                for table, column, found in (
+                    ("event", "seq, line", [*enumerate(whole.lines, 1)]),
+                    ("checkpoint", "seq, body", [*whole.checkpoints.items()]),
+                    ("note", "name, body", [*whole.notes.items()]),
+                ):
+                    sql = f"INSERT INTO {table} (run, {column}) VALUES (%s, %s, %b)"  # noqa: S608
+                    connection.cursor().executemany(sql, [(run, *each) for each in found])
+                return
+            if connection.execute(_IS_PUT, values).fetchone() is None:  # else it was before the connection was lost
+                raise self._exists(row.id)
+
+        await self._written(job)
+
+    async def _forget(self, row: Row, seqs: Sequence[int]) -> None:
+        def job(connection: Connection[Any]) -> None:
+            sql = "DELETE FROM checkpoint WHERE run = %s AND seq = ANY(%s)"
+            connection.execute(sql, (row.number, [*seqs]))
+
+        await self._written(job)
+
+    async def _written(self, job: Callable[[Connection[Any]], Found]) -> Found:
+        writer = self._writers.use()
+        try:
+            return await settled(writer.do(job))
+        finally:
+            await self.let_go()
+
     async def _leave(self, row: Row, name: str, body: bytes) -> bytes:
         there = await self._noted(row, _LEAVE, name, body)
         return there.get(name, body)
@@ -414,13 +458,9 @@ class PostgresStore(RowStore[PostgresHold]):
             connection.execute("SELECT pg_notify(%s, %s)", (channel(self.place.schema), str(row.number)))
             return rows.read_notes(_Rows(connection), row.number)
 
-        writer = self._writers.use()
-        try:
-            there = await settled(writer.do(job))
-            self.watch.look_now(row.number, there)
-            return there
-        finally:
-            await self.let_go()
+        there = await self._written(job)
+        self.watch.look_now(row.number, there)
+        return there
 
     async def _delete(self, row: Row, hold: PostgresHold) -> None:
         def job(connection: Connection[Any]) -> None:

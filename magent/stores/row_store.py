@@ -14,11 +14,12 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from magent.errors import RunLocked, StoreError, UsageError
 from magent.events import Event
-from magent.ports import CheckpointInfo, Record, RunInfo
-from magent.stores import ids, places, rows
+from magent.ports import CheckpointInfo, Kept, Record, RunInfo
+from magent.stores import disk, ids, places, rows
 from magent.stores.batches import settled
 from magent.stores.codec import Codec, RunCodec, number_of
 from magent.stores.rows import Row, Rows
+from magent.stores.whole import Whole, written
 
 KEEP = 5
 
@@ -140,6 +141,11 @@ class RowJournal:
 Held = TypeVar("Held", bound=Hold)
 
 
+def _created(header: Mapping[str, Any]) -> float:
+    made = header.get("created")
+    return float(made) if isinstance(made, (int, float)) else 0.0
+
+
 class RowStore(ABC, Generic[Held]):
     """Fills `ports.RunStore`."""
 
@@ -172,6 +178,13 @@ class RowStore(ABC, Generic[Held]):
     async def _take_away(self, row: Row, name: str) -> None: ...
 
     @abstractmethod
+    async def _forget(self, row: Row, seqs: Sequence[int]) -> None: ...
+
+    @abstractmethod
+    async def _put(self, row: Row, whole: Whole) -> None:
+        """A new run, in one transaction, which nobody holds. Raises UsageError where the id exists."""
+
+    @abstractmethod
     async def _delete(self, row: Row, hold: Held) -> None:
         """Every row of the run."""
 
@@ -181,10 +194,8 @@ class RowStore(ABC, Generic[Held]):
         if await asyncio.to_thread(self._look, run_id) is not None:
             raise self._exists(run_id)
         place = places.make_workspace(run_id, None)
-        made = header.get("created")
-        created = float(made) if isinstance(made, (int, float)) else 0.0
         try:
-            hold = await self._insert(Row(0, run_id, created, data, str(place)), frozen)
+            hold = await self._insert(Row(0, run_id, _created(header), data, str(place)), frozen)
         except RunLocked:
             raise self._exists(run_id) from None  # another process is at it just now
         return RowJournal(run_id, codec, hold, 0, b"", place)
@@ -249,12 +260,18 @@ class RowStore(ABC, Generic[Held]):
     async def checkpoint(self, run_id: str, seq: int) -> Mapping[str, Any] | None:
         return await asyncio.to_thread(self._checkpoint, run_id, seq)
 
-    async def remove(self, run_id: str) -> None:
+    async def forget(self, run_id: str, seqs: Sequence[int]) -> None:
+        await self._forget(await asyncio.to_thread(self._known, run_id), seqs)
+
+    async def remove(self, run_id: str, *, updated: float | None = None) -> bool:
         await asyncio.to_thread(self._known, run_id)
         row, hold = await self._take(run_id)
         try:
+            if updated is not None and (await self.info(run_id)).updated != updated:
+                return False
             await self._delete(row, hold)
             places.erase(run_id, row.place)
+            return True
         finally:
             await hold.release()
 
@@ -264,7 +281,36 @@ class RowStore(ABC, Generic[Held]):
         rows.document(row.id, codec, "header", row.header)
         return codec
 
+    async def put(self, run_id: str, kept: Kept, fill: Callable[[Path, Path], None]) -> None:
+        """Fills `ports.Puts`."""
+        whole = written(self._codec(ids.check_new(run_id)), kept)
+        if await asyncio.to_thread(self._look, run_id) is not None:
+            raise self._exists(run_id)
+        place = places.new_workspace(run_id)
+        try:
+            await asyncio.to_thread(fill, place, place)
+            await self._put(Row(0, run_id, _created(kept.header), whole.header, str(place)), whole)
+        except BaseException:
+            places.erase(run_id, str(place))
+            raise
+
+    async def size(self, run_id: str) -> int:
+        """Fills `ports.Tended`."""
+        return await asyncio.to_thread(self._size, run_id)
+
+    async def older(self, before: float, keep: int) -> Sequence[str]:
+        return await asyncio.to_thread(self._older, before, keep)
+
     # ---- in a thread
+
+    def _size(self, run_id: str) -> int:
+        with self._rows() as found:
+            row = self._find(found, run_id)
+            return rows.size(found, row) + disk.usage(places.workspace(run_id, row.place))
+
+    def _older(self, before: float, keep: int) -> Sequence[str]:
+        with self._rows() as found:
+            return rows.older(found, before, keep)
 
     def _look(self, run_id: str) -> Row | None:
         with self._rows() as found:

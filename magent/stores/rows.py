@@ -174,6 +174,29 @@ def read_fold(rows: Rows, row: Row, codec: RunCodec, seq: int) -> Mapping[str, A
     return None
 
 
+def size(rows: Rows, row: Row) -> int:
+    """The bytes that are kept of a run."""
+    sums = (
+        "SELECT length(header) + length(workflow) + coalesce(length(result), 0) FROM run WHERE number = :run",
+        "SELECT sum(length(line)) FROM event WHERE run = :run",
+        "SELECT sum(length(body)) FROM checkpoint WHERE run = :run",
+        "SELECT sum(length(body)) FROM note WHERE run = :run",
+    )
+    return sum(int(count or 0) for sql in sums for (count,) in rows.all(sql, run=row.number))
+
+
+def older(rows: Rows, before: float, keep: int) -> list[str]:
+    """All but the newest `keep` that were created before that moment."""
+    found = rows.all(_OLDER, before=before, keep=keep)
+    return [name for (name,) in found]
+
+
+_OLDER = f"""
+SELECT id FROM (SELECT id, created FROM run ORDER BY created DESC, id DESC LIMIT {2**63 - 1} OFFSET :keep) AS every
+WHERE created < :before ORDER BY created
+"""  # noqa: S608
+
+
 def event_at(rows: Rows, row: Row, codec: RunCodec, seq: int) -> Event | None:
     for (line,) in rows.all("SELECT line FROM event WHERE run = :run AND seq = :seq", run=row.number, seq=seq):
         with contextlib.suppress(BadLine):

@@ -28,6 +28,7 @@ from magent.stores.codec import Codec, plain
 from magent.stores.row_store import RowStore
 from magent.stores.rows import Nothing, Row, Rows
 from magent.stores.sqlite_link import Link, explained, refusal
+from magent.stores.whole import Whole
 
 _OLD_CHECKPOINTS = (
     "DELETE FROM checkpoint WHERE run = ? AND seq NOT IN"
@@ -261,22 +262,41 @@ class SqliteStore(RowStore[SqliteHold]):
         return locking.held(self._locks / row.id)
 
     async def _insert(self, row: Row, workflow: bytes) -> SqliteHold:
-        def job(link: Link) -> int:
-            sql = "INSERT INTO run (id, created, header, workflow, place) VALUES (?, ?, ?, ?, ?)"
-            try:
-                cursor = link.connection.execute(sql, (row.id, row.created, row.header, workflow, row.place))
-            except sqlite3.IntegrityError:
-                raise self._exists(row.id) from None
-            return cursor.lastrowid or 0
-
         hold = SqliteHold(self, row.id, self._lock(row.id), self._writers.use())
         try:
-            hold.number = await settled(hold.writer.do(job))
+            hold.number = await settled(hold.writer.do(lambda link: self._number(link, row, workflow)))
             await settled(hold.writer.tidy())  # so that a copy of the file has the run at least
             return hold
         except BaseException:
             await hold.release()
             raise
+
+    def _number(self, link: Link, row: Row, workflow: bytes) -> int:
+        """Of a new run. Raises UsageError where the id exists."""
+        sql = "INSERT INTO run (id, created, header, workflow, place) VALUES (?, ?, ?, ?, ?)"
+        try:
+            cursor = link.connection.execute(sql, (row.id, row.created, row.header, workflow, row.place))
+        except sqlite3.IntegrityError:
+            raise self._exists(row.id) from None
+        return cursor.lastrowid or 0
+
+    async def _put(self, row: Row, whole: Whole) -> None:
+        def job(link: Link) -> None:
+            run = self._number(link, row, whole.workflow)
+            link.run("UPDATE run SET result = ? WHERE number = ?", whole.result, run)
+            link.run_many("INSERT INTO event VALUES (?, ?, ?)", [(run, *each) for each in enumerate(whole.lines, 1)])
+            link.run_many(
+                "INSERT INTO checkpoint VALUES (?, ?, ?)", [(run, *each) for each in whole.checkpoints.items()]
+            )
+            link.run_many("INSERT INTO note VALUES (?, ?, ?)", [(run, *each) for each in whole.notes.items()])
+
+        await self._write(job)
+
+    async def _forget(self, row: Row, seqs: Sequence[int]) -> None:
+        def job(link: Link) -> None:
+            link.run_many("DELETE FROM checkpoint WHERE run = ? AND seq = ?", [(row.number, seq) for seq in seqs])
+
+        await self._write(job)
 
     async def _take(self, run_id: str) -> tuple[Row, SqliteHold]:
         hold = SqliteHold(self, run_id, self._lock(run_id), self._writers.use())

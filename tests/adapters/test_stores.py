@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from magent.copying import whole
 from magent.errors import RunLocked, StoreError, UsageError
 from magent.events import Event
-from magent.ports import Journal, Record, RunInfo, RunStore
+from magent.ports import Journal, Kept, Puts, Record, RunInfo, RunStore, Tended
 from magent.stores import ids, known, open_store
 from magent.stores.file import FileStore
 from magent.stores.memory import MemoryStore
@@ -349,6 +351,95 @@ async def test_a_run_has_a_directory_to_work_in(store: RunStore) -> None:
     again, _ = await store.open("a")
     assert (again.workspace / "note").read_text() == "x"
     await again.close()
+
+
+async def test_checkpoints_are_dropped_whoever_holds_the_run(store: RunStore) -> None:
+    journal = await store.create("a", header("a"), WORKFLOW)
+    await journal.append(events("run.started x y"), sync=True)
+    await journal.checkpoint(3, {"n": 3})
+    await journal.close()
+    held, _ = await store.open("a")
+    await store.forget("a", [2, 3])
+    await held.close()
+    assert list(await store.checkpoints("a")) == []
+    record = await store.read("a")
+    assert (record.checkpoint, len(record.events)) == (None, 3)
+    with pytest.raises(UsageError):
+        await store.forget("b", [1])
+
+
+async def test_a_run_that_went_on_since_is_not_removed(store: RunStore) -> None:
+    await write(store, "a", "run.started run.failed")
+    before = (await store.info("a")).updated
+    journal, _ = await store.open("a")
+    await journal.append(events("run.resumed run.waiting", 3), sync=True)
+    await journal.close()
+    assert not await store.remove("a", updated=before)
+    assert len((await store.read("a")).events) == 4
+    assert await store.remove("a", updated=(await store.info("a")).updated)
+    assert list(await store.list()) == []
+
+
+KEPT = Kept(header("a"), WORKFLOW, events("run.started x y z"), {2: {"n": 2}, 4: {"n": 4}}, {"ok": "ä"}, {"cancel": {}})
+
+
+async def test_a_run_is_taken_over_in_one_piece(store: RunStore) -> None:
+    if not isinstance(store, Puts):
+        return
+
+    def fill(place: Path, named: Path) -> None:
+        (place / "made").write_text("x")
+
+    await store.put("a", KEPT, fill)
+    assert await whole(store, "a") == KEPT
+    assert ((await store.workspace("a")) / "made").read_text() == "x"
+    with pytest.raises(UsageError, match="there is a run 'a' already"):
+        await store.put("a", KEPT, lambda place, named: None)
+    journal, record = await store.open("a")
+    assert (record.checkpoint, list(record.events)) == ((4, {"n": 4}), [])
+    await journal.append(events("run.resumed", 5), sync=True)
+    await journal.close()
+    assert len((await store.read("a", checkpoint=False)).events) == 5
+    assert ((await store.workspace("a")) / "made").read_text() == "x"
+
+
+async def test_a_run_that_cannot_be_taken_over_leaves_nothing(store: RunStore) -> None:
+    if not isinstance(store, Puts):
+        return
+
+    def fail(place: Path, named: Path) -> None:
+        (place / "made").write_text("x")
+        raise StoreError("no room")
+
+    with pytest.raises(StoreError, match="no room"):
+        await store.put("a", KEPT, fail)
+    assert list(await store.list()) == []
+    await store.put("a", KEPT, lambda place, named: None)
+    assert list((await store.workspace("a")).iterdir()) == []
+
+
+async def test_what_a_run_takes_is_counted_with_its_files(store: RunStore) -> None:
+    if not isinstance(store, Tended):
+        return
+    await write(store, "a", "run.started", text="x" * 1000)
+    small = await store.size("a")
+    assert 1000 < small < 4000
+    ((await store.workspace("a")) / "made").write_bytes(b"x" * 5000)
+    assert await store.size("a") == small + 5000
+
+
+async def test_older_runs_are_told_without_the_newest(store: RunStore) -> None:
+    if not isinstance(store, Tended):
+        return
+    now = time.time()
+    for age in (50, 40, 30, 20, 10):
+        await write(store, ids.new_id(now - age, bytes(2)), "run.started", now - age)
+    await write(store, "named", "run.started", now)
+    every = [info.id for info in await store.list()][::-1]
+    assert sorted(await store.older(now + 60, 0)) == sorted(every)
+    assert list(await store.older(now - 25, 0)) == every[:3]
+    assert list(await store.older(now + 60, 4)) == every[:2]
+    assert list(await store.older(now + 60, 9)) == []
 
 
 def test_an_id_tells_the_time_and_sorts_by_it() -> None:

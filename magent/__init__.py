@@ -5,7 +5,7 @@ The shape, floor by floor (a module imports only from floors below its own; `tes
     0 words         version · errors · source · clock · durations · cells · hiding · keys · urls
     1 language      expressions/
     2 model         model · events · state
-    3 shared logic  ports · answers/ · functions · glance · layout · graph · draw · roles/
+    3 shared logic  spans/ · ports · answers/ · functions · glance · layout · graph · draw · roles/
     4 spec/         composer · traps · loader · schema · checks/ · build
                     commands · offers · wrappers (of tools)
     5 engine/       scopes · joins · tree · reopen · fold · route · view · arrive · conclude · settle · plan (all pure)
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from magent.forks import Plan
     from magent.life import Options
     from magent.outcome import Result
+    from magent.spans.here import span
 
 __all__ = [
     "AnswerRefused",
@@ -66,6 +67,7 @@ __all__ = [
     "resume",
     "run",
     "runs",
+    "span",
 ]
 
 _HOMES = {
@@ -74,6 +76,7 @@ _HOMES = {
     "LoadedWorkflow": "magent.app",
     "Options": "magent.life",
     "Result": "magent.outcome",
+    "span": "magent.spans.here",
     "Event": "magent.events",
 }
 

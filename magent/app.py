@@ -22,7 +22,7 @@ from magent.forks import WHERE_IT_STOOD, Origin, fork
 from magent.life import Options, lead
 from magent.loading import check, workflow_of
 from magent.model import Workflow
-from magent.opening import by_name, check_inputs, create, limits_of, prepare, workspace_of
+from magent.opening import by_name, check_inputs, create, limits_of, prepare, traced, workspace_of
 from magent.outcome import Result, over, result_of
 from magent.ports import Journal, RunStore, Sink
 from magent.settings import open_store
@@ -109,6 +109,7 @@ async def start(loaded: LoadedWorkflow, store: RunStore, options: Options) -> Re
         "run": {**names, "workspace": workspace_of(workflow, journal)},
         "cwd": outfit.cwd,
         "pid": os.getpid(),
+        **traced(),
     }
     run = Run(workflow)
     return await lead(run, store, journal, outfit, options, lambda driver: lives.start(driver, data))
@@ -145,7 +146,7 @@ async def resume(
         usd = options.limits.get("usd", run.limits.get("usd"))
         outfit = prepare(run.workflow, replace(options, agents=agents), seen, usd, record.header.get("cwd"))
         shown = {"run_id": run.id, "workflow": run.workflow.name, "limits": dict(options.limits)}
-        data = {**shown, "agents": by_name(agents), "pid": os.getpid()}
+        data = {**shown, "agents": by_name(agents), "pid": os.getpid(), **traced()}
         return await lead(run, store, journal, outfit, options, lambda driver: lives.resume(driver, data))
     finally:
         await journal.close()

@@ -13,6 +13,7 @@ from magent.expressions import EvaluationError, Value
 from magent.keys import GUARD
 from magent.model import Run
 from magent.ports import Executor
+from magent.spans import here
 
 MOST = 100_000  # bytes of an argument or a variable
 _SHOWN = 300  # characters of what a failed command printed last, in the message
@@ -35,7 +36,7 @@ async def perform(work: Run, names: Mapping[str, Any], around: Surroundings) -> 
     """Runs it to its end: `{exit_code, stdout, stderr, data}`. Raises WorkFailed (`exit`, `output`, `value`),
     EvaluationError."""
     argv, variables = _command(work, names)
-    env = {**around.environ, "MAGENT_IDEMPOTENCY_KEY": around.key}
+    env = {**around.environ, "MAGENT_IDEMPOTENCY_KEY": around.key, **here.environment()}
     env.update(_texts(_variables(work.env, names, around.secrets) if work.env else {}))
     env.update(variables)
     result = await around.executor.run(

@@ -39,6 +39,8 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     delegation.started  scope, path, delegation, role, agent, by, depth, task, skills, decision
     delegation.ended    scope, path, delegation, role, agent, by, depth, duration, tokens, cost; error
     notified         on (the status), how: command or webhook; questions, by name; error: nobody was told, and why
+    span.ended       scope, path, span, within (ids in the run's trace), name, at, duration, values, events, error: of
+                     the workflow's own code, `magent.span`
     text             path, text, structured: a chunk of streamed text; never in the journal (seq 0)
     text.withdrawn   path, agent, role, structured: what of this agent's last answer has streamed is none: it broke off,
                      or did not fit; likewise never in the journal
@@ -47,6 +49,11 @@ A step of a chain is a call of a tool with `chain`, `step` (from 0), `as`, and `
 done by delegation has `delegation`: the path of the visit with `>role` for each that it was handed to. A call with
 `external` is on the disk before it begins, in every durability. `cut`, of arguments or an output: there were so many
 characters, of which the first million are kept.
+
+`trace` of the first event of a life: what it was begun in, `{parent, state}`, as W3C Trace Context has it.
+
+`model_call`, beside what it used or in the end of its visit: {agent, at, took, first: seconds to the first text,
+failed}, of the call of a model that the event tells the end of.
 
 `estimated` beside `tokens`: the provider did not count them, or not to the end, so they were reckoned from the text.
 `cut` of a visit: the answer ended at `max_tokens`.

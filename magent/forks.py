@@ -30,7 +30,7 @@ from magent.loading import workflow_of
 from magent.masks import frozen_of, mask_of, words_of
 from magent.model import Workflow
 from magent.moving import copy_files, moved
-from magent.opening import by_name, create, limits_of, prepare, workspace_of
+from magent.opening import by_name, create, limits_of, prepare, traced, workspace_of
 from magent.outcome import Result, over, result_of
 from magent.outfit import Outfit
 from magent.ports import Journal, Record, RunStore
@@ -214,7 +214,8 @@ async def fork(store: RunStore, run_id: str, origin: Origin, options: Options) -
     parent = _parent(run, origin)
     journal = await create(store, workflow, inputs, SystemClock().now(), outfit, options.run_id, parent)
     try:
-        events = await _events(store, journal, trace, outfit, {"limits": limits, "agents": by_name(agents)})
+        more = {"limits": limits, "agents": by_name(agents), **traced()}
+        events = await _events(store, journal, trace, outfit, more)
         await journal.append(events, sync=True)
         forked = lives.refold(workflow, Record({}, {}, None, events))
         if journal.lasting and len(events) >= workflow.checkpoints.every:
@@ -255,9 +256,11 @@ async def _events(
         known = {str(source): here["workspace"], str(run.facts.get("workspace")): here["workspace"]}
         move = {**known, str(run.facts.get("dir")): here["dir"]}
     first, *rest = found.events
-    data = {**moved(first.data, move), **more, "run_id": journal.run_id, "run": facts, "pid": os.getpid()}
+    kept = {name: value for name, value in first.data.items() if name != "trace"}
+    data = {**moved(kept, move), **more, "run_id": journal.run_id, "run": facts, "pid": os.getpid()}
     data |= {"workflow": workflow.name}
     events = [first._replace(data=data), *(each._replace(data=moved(each.data, move)) for each in rest)]
     last = {"parent": run.id, "reopens": found.reopens, "repeats": moved(found.repeats, move), "waited": found.waited}
+    last |= {"trace": run.trace} if run.trace else {}
     events.append(Event(len(events) + 1, found.ended, "run.forked", last))
     return [each._replace(data=masked(outfit.mask, each.data)) for each in events]

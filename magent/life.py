@@ -212,7 +212,7 @@ async def _listening(driver: Driver, store: RunStore, journal: Journal) -> Async
 
 async def _recorded(driver: Driver, name: str, note: Mapping[str, Any]) -> None:
     """Returns once the answer that a note holds is on the record, or answers nothing."""
-    done: asyncio.Future[asyncio.Future[None] | None] = asyncio.get_running_loop().create_future()
+    done: asyncio.Future[asyncio.Future[int] | None] = asyncio.get_running_loop().create_future()
 
     def hear() -> None:
         if not done.done():

@@ -20,6 +20,7 @@ from magent.model import Run, Task, Workflow
 from magent.outfit import Outfit
 from magent.ports import Agent, Journal, RunStore
 from magent.source import did_you_mean, sort_key
+from magent.spans.ids import incoming
 from magent.spec.schema import check_value, field_schema, fill, validate
 from magent.stores.ids import new_id
 from magent.version import VERSION
@@ -139,6 +140,12 @@ def header_of(
         "cwd": outfit.cwd,
         "host": socket.gethostname(),
     }
+
+
+def traced() -> dict[str, Any]:
+    """What the first event of a life says of the trace that this process was started in, if it was in one."""
+    around = incoming(os.environ)
+    return {"trace": around} if around else {}
 
 
 def workspace_of(workflow: Workflow, journal: Journal) -> str:

@@ -70,6 +70,8 @@ class Outfit:
         self.executor = ProcessExecutor()
         self.secrets = secrets_of(workflow)
         self.child_env = clean_environment(os.environ, names_of(workflow), {})
+        for name in ("TRACEPARENT", "TRACESTATE"):  # each child is told its own
+            self.child_env.pop(name, None)
         self.on_text: Callable[[str, str, bool], None] = lambda _path, _text, _structured: None
         self.on_progress: Callable[[str, int, int], None] = on_progress or (lambda _what, _done, _total: None)
         self.hidden = words_of(workflow)

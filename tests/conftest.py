@@ -31,7 +31,7 @@ def golden(request: pytest.FixtureRequest) -> Golden:
 @pytest.fixture(autouse=True)
 def _settings_of_this_machine_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [*os.environ]:
-        if name.startswith("MAGENT_") or name in ("NO_COLOR", "FORCE_COLOR"):
+        if name.startswith(("MAGENT_", "OTEL_")) or name in ("NO_COLOR", "FORCE_COLOR", "TRACEPARENT", "TRACESTATE"):
             monkeypatch.delenv(name)
 
 

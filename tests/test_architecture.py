@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("version", "errors", "source", "clock", "durations", "cells", "plain", "hiding", "keys", "urls"),
     ("expressions",),
     ("model", "events", "state"),
-    ("ports", "answers", "layout", "graph", "draw", "roles", "functions", "glance"),
+    ("spans", "ports", "answers", "layout", "graph", "draw", "roles", "functions", "glance"),
     ("spec",),
     ("commands", "offers", "wrappers"),
     ("engine",),
@@ -29,8 +29,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("stores", "human", "agents", "tools", "tracing"),
     (
         "settings", "retention", "masks", "streaming", "outfit", "preflight", "toolkit", "forecast", "loading",
-        "outcome", "history", "records", "answering", "notify", "life", "opening", "moving", "copying", "forks", "app",
-        "crew", "sweeping", "api",
+        "outcome", "history", "records", "traces", "answering", "notify", "life", "opening", "moving", "copying", "forks",
+        "app", "crew", "sweeping", "api",
     ),
     ("__init__",),
     ("cli",),
@@ -52,7 +52,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "dated", "live", "results", "reports", "execution",
         "tables", "people", "questions", "visits",
         "run", "resume_plan", "resume", "respond", "validate", "graph", "runs", "runs_show", "runs_history", "runs_end",
-        "clean", "runs_copy",
+        "clean", "runs_copy", "trace_rows", "trace",
         "checkpoints", "schema", "roles", "findings", "agents", "tools", "sweep", "doctor", "completion",
     ),
     "draw": (
@@ -78,6 +78,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "frame", "stage", "drawn", "display", "form", "kinds", "terminal",
     ),
     "roles": ("words", "role", "decision", "index", "text", "ranking", "router", "__init__"),
+    "spans": ("__init__", "ids", "span", "words", "reading", "path", "chrome", "measures", "here"),
     "spec": (
         "__init__",
         "composer_text", "composer_result", "composer_scalars", "composer", "traps_lines", "traps_faults", "traps",

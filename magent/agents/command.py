@@ -18,6 +18,7 @@ from magent.expressions import EvaluationError, Value
 from magent.keys import GUARD
 from magent.model import AgentSpec
 from magent.ports import ProcessResult, Reply, Request, Usage
+from magent.spans import here
 
 ANSWER = 8_000_000  # bytes that a program may print
 _SPENT = Usage(requests=1)  # what a program spends is not known, unless it says so
@@ -174,7 +175,8 @@ class CommandAgent(BaseAgent):
 
     def _env(self, request: Request) -> dict[str, str]:
         own = {name: _word(value) for name, value in (self.settings.get("env") or {}).items()}
-        return {**self.environment.child_environ, "MAGENT_IDEMPOTENCY_KEY": request.key, **own}
+        told = {"MAGENT_IDEMPOTENCY_KEY": request.key, **here.environment()}
+        return {**self.environment.child_environ, **told, **own}
 
     def _reply(self, printed: str, request: Request, usage: Usage, model: str) -> Reply:
         parse = self.settings.get("parse", "text")

@@ -269,6 +269,20 @@ DECLARED: dict[str, Declared] = {
             Example("magent runs history latest --node draft -v", "What one node wrote, with whole values."),
         ),
     ),
+    "trace": Declared(
+        (_ID,),
+        {
+            "Form": (
+                Option("chrome", "--chrome", "", "Chrome trace events, which Perfetto opens."),
+                Option("file", "-o", "FILE", "Write them to a file.", completes="file"),
+            ),
+            "Output": (_output("text", "json"),),
+        },
+        (
+            Example("magent trace latest", "A tree with time bars; the critical path is marked."),
+            Example("magent trace latest --chrome -o trace.json", "Opens at ui.perfetto.dev."),
+        ),
+    ),
     "runs cancel": Declared(
         (Argument("id", "ID", "The run: its id, its beginning or end, or latest.", completes="run"),),
         {

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from magent import durations
 from magent.answers import text_of
 from magent.cli.console import one_line
 from magent.events import Event
@@ -13,7 +14,7 @@ from magent.model import Prompt, Subgraph, Task, Workflow
 
 STEPS = (
     "role.routed", "agent.replied", "agent.fallback", "tool.called", "tool.returned", "tool.passed",
-    "tool.unusable", "delegation.started",
+    "tool.unusable", "delegation.started", "span.ended",
 )  # fmt: skip
 _ARGUMENTS = 100  # characters
 
@@ -57,6 +58,10 @@ def step_of(event: Event) -> tuple[str, str] | None:
     if event.type == "agent.fallback" or (event.type == "agent.replied" and "faults" in data):
         sign, words = step_words(data)
         return sign, f"{who}{words}: {why_of(data)}"
+    if event.type == "span.ended":
+        sign, words = step_words(data)
+        failed = f" failed: {describe_error(data['error'])}" if "error" in data else ""
+        return sign, f"{words}{failed} {durations.show(float(data.get('duration') or 0.0))}"
     if event.type == "role.routed":
         return "⇒", f"role {data.get('role')} (agent {data.get('agent')})"
     if event.type == "tool.unusable":
@@ -68,7 +73,11 @@ def step_of(event: Event) -> tuple[str, str] | None:
 
 
 def step_words(data: Mapping[str, Any]) -> tuple[str, str]:
-    """A call of a tool, an answer that did not fit, an agent that stands in, or a subtask, in a sign and words."""
+    """A call of a tool, an answer that did not fit, an agent that stands in, a span of the workflow's own code, or a
+    subtask, in a sign and words."""
+    if "span" in data:
+        values = data.get("values") or {}
+        return "◇", f"{one_line(str(data.get('name')))}{f' ({_arguments(values)})' if values else ''}"
     if "to" in data:
         return "↷", f"agent {data.get('agent')} → {data['to']}"
     if "faults" in data:

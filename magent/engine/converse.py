@@ -142,6 +142,7 @@ class Talk:
         reserved = budget.reserve(attempt.home, name, request.max_tokens)
         usage, attempt.asking = None, (name, request.meter)
         self.shown = False
+        attempt.call_begins(name)
         try:
             reply = await agent.ask(request, self._text)
             usage, attempt.asking = reply.usage, None
@@ -152,11 +153,13 @@ class Talk:
                 self._withdraw()
             raise
         finally:
+            attempt.call_ends(failed=usage is None)
             attempt.tally()
             budget.settle(reserved, usage or request.meter.read() or Usage())
 
     def _text(self, text: str) -> None:
         self.shown = True
+        self.attempt.call_goes_on()
         if self.speaker.delegation:
             self.attempt.desk.tell("text", {"path": self.attempt.path, "text": text, **self.facts})
         else:

@@ -9,6 +9,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,11 +27,13 @@ from magent.engine.retrying import retry_at
 from magent.engine.scopes import Scope, Visit
 from magent.engine.uncertain import decide, doubt
 from magent.engine.view import names
-from magent.engine.work import SPENT, Attempt, Before, Services
+from magent.engine.work import ASKED, SPENT, Attempt, Before, Services
 from magent.errors import AnswerRefused
 from magent.events import Event, Failure, WorkFailed
 from magent.model import HumanInput, Task, Wait
 from magent.ports import CannotAsk, Human, Question
+from magent.spans import here
+from magent.spans.ids import Trace
 
 BATCH = 512
 TIMERS = ("timeout", "wait", "retry", "deadline")
@@ -70,7 +73,9 @@ class Driver:
     timers: dict[tuple[int, str], Timer] = field(default_factory=dict)
     dying: set[asyncio.Task[None]] = field(default_factory=set)
     inbox: deque[Callable[[], None]] = field(default_factory=deque)
-    noted: list[asyncio.Future[None]] = field(default_factory=list)  # wait for what they told to be on the record
+    noted: list[tuple[asyncio.Future[int], int]] = field(
+        default_factory=list
+    )  # wait for that event to be on the record
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     leaving: bool = False  # nothing is recorded any more for what is still at work
     consulting: int = 0  # attempts at work that wait for a person's consent
@@ -199,7 +204,7 @@ class Driver:
         """What an attempt has used that is called off now is recorded, or it would look free."""
         attempt = self.attempts.pop(scope_id, None)
         used = {} if attempt is None else attempt.spent_so_far()
-        if attempt is not None and used:
+        if attempt is not None and "tokens" in used:
             who: dict[str, Any] = {name: attempt.used[name] for name in ("agent", "model") if name in attempt.used}
             self.record("visit.spent", {"scope": scope_id, "path": attempt.path} | who | used)
 
@@ -296,10 +301,13 @@ class Driver:
     async def work(self, scope: Scope, visit: Visit) -> None:
         assert isinstance(visit.node, Task)
         before = Before(visit.role, visit.steps, scope.sessions)
-        desk = Desk(self, scope, visit)
+        desk = Desk(self, scope, visit, asyncio.get_running_loop())
         seen, inputs = names(self.run, scope), scope.file_inputs()
         attempt = Attempt(scope.graph, visit.node, visit.path, seen, self.services, desk, before, inputs)
         self.attempts[scope.id] = attempt
+        run = self.run
+        trace = Trace.of(run.id, run.created, run.trace)
+        here.enter(here.Attempt(trace, desk.note_soon, self.clock), trace.span(visit.event))
         try:
             outcome = await attempt_once(attempt)
         except Exception as error:  # noqa: BLE001
@@ -312,9 +320,9 @@ class Driver:
     def tell_noted(self) -> None:
         """What they told is on the record: they go on."""
         noted, self.noted = self.noted, []
-        for future in noted:
+        for future, number in noted:
             if not future.done():
-                future.set_result(None)
+                future.set_result(number)
 
     def broken(self, error: Exception) -> None:
         """What an adapter raises against its contract ends this life, in good order, and is then raised."""
@@ -374,7 +382,7 @@ class Driver:
         took = (from_iso(at) if isinstance(at, str) else self.now()) - visit.started
         return {"digest": digest(Question.from_json(visit.question or {})), "took": round(max(0.0, took), 3)}
 
-    def heard(self, data: Mapping[str, Any]) -> asyncio.Future[None]:
+    def heard(self, data: Mapping[str, Any]) -> asyncio.Future[int]:
         """An answer from elsewhere, as the data of `visit.answered`: whoever is asked here is asked no longer. To be
         called through the inbox. What it returns is done once the answer is on the record for good."""
         scope = self.run.scopes[data["scope"]]
@@ -385,8 +393,8 @@ class Driver:
         answer = visit.answer or {}
         self.let_go(scope, f"answered by {answer.get('by') or 'somebody'} ({answer.get('via')})")
         self.answered(scope, visit, answer)
-        recorded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.noted.append(recorded)
+        recorded: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.noted.append((recorded, self.run.seq))
         return recorded
 
     def decided(self, scope: Scope, visit: Visit, answer: Any) -> None:
@@ -440,8 +448,8 @@ class Driver:
         if outcome.failure is None:
             kind, data = conclude.completed(self.run, scope, node, now, outcome.output, outcome.used)
         elif outcome.failure.type == "limit":
-            used: dict[str, Any] = {name: outcome.used[name] for name in SPENT if name in outcome.used}
-            if used:
+            used: dict[str, Any] = {name: outcome.used[name] for name in (*SPENT, ASKED) if name in outcome.used}
+            if "tokens" in used:
                 self.record("visit.spent", {"scope": scope.id, "path": visit.path, **used}, now)
             self.halt(Stop("limit", outcome.failure._replace(node=node.name), drain=True))
             return
@@ -525,8 +533,9 @@ class Desk:
     driver: Driver
     scope: Scope
     visit: Visit
+    loop: asyncio.AbstractEventLoop
 
-    async def note(self, kind: str, data: Mapping[str, Any], *, sync: bool) -> None:
+    async def note(self, kind: str, data: Mapping[str, Any], *, sync: bool) -> int:
         driver, done = self.driver, asyncio.get_running_loop().create_future()
         if driver.leaving:
             raise asyncio.CancelledError  # for those that took the first for a failure of their own
@@ -537,11 +546,29 @@ class Desk:
             else:
                 driver.recorder.must_sync = driver.recorder.must_sync or sync
                 driver.record(kind, {"scope": self.scope.id, "path": self.visit.path, **data})
-                driver.noted.append(done)
+                driver.noted.append((done, driver.run.seq))
 
         driver.inbox.append(record)
         driver.wake.set()
-        await done
+        return int(await done)
+
+    def note_soon(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Recorded before anything that the attempt comes to; from any thread, and nobody waits for it."""
+        driver = self.driver
+
+        def record() -> None:
+            if driver.at_work(self.scope, self.visit) and not driver.leaving:
+                driver.record(kind, {"scope": self.scope.id, "path": self.visit.path, **data})
+
+        def hand_in() -> None:
+            driver.inbox.append(record)
+            driver.wake.set()
+
+        if self.loop is _running():
+            hand_in()
+        else:
+            with suppress(RuntimeError):  # the loop has ended before the thread
+                self.loop.call_soon_threadsafe(hand_in)
 
     def tell(self, kind: str, data: Mapping[str, Any]) -> None:
         self.driver.recorder.tell(Event(0, self.driver.clock.now(), kind, data))
@@ -572,6 +599,13 @@ class Desk:
         if "." in name:
             return asked.get(f"tool {name}", 0)
         return sum(times for key, times in asked.items() if key.partition(".")[0] == f"tool {name}")
+
+
+def _running() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def asks(scope: Scope) -> bool:

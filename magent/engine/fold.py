@@ -49,6 +49,7 @@ class Run(Tree):
         self.outputs: Any = None
         self.signal = 0  # the number of the signal that ended the last life
         self.agents: dict[str, str] = {}  # agents replaced for this run, by --agent
+        self.trace: Mapping[str, Any] = {}  # that the run was begun in: `spans.ids.incoming`
         self.reopens = ""  # of a fork, until its first own life: what is tried anew; failed | collected
         self.notified: list[str] = []  # the questions that somebody was told of (`notify`)
         self.repeats: list[Mapping[str, Any]] = []  # of a fork: what has effects outside and was done before it
@@ -68,6 +69,7 @@ class Run(Tree):
         self.created = self.life_started = time
         self.inputs, self.env, self.limits = data["inputs"], data["env"], dict(data.get("limits", {}))
         self.facts, self.agents = data["run"], dict(data.get("agents", {}))
+        self.trace = data.get("trace") or {}
         self.root = self.open_scope("run", graph, "", None)
         self.root.inputs = self.inputs
         self.enter(self.root, graph.entry)
@@ -112,7 +114,7 @@ class Run(Tree):
             scope.facts.own[node.name] = {**facts, "status": "running", "visits": data["visit"], "error": None}
             self._open_children(visit, data)
         visit.status = "running"
-        visit.attempt = data.get("attempt", 1)
+        visit.attempt, visit.event = data.get("attempt", 1), self.seq
         visit.touched = []
         if isinstance(visit.node, HumanInput) and visit.question is None:
             visit.question = data["ask"]

@@ -17,7 +17,7 @@ STRUCTURE = frozenset((  # what holds the record together: names that the workfl
     "scope", "path", "node", "nodes", "next", "loop", "branches", "caught", "agent", "agents", "role", "chain", "step",
     "as", "by", "delegation", "workflow", "run_id", "run", "cwd", "pid", "signal", "limits", "index", "visit",
     "attempt", "call", "calls", "round", "depth", "at", "deadline", "timeout", "duration", "tokens", "cost", "waited",
-    "external", "asked", "cut", "span", "digest", "note",
+    "external", "asked", "cut", "span", "digest", "note", "model_call", "within",
 ))  # fmt: skip
 
 

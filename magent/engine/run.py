@@ -110,13 +110,14 @@ def scope_of(run: Run, path: str) -> Scope:
 
 def visits(events: Iterable[Event]) -> list[dict[str, Any]]:
     """Every visit as the events tell it: `{path, node, status, attempts, started, ended, tokens, cost, error}`; where
-    there are such also `agent`, `role`, `decision`, and `steps`: calls of tools, subtasks, answers that did not fit and
-    agents that could not answer, in order, each `{status, attempt, tool, arguments, output, error, duration …}`."""
+    there are such also `agent`, `role`, `decision`, and `steps`: calls of tools, subtasks, spans of the workflow's own
+    code, answers that did not fit and agents that could not answer, in order, each `{status, attempt, tool, arguments,
+    output, error, duration …}`."""
     found: dict[str, dict[str, Any]] = {}
     done: list[dict[str, Any]] = []
     for event in events:
         kind, _, what = event.type.partition(".")
-        if kind in ("tool", "role", "agent", "delegation") and event.data["path"] in found:
+        if kind in ("tool", "role", "agent", "delegation", "span") and event.data["path"] in found:
             _tell_step(found[event.data["path"]], event)
         if kind != "visit":
             continue
@@ -178,6 +179,7 @@ def _spend(visit: dict[str, Any], data: Mapping[str, Any]) -> None:
 
 _OF_STEPS = ("tool", "arguments", "agent", "role", "delegation", "chain", "step", "as", "task", "depth", "external")
 _OF_CALLS = (*_OF_STEPS, "error")
+_OF_SPANS = ("span", "name", "within", "values", "events", "duration", "error")
 _OF_ANSWERS = ("agent", "role", "delegation", "to", "error", "faults")
 
 
@@ -192,6 +194,10 @@ def _tell_step(visit: dict[str, Any], event: Event) -> None:
     elif event.type == "tool.unusable":
         step = {"status": "failed", "attempt": visit["attempts"]}
         visit.setdefault("steps", []).append(step | {name: data[name] for name in _OF_CALLS if name in data})
+    elif event.type == "span.ended":
+        status = "failed" if "error" in data else "completed"
+        step = {"status": status, "attempt": visit["attempts"]}
+        visit.setdefault("steps", []).append(step | {name: data[name] for name in _OF_SPANS if name in data})
     elif event.type in ("tool.called", "tool.skipped", "delegation.started"):
         status = "skipped" if event.type == "tool.skipped" else "running"
         step = {"status": status, "attempt": visit["attempts"]}

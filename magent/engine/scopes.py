@@ -20,8 +20,8 @@ class Visit:
     """One node at work in one scope."""
 
     __slots__ = (
-        "answer", "attempt", "begun", "branches", "children", "cost", "deadline", "early", "failed_first", "failure",
-        "failures", "index",
+        "answer", "attempt", "begun", "branches", "children", "cost", "deadline", "early", "event", "failed_first",
+        "failure", "failures", "index",
         "items", "last", "limit", "need", "next_child", "node", "number", "path", "question", "released", "results",
         "role", "scope", "started", "status", "steps", "successes", "timeout", "tokens", "touched", "width",
     )  # fmt: skip
@@ -33,6 +33,7 @@ class Visit:
         self.path = scope.prefix + node.name
         self.status = "running"  # running | retrying | waiting | uncertain | again
         self.attempt = 1
+        self.event = 0  # the number of the event that the attempt began with
         self.early = False  # failed before it began: at its `when`, at what it works out when it is reached
         self.started = started
         self.tokens = [0, 0]

@@ -11,6 +11,7 @@ from magent.engine.work import Attempt
 from magent.events import Failure, WorkFailed
 from magent.expressions import EvaluationError
 from magent.ports import Question, Tool, ToolCall, ToolContext
+from magent.spans import here
 from magent.wrappers import Checked, Confirmed, NotCalled, Wrapped
 
 SHOWN = 100_000  # characters of a result that an agent gets
@@ -46,7 +47,8 @@ class Recorded(Wrapped):
     async def call(self, arguments: Mapping[str, Any], context: ToolContext, /) -> Any:
         call = await self._book.begun(self.name, arguments, external=self.external)
         try:
-            output = await self._result(arguments, context)
+            with here.within(call.event):
+                output = await self._result(arguments, context)
         except WorkFailed as error:
             if error.failure.type != "limit":  # that one ends the life: the call is made anew in the next
                 await self._book.returned(call, error=error.failure)
@@ -76,8 +78,8 @@ class Book:
         attempt.calls += 1
         number = attempt.calls
         data = {"call": number, "tool": name, **_bounded("arguments", arguments), **self._facts}
-        await attempt.note("tool.called", data | ({"external": True} if external else {}), sync=external)
-        return Begun(number, name, attempt.desk.now())
+        event = await attempt.note("tool.called", data | ({"external": True} if external else {}), sync=external)
+        return Begun(number, name, attempt.desk.now(), event)
 
     async def returned(self, call: Begun, *, output: Any = None, error: Failure | None = None) -> None:
         data: dict[str, Any] = {"call": call.number, "tool": call.name, **self._facts}
@@ -123,11 +125,12 @@ class Book:
 
 
 class Begun(NamedTuple):
-    """A call on the record: its number in the attempt, the tool's name, when it began."""
+    """A call on the record: its number in the attempt, the tool's name, when it began, the number of the event."""
 
     number: int
     name: str
     time: float
+    event: int
 
 
 def _bounded(name: str, value: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from magent.ports import Agent, Executor, Meter, Question, ToolContext, Usage
 from magent.ports import Tool as ToolPort
 
 SPENT = ("tokens", "cost", "estimated")  # what an event says of what was used
+ASKED = "model_call"  # and of the call of a model that used it: agent, at, took, first, failed
 
 
 class Reserved(NamedTuple):
@@ -45,8 +46,8 @@ class Budget(Protocol):
 class Desk(Protocol):
     """Where an attempt at work tells the run what it does, and asks of it what it needs."""
 
-    async def note(self, kind: str, data: Mapping[str, Any], *, sync: bool) -> None:
-        """On the record when it returns; with `sync` on the disk, whatever the durability."""
+    async def note(self, kind: str, data: Mapping[str, Any], *, sync: bool) -> int:
+        """On the record when it returns; with `sync` on the disk, whatever the durability. Gives the event's number."""
         ...
 
     def tell(self, kind: str, data: Mapping[str, Any]) -> None:
@@ -147,9 +148,9 @@ class Attempt:
         workspace = Path(str(self.seen["run"]["workspace"]))
         return ToolContext(self.path, self.key, self.services.cwd, workspace, self.services.write, self.text)
 
-    async def note(self, kind: str, data: Mapping[str, Any], *, sync: bool = False) -> None:
-        """On the record of the visit when it returns."""
-        await self.desk.note(kind, data, sync=sync)
+    async def note(self, kind: str, data: Mapping[str, Any], *, sync: bool = False) -> int:
+        """On the record of the visit when it returns; gives the event's number."""
+        return await self.desk.note(kind, data, sync=sync)
 
     async def ask_person(self, question: Question) -> Mapping[str, Any] | None:
         with self.standing():
@@ -169,6 +170,21 @@ class Attempt:
             yield
         finally:
             timer.reschedule(None if ends is None else ends + loop.time() - began)
+
+    def call_begins(self, agent: str) -> None:
+        self.used[ASKED] = {"agent": agent, "at": round(self.desk.now(), 3)}
+
+    def call_goes_on(self) -> None:
+        """It has begun to answer."""
+        call = self.used.get(ASKED)
+        if call is not None and "first" not in call:
+            self.used[ASKED] = {**call, "first": round(max(0.0, self.desk.now() - call["at"]), 3)}
+
+    def call_ends(self, *, failed: bool) -> None:
+        call = self.used.get(ASKED)
+        if call is not None:
+            took = round(max(0.0, self.desk.now() - call["at"]), 3)
+            self.used[ASKED] = {**call, "took": took} | ({"failed": True} if failed else {})
 
     def spent(self, agent: str, usage: Usage, model: str = "", mark: Any = None) -> None:
         tokens = self.used.setdefault("tokens", {"input": 0, "output": 0})
@@ -195,4 +211,4 @@ class Attempt:
     def spent_so_far(self) -> dict[str, Any]:
         """What was used and is not recorded yet, by the call at work too; the caller records it."""
         self.tally()
-        return {name: self.used.pop(name) for name in SPENT if name in self.used}
+        return {name: self.used.pop(name) for name in (*SPENT, ASKED) if name in self.used}

@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 from magent import durations
 from magent.errors import UsageError
 from magent.ports import ToolContext
+from magent.spans import here
 from magent.spec.builtins import BUILTINS
 from magent.tools.base import failed
 from magent.tools.files_open import shown
@@ -87,7 +88,7 @@ class HttpRequest:
             headers.append(("Content-Type", "application/json"))
         headers = [pair for pair in headers if not _has(self._own, pair[0])]
         sent = [*self._own, *headers]
-        usual = [("User-Agent", "magent"), ("Accept", "*/*")]
+        usual = [("User-Agent", "magent"), ("Accept", "*/*"), *here.headers().items()]
         return [*(pair for pair in usual if not _has(sent, pair[0])), *sent], body
 
 

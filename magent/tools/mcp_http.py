@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -54,7 +55,7 @@ class Telling(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """The SDK waits for a notice to be taken before it sends anything else; for one that says a call is given up
         it need not."""
-        if _method(request) == "notifications/cancelled":
+        if _message(request).get("method") == "notifications/cancelled":
             task = asyncio.create_task(self._told_beside(request))
             self._beside.add(task)
             task.add_done_callback(self._beside.discard)
@@ -74,7 +75,9 @@ class Telling(httpx2.AsyncBaseTransport):
             return _error(HTTP_FAILED, f"no answer within {_NOTICE:g}s")
 
     async def _asked(self, request: httpx2.Request) -> httpx2.Response:
-        brief = request.method == "DELETE" or _method(request).startswith("notifications/")
+        message = _message(request)
+        brief = request.method == "DELETE" or str(message.get("method", "")).startswith("notifications/")
+        request.headers.update(_traced(message))
         async with asyncio.timeout(_NOTICE if brief else None):
             response = await self._inner.handle_async_request(request)
             if response.is_error:
@@ -89,10 +92,17 @@ class Telling(httpx2.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-def _method(request: httpx2.Request) -> str:
-    """The message's; "" where it is an answer, or there is none."""
+def _message(request: httpx2.Request) -> dict[str, Any]:
+    """What is sent; empty where that is nothing."""
     message = json.loads(request.content) if request.method == "POST" else None
-    return str(message.get("method", "")) if isinstance(message, dict) else ""
+    return message if isinstance(message, dict) else {}
+
+
+def _traced(message: dict[str, Any]) -> dict[str, str]:
+    """Where in a trace a message was sent, for what stands between here and the server."""
+    params = message.get("params")
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    return {name: str(meta[name]) for name in ("traceparent", "tracestate") if name in meta} if meta else {}
 
 
 async def _read(response: httpx2.Response) -> bytes | None:

@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import mcp_types as types
@@ -26,6 +26,7 @@ from pydantic import ValidationError
 
 from magent.durations import show
 from magent.events import WorkFailed
+from magent.spans import here
 from magent.tools.base import failed
 from magent.tools.mcp_child import MOST, Child, TooLong
 from magent.tools.mcp_http import HTTP_FAILED, SESSION_GONE, client
@@ -189,7 +190,7 @@ class Link:
         self._calls += 1
         try:
             async with asyncio.timeout(self.spec.timeout):
-                return await self._session.call_tool(tool, dict(arguments), progress_callback=tell)
+                return await self._session.call_tool(tool, dict(arguments), progress_callback=tell, meta=_meta())
         except TimeoutError as error:
             hint = f"give it longer with `timeout` in the `mcp` of '{self.spec.name}'"
             raise failed(f"'{name}' gave no answer within {_seconds(self.spec.timeout)}", hint) from error
@@ -268,6 +269,11 @@ class Link:
         if isinstance(cause, ValidationError):
             return f"gave an answer that is none of the protocol: {_first(cause)}", _MAINTAINER
         return f"cannot be used: {one_line(str(cause), 300)}", _MAINTAINER
+
+
+def _meta() -> types.RequestParamsMeta | None:
+    """Where in a trace the call is made, as the protocol has it: the same over pipes and HTTP."""
+    return cast("types.RequestParamsMeta", here.headers()) or None
 
 
 _MAINTAINER = "that is a fault of the server: ask whoever maintains it"

@@ -1,0 +1,7 @@
+"""What a run did, as a trace: a reading of its events. Nothing here knows OpenTelemetry's library or any exporter.
+
+ids       names of traces and spans, W3C Trace Context      span     what a trace is made of
+words     the semantic conventions                          reading  events → spans
+path      the critical path                                 chrome   for Perfetto
+measures  spans → numbers that are counted and added up     here     the span that code at work is in
+"""

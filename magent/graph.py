@@ -114,12 +114,12 @@ def _add_implied(compiled: networkx.MultiDiGraph[str], graph: Graph) -> None:
             onward[entry] = _after(owner, onward.get(owner.region or graph.entry, ()))
             _add(compiled, owner.name, entry, "normal", _opening_condition(owner, entry), implied=True)
         for name in region.nodes:
-            if _ends(graph.nodes[name], graph):
+            if ends_scope(graph.nodes[name], graph):
                 for way in onward.get(entry, ()):
                     _add(compiled, name, way.target, way.kind, way.when, way.limit, implied=True)
 
 
-def _ends(node: Node, graph: Graph) -> bool:
+def ends_scope(node: Node, graph: Graph) -> bool:
     """Whether the scope can end with this node."""
     if isinstance(node, Choice):
         targets = [edge.target for edge, _ in node_edges(node)]

@@ -1,18 +1,17 @@
-"""`magent graph`: a workflow, or a run's path over it, as text, DOT, Mermaid, JSON or a picture of Graphviz's."""
+"""`magent graph`: a workflow, or a run's path over it, as text, DOT, Mermaid, JSON, SVG or PNG."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from magent import draw, loading, settings
-from magent.cli import flags
+from magent.cli import flags, raster
 from magent.cli.console import Console, dump
-from magent.errors import MagentError, UsageError
+from magent.errors import UsageError
 from magent.keys import GUARD
 from magent.model import Workflow
 from magent.source import did_you_mean
@@ -173,21 +172,9 @@ def _form(given: list[str], output: str | None, default: str) -> str:
 
 
 def _picture(subject: Subject, form: str) -> bytes:
-    """The picture that Graphviz makes. Raises UsageError where it is not installed, MagentError where it fails."""
-    try:
-        done = subprocess.run(
-            ["dot", f"-T{form}"],
-            input=_drawn(subject, "dot", None).encode(),
-            env=GUARD.environment(),
-            capture_output=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        hint = "install Graphviz, or write the graph as -o FILE.dot or FILE.mmd"
-        raise UsageError(f"a {form} picture needs the program `dot`, which is not on the PATH", hint) from None
-    if done.returncode != 0:
-        raise MagentError(f"dot ended with {done.returncode}: {done.stderr.decode(errors='replace')[:500]}")
-    return done.stdout
+    """The picture as a file has it. Raises UsageError where a png needs what is not there."""
+    drawn = GUARD.hide(draw.svg(subject.workflow, subject.overlay, subject.heading))
+    return drawn.encode() if form == "svg" else raster.png(drawn)
 
 
 def _write(path: str, data: bytes) -> None:

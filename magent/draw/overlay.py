@@ -55,7 +55,7 @@ class Marks:
     """What became of a node. `statuses` counts its visits by how they stand; `seconds` adds up those of the visits
     that are over, and `timed` says that some took any (others, such as conditions, are over at once); `tokens` are
     input and output together; `cost` None where a price is unknown. `items` is how many a `for_each` had over all
-    visits, `done` and `failed` of them."""
+    visits, `done` and `failed` of them. `error` is the message of its last failure."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -65,6 +65,7 @@ class Marks:
     items: int = 0
     done: int = 0
     failed: int = 0
+    error: str = ""
 
     @property
     def visits(self) -> int:
@@ -84,16 +85,21 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """The marks of the nodes that were reached, and how often each edge was taken."""
+    """The marks of the nodes that were reached, how often each edge was taken, and how often a scope ended with each
+    node."""
 
     nodes: Mapping[NodeId, Marks]
     edges: Mapping[EdgeId, int]
+    ends: Mapping[NodeId, int] = field(default_factory=dict)
 
     def node(self, graph: str, name: str) -> Marks | None:
         return self.nodes.get((graph, name))
 
     def taken(self, graph: str, source: str, target: str, key: int) -> int:
         return self.edges.get((graph, source, target, key), 0)
+
+    def ended(self, graph: str, name: str) -> int:
+        return self.ends.get((graph, name), 0)
 
 
 @dataclass(slots=True)
@@ -161,6 +167,8 @@ class _Reading:
         visit.status, visit.held = _AT_WORK.get(what, what), False
         marks = self.marks.setdefault(visit.node, Marks())
         _spend(marks, data)
+        if what == "failed":
+            marks.error = str(data.get("error", {}).get("message", ""))
         node = graph.nodes.get(name)
         if node is None:
             return
@@ -257,7 +265,7 @@ class _Reading:
                 marks.timed = True
         self._count_items()
         self._imply()
-        return Overlay(self.marks, dict(self.edges))
+        return Overlay(self.marks, dict(self.edges), dict(self.ends))
 
     def _count_items(self) -> None:
         """An item is done when a scope ended well with it, and failed when a visit failed that nothing caught."""
@@ -324,6 +332,23 @@ def facts(marks: Marks) -> str:
         words += [f"×{marks.visits}"] if marks.visits > 1 else []
     else:
         words = [f"{sign} {count}" for sign, count in sorted(signs, key=lambda each: each[0] != SIGNS["completed"])]
+    return " ".join([*words, *spent(marks)])
+
+
+def in_words(marks: Marks) -> str:
+    """The same without a sign: `completed ×3`, `11 completed, 1 failed`, `11 of 12 items, 1 failed`."""
+    told = sorted(marks.statuses.items(), key=lambda each: each[0] != "completed")
+    if len(told) > 1 and not marks.items:
+        return ", ".join(f"{count} {status}" for status, count in told)
+    words = marks.status
+    if marks.items:
+        words = f"{marks.done} of {marks.items} items" + (f", {marks.failed} failed" if marks.failed else "")
+    return words + (f" ×{marks.visits}" if marks.visits > 1 else "")
+
+
+def spent(marks: Marks) -> list[str]:
+    """`1.20s in all`, `1,052 tokens`, `$0.0031`."""
+    words = []
     if marks.timed:
         words.append(durations.show(marks.seconds) + (" in all" if marks.visits > 1 else ""))
     if marks.tokens:
@@ -332,4 +357,4 @@ def facts(marks: Marks) -> str:
         words.append("cost unknown")
     if marks.cost:
         words.append(f"${marks.cost:.4f}" if marks.cost >= 0.0001 else "<$0.0001")
-    return " ".join(words)
+    return words

@@ -260,3 +260,24 @@ def test_what_holds_a_question_waits_and_runs_again_in_the_next_life() -> None:
     assert told["p"] == "waiting"
     resumed = draw.overlay(drawn, [*first, _life(6, 2.0, "resumed")])
     assert {name: marks.status for (_, name), marks in resumed.nodes.items()}["p"] == "running"
+
+
+async def test_a_picture_tells_what_a_run_did() -> None:
+    made = workflow("""
+        nodes:
+          draft: {set: {a: 1}, next: judge}
+          judge: {wait: 1s, next: [{to: hurt, when: nodes.draft.visits > 2}, {loop_back: draft, max: 5}, {to: end}]}
+          hurt: {call: "nowhere:nothing", next: ask}
+          ask: {type: human_input, input: approval, prompt: ok?}
+    """)
+    lab = Lab(made)
+    await lab.start()
+    drawn = draw.svg(made, draw.overlay(made, lab.journal.events), "run test, failed")
+    assert re.search(r'<path class="edge loop_back taken" .*', drawn)
+    assert "draft → judge\ntaken 3 times" in drawn
+    assert "×3</text>" in drawn
+    assert re.search(r"hurt \(task\)\ncall nowhere:nothing\nfailed.*\nerror: .+\S</title>", drawn)
+    assert '<path class="box task failed"' in drawn
+    assert '<path class="box human_input untaken"' in drawn
+    assert "judge → end: else\nnot taken" in drawn
+    assert "Nodes: 2 completed, 1 failed." in drawn

@@ -1,0 +1,261 @@
+"""A scope in layers, after Sugiyama: which layer each item is in, and in which order they stand there.
+
+Items stand in even ranks, labels in odd ones, so that no label meets an item; ranks without anything are left out. An
+edge that passes a layer has a cell there, as an item has. A loop_back has a cell only for its label.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A box. Edges arrive at `inlet` from its left, and `deep` below its top; they leave at `outlet`, `high` above its
+    bottom. Without, in the middle."""
+
+    width: float
+    height: float
+    inlet: float = -1.0
+    outlet: float = -1.0
+    deep: float = 0.0
+    high: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An edge between two items by number, the size of its label, (0, 0) where it has none."""
+
+    source: int
+    target: int
+    label: tuple[float, float] = (0.0, 0.0)
+    back: bool = False
+
+    @property
+    def labelled(self) -> bool:
+        return self.label[0] > 0
+
+
+@dataclass(slots=True, eq=False)
+class Cell:
+    """A place in a layer: of an item, or of a link that passes there, with its label in one of them. `left` and
+    `right` are how far it reaches from where its line is."""
+
+    layer: int
+    item: int | None = None
+    link: int | None = None
+    left: float = 0.0
+    right: float = 0.0
+    height: float = 0.0
+    up: list[Cell] = field(default_factory=list)
+    down: list[Cell] = field(default_factory=list)
+    at: int = 0  # in its layer
+    x: float = 0.0
+
+
+@dataclass(slots=True)
+class Layers:
+    """`of_item` has the cell of each item; `passing` those of each link, from its source on."""
+
+    rows: list[list[Cell]]
+    of_item: list[Cell]
+    passing: list[list[Cell]]
+
+
+SPACE = 22.0  # between two of a layer, at least
+_LANE = 7.0  # on each side of a line that passes a layer
+_WIDEST = 1500.0  # of a layer, before what it holds is spread over several
+_SWEEPS = 12
+_MANY = 6000  # cells, from which on fewer sweeps must do
+
+
+def layers(items: Sequence[Item], links: Sequence[Link]) -> Layers:
+    """The first item is where the scope is entered. Links that would make a cycle are loop_backs."""
+    ranks = _spread(items, _ranks(len(items), [link for link in links if not link.back]))
+    label_ranks = _label_ranks(links, ranks)
+    used = sorted({2 * rank for rank in ranks} | set(label_ranks.values()))
+    row_of = {rank: row for row, rank in enumerate(used)}
+    made = Layers([[] for _ in used], [], [])
+    for item, rank in zip(items, ranks, strict=True):
+        inlet = item.width / 2 if item.inlet < 0 else item.inlet
+        cell = Cell(row_of[2 * rank], len(made.of_item), None, inlet, item.width - inlet, item.height)
+        made.of_item.append(cell)
+    for number, link in enumerate(links):
+        made.passing.append(_passing(made, number, link, row_of.get(label_ranks.get(number, -1), -1)))
+    _fill(made)
+    _order(made)
+    return made
+
+
+def _ranks(count: int, links: Sequence[Link]) -> list[int]:
+    """The length of the longest way to each item; one that has but ways out stands near where they lead."""
+    out: list[list[int]] = [[] for _ in range(count)]
+    into = [0] * count
+    for link in links:
+        out[link.source].append(link.target)
+        into[link.target] += 1
+    ranks, left = [0] * count, list(into)
+    ready = [item for item in range(count) if not into[item]]
+    for item in ready:  # grows
+        for target in out[item]:
+            ranks[target] = max(ranks[target], ranks[item] + 1)
+            left[target] -= 1
+            if not left[target]:
+                ready.append(target)
+    for item in reversed(ready):
+        if item and out[item] and into[item] < len(out[item]):
+            ranks[item] = max(ranks[item], min(ranks[target] for target in out[item]) - 1)
+    return ranks
+
+
+def _spread(items: Sequence[Item], ranks: list[int]) -> list[int]:
+    """What is too wide together is spread over several ranks; all that follows moves down."""
+    members: dict[int, list[int]] = {}
+    for item, rank in enumerate(ranks):
+        members.setdefault(rank, []).append(item)
+    spread, below = list(ranks), 0
+    for rank in sorted(members):
+        there = members[rank]
+        parts = min(len(there), math.ceil(sum(items[item].width + SPACE for item in there) / _WIDEST))
+        for at, item in enumerate(there):
+            spread[item] = rank + below + at % parts  # so that lines pass between, and nothing moves aside
+        below += parts - 1
+    return spread
+
+
+def _label_ranks(links: Sequence[Link], ranks: Sequence[int]) -> dict[int, int]:
+    """By link, the rank of its label: behind the source, or, where there is no room for all, before the target."""
+    wide: dict[int, float] = {}
+    for link in links:
+        wide[ranks[link.source]] = wide.get(ranks[link.source], 0.0) + link.label[0] + SPACE
+    found = {}
+    for number, link in enumerate(links):
+        if link.labelled:
+            late = wide[ranks[link.source]] > _WIDEST and not link.back
+            found[number] = 2 * ranks[link.target] - 1 if late else 2 * ranks[link.source] + 1
+    return found
+
+
+def _passing(made: Layers, number: int, link: Link, label_row: int) -> list[Cell]:
+    """The cells of a link between its ends, tied to them and to one another."""
+    source, target = made.of_item[link.source], made.of_item[link.target]
+    rows = ([label_row] if link.labelled else []) if link.back else range(source.layer + 1, target.layer)
+    cells = []
+    before = source
+    for row in rows:
+        cell = Cell(row, None, number, _LANE, _LANE)
+        if row == label_row:
+            half = link.label[0] / 2
+            cell.left, cell.right, cell.height = half, half, link.label[1]
+        before.down.append(cell)
+        cell.up.append(before)
+        cells.append(cell)
+        before = cell
+    if not link.back:
+        before.down.append(target)
+        target.up.append(before)
+    return cells
+
+
+def _fill(made: Layers) -> None:
+    """The rows in the order in which the cells are met from the entry on, the first way first."""
+    seen: set[int] = set()
+    stack = [cell for cell in reversed(made.of_item) if not cell.up]
+    while stack:
+        cell = stack.pop()
+        if id(cell) in seen:
+            continue
+        seen.add(id(cell))
+        made.rows[cell.layer].append(cell)
+        stack += reversed(_outside(cell.down))
+    _number(made.rows)
+
+
+def _outside(cells: Sequence[Cell]) -> list[Cell]:
+    """The labels of loop_backs on both sides of the others: their lines go around these."""
+    backs = [cell for cell in cells if cell.item is None and not cell.down]
+    others = [cell for cell in cells if cell.item is not None or cell.down]
+    half = len(backs) // 2
+    return [*backs[:half], *others, *backs[half:]]
+
+
+def _number(rows: list[list[Cell]]) -> None:
+    for row in rows:
+        for at, cell in enumerate(row):
+            cell.at = at
+
+
+def _order(made: Layers) -> None:
+    """Sweeps down and up, each cell to the middle of its neighbours, until nothing crosses or nothing gets better."""
+    rows = made.rows
+    best, least = [list(row) for row in rows], _crossings(rows)
+    sweeps = _SWEEPS if sum(map(len, rows)) < _MANY else 2
+    worse = 0
+    for sweep in range(sweeps):
+        if not least or worse > 3:
+            break
+        down = sweep % 2 == 0
+        for row in rows[1:] if down else reversed(rows[:-1]):
+            _by_middle(row, down)
+        _swap(rows)
+        crossings = _crossings(rows)
+        worse = 0 if crossings < least else worse + 1
+        if crossings < least:
+            best, least = [list(row) for row in rows], crossings
+    made.rows = best
+    _number(best)
+
+
+def _by_middle(row: list[Cell], down: bool) -> None:
+    """Cells that have no neighbours on that side keep their places."""
+    keyed = []
+    for cell in row:
+        near = cell.up if down else cell.down
+        if near:
+            keyed.append((sum(each.at for each in near) / len(near), cell.at, cell))
+    keyed.sort(key=lambda each: each[:2])
+    sorted_cells = iter(keyed)
+    row[:] = [next(sorted_cells)[2] if (cell.up if down else cell.down) else cell for cell in row]
+    for at, cell in enumerate(row):
+        cell.at = at
+
+
+def _swap(rows: list[list[Cell]]) -> None:
+    """Neighbours change places where fewer lines cross then."""
+    for row in rows:
+        for at in range(len(row) - 1):
+            one, other = row[at], row[at + 1]
+            if len(one.up) + len(one.down) + len(other.up) + len(other.down) > 64:
+                continue
+            now = _between(one.up, other.up) + _between(one.down, other.down)
+            then = _between(other.up, one.up) + _between(other.down, one.down)
+            if then < now:
+                row[at], row[at + 1] = other, one
+                one.at, other.at = at + 1, at
+
+
+def _between(left: Sequence[Cell], right: Sequence[Cell]) -> int:
+    """How many lines of a cell cross those of the one right of it."""
+    return sum(one.at > other.at for one in left for other in right)
+
+
+def _crossings(rows: list[list[Cell]]) -> int:
+    """How many pairs of lines cross, counted with a tree of sums."""
+    found = 0
+    for above, below in pairwise(rows):
+        ends = [at for cell in above for at in sorted(each.at for each in cell.down)]
+        tree, size = [0] * (len(below) + 1), len(below)
+        for count, end in enumerate(ends):
+            at, before = end + 1, 0
+            while at:
+                before += tree[at]
+                at &= at - 1
+            found += count - before
+            at = end + 1
+            while at <= size:
+                tree[at] += 1
+                at += at & -at
+    return found

@@ -1,0 +1,341 @@
+"""A workflow as a picture: each scope laid out by itself, from the inside out, and set into the frame of what opens it.
+
+So frames never overlap, and no edge crosses a frame's border but where the frame is entered and left. A subgraph that
+one node alone uses stands inside that node; others stand below, each in a frame of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from magent.draw.canvas import visible
+from magent.draw.layers import Item, Link
+from magent.draw.overlay import Marks, Overlay, in_words, spent
+from magent.draw.pictures import StepLabel, graphs_of, steps_of, title_of
+from magent.draw.routes import Placed, place
+from magent.draw.sheet import Block, Frame, Line, Sheet, card, chip, pill
+from magent.draw.words import about, branch_label, conditions, frame_title, ways
+from magent.graph import ends_scope
+from magent.layout import END
+from magent.model import Choice, Graph, Node, Parallel, Region, Subgraph, Task, Workflow
+
+_PAD, _HEAD = 16.0, 14.0  # inside a frame: at its sides and below, above
+_PANEL = 12.0
+_CAPTION = 22.0
+_APART = 44.0  # between graphs
+_TALLEST = 1500.0  # of a scope, before it goes on in another column
+_MOST_STEPS = 24  # of a chain, that are drawn
+_PILE = 8.0  # what stands out behind a body that is done for each item
+
+
+def sheet(workflow: Workflow, overlay: Overlay | None = None) -> Sheet:
+    """The picture of the root and the subgraphs it uses, with what a run did."""
+    keys = graphs_of(workflow)
+    users = _users(workflow, keys)
+    done: dict[str, Sheet] = {}
+    for key in reversed(keys):  # a graph that stands inside another comes behind it
+        inside = {name: done[used] for name, used in users.get(key, {}).items() if used in done}
+        done[key] = _Scopes(workflow, workflow.graphs[key], overlay, inside).drawn()
+    nested = {used for names in users.values() for used in names.values()}
+    whole = done[workflow.root]
+    others = [
+        _section(done[key], f"subgraph {visible(title_of(key, workflow))}") for key in keys[1:] if key not in nested
+    ]
+    return _beside(whole, others).flat()
+
+
+def _users(workflow: Workflow, keys: Sequence[str]) -> dict[str, dict[str, str]]:
+    """By graph, the nodes that stand around the graph that they alone use."""
+    uses: dict[str, list[tuple[str, str]]] = {}
+    for key in keys:
+        for name, node in workflow.graphs[key].nodes.items():
+            if isinstance(node, Subgraph):
+                uses.setdefault(node.uses, []).append((key, name))
+    found: dict[str, dict[str, str]] = {}
+    for used, by in uses.items():
+        if len(by) == 1 and used != workflow.root and keys.index(by[0][0]) < keys.index(used):
+            found.setdefault(by[0][0], {})[by[0][1]] = used
+    return found
+
+
+def _section(inner: Sheet, caption: str) -> Sheet:
+    width, height = max(inner.width + 2 * _PAD, 7.5 * len(caption)), inner.height + _CAPTION + _PAD + _HEAD
+    framed = Sheet(width, height, frames=[Frame("section", 0.0, 0.0, width, height, caption)])
+    framed.parts.append((inner, _PAD, _CAPTION + _HEAD))
+    return framed
+
+
+def _beside(whole: Sheet, others: Sequence[Sheet]) -> Sheet:
+    """The graphs in rows as wide as the first, or as makes a picture that is not too tall."""
+    area = sum((each.width + _APART) * (each.height + _APART) for each in (whole, *others))
+    room = max(whole.width, math.sqrt(area * 1.4), *(other.width for other in others), 0.0)
+    made = Sheet()
+    x = y = tall = 0.0
+    for each in (whole, *others):
+        if x and x + each.width > room:
+            x, y, tall = 0.0, y + tall + _APART, 0.0
+        made.parts.append((each, x, y))
+        made.width, made.height = max(made.width, x + each.width), max(made.height, y + each.height)
+        x, tall = x + each.width + _APART, max(tall, each.height)
+    return made
+
+
+@dataclass(slots=True)
+class _Edge:
+    """A line of a scope before it is laid out; `target` None: the end of the scope."""
+
+    source: str
+    target: str | None
+    look: str
+    label: str
+    count: int | None
+    implied: bool = False
+
+
+@dataclass(slots=True)
+class _Scopes:
+    """One graph. `inside` has the sheets of subgraphs by the node that they stand in."""
+
+    workflow: Workflow
+    graph: Graph
+    overlay: Overlay | None
+    inside: Mapping[str, Sheet]
+    blocks: dict[str, Block] = field(default_factory=dict)
+    opened: dict[str, list[str]] = field(default_factory=dict)  # by owner, the entries of the scopes it opens
+    bodies: dict[str, Block] = field(default_factory=dict)  # by entry
+
+    def drawn(self) -> Sheet:
+        for entry, region in self.graph.regions.items():
+            if region.owner is not None:
+                self.opened.setdefault(region.owner, []).append(entry)
+        for region in reversed(list(self.graph.regions.values())):
+            for name in region.nodes:
+                self.blocks[name] = self._block(name)
+            if region.owner is not None:
+                self.bodies[region.entry] = self._body(region)
+        return self._scope(self.graph.regions[self.graph.entry]).sheet
+
+    def _block(self, name: str) -> Block:
+        node = self.graph.nodes[name]
+        head = self._card(node)
+        if name in self.opened:
+            return self._frame(node, head)
+        if name in self.inside:
+            inner = self.inside[name]
+            return _column("subgraph", head, [Block(inner, Item(inner.width, inner.height))], [])
+        steps = steps_of(node, self.graph)
+        return _chain(head, steps) if steps else head
+
+    def _card(self, node: Node) -> Block:
+        marks = self.overlay.node(self.graph.key, node.name) if self.overlay else None
+        framed = node.name in self.opened
+        lines = [frame_title(node)] if framed else about(node, self.graph, self.workflow)
+        lines = [line for line in lines if not line.lstrip().startswith(("↳", "…"))]
+        lines += [] if framed else conditions(node)
+        return card(
+            node.type,
+            node.name,
+            lines,
+            _facts(marks) if marks else (),
+            title=_title(node, lines, marks),
+            node=(self.graph.key, node.name),
+            marks=marks,
+            told=self.overlay is not None,
+            icon=type(node.work).__name__.lower().replace("setonly", "set") if isinstance(node, Task) else node.type,
+        )
+
+    def _frame(self, node: Node, head: Block) -> Block:
+        """A parallel or loop around what it opens."""
+        bodies = [self.bodies[entry] for entry in self.opened[node.name]]
+        links = [self._opening(node, entry, 1 + number) for number, entry in enumerate(self.opened[node.name])]
+        parts = list(bodies)
+        ended = [self._ended(entry) for entry in self.opened[node.name]]
+        if isinstance(node, Parallel):
+            parts.append(pill("join", _meeting(node)))
+            for number, body in enumerate(bodies, 1):
+                if body.item.outlet >= 0:
+                    links.append((Link(number, len(parts)), Line("normal", (), count=ended[number - 1], implied=True)))
+        elif bodies[0].item.outlet >= 0:
+            links.append((Link(1, 0, back=True), Line("loop_back", (), count=ended[0], implied=True)))
+        kind = "parallel" if isinstance(node, Parallel) else "loop"
+        return _column(kind, head, parts, links, joined=isinstance(node, Parallel))
+
+    def _opening(self, node: Node, entry: str, to: int) -> tuple[Link, Line]:
+        count = self.overlay.taken(self.graph.key, node.name, entry, 0) if self.overlay else None
+        label = branch_label(node, entry)
+        look = "conditional" if label else "normal"
+        return _linked(0, to, look, label, count, f"{node.name} → {entry}", implied=True)
+
+    def _ended(self, entry: str) -> int | None:
+        if self.overlay is None:
+            return None
+        return sum(self.overlay.ended(self.graph.key, name) for name in self.graph.regions[entry].nodes)
+
+    def _body(self, region: Region) -> Block:
+        """A branch or body on a panel; a single node needs none, unless there is one for each item."""
+        inner = self._scope(region)
+        owner = self.graph.nodes[region.owner or ""]
+        pile = getattr(owner, "for_each", None) is not None
+        if len(region.nodes) == 1 and not pile:
+            return inner
+        item, extra = inner.item, _PILE if pile else 0.0
+        width, height = item.width + 2 * _PANEL, item.height + 2 * _PANEL
+        made = Sheet(width + extra, height + extra)
+        made.frames.append(Frame("pile" if pile else "panel", 0.0, 0.0, width, height))
+        made.parts.append((inner.sheet, _PANEL, _PANEL))
+        inlet = (item.width / 2 if item.inlet < 0 else item.inlet) + _PANEL
+        outlet = item.outlet + _PANEL if item.outlet >= 0 else -1.0
+        return Block(made, Item(made.width, made.height, inlet, outlet, item.deep + _PANEL, item.high + _PANEL + extra))
+
+    def _scope(self, region: Region) -> Block:
+        """The nodes of a scope and the edges between them. Where it can end by one way only, at its bottom, edges
+        leave from there; else from a dot in which the ways meet."""
+        names = [region.entry, *(name for name in region.nodes if name != region.entry)]
+        edges = [edge for name in names for edge in self._edges(name, region)]
+        blocks = [self.blocks[name] for name in names]
+        ends = [edge for edge in edges if edge.target is None]
+        if region.owner is None:
+            if ends:
+                blocks.append(self._end())
+            return _laid(blocks, names, edges, _TALLEST)
+        if len(ends) == 1 and not ends[0].label and ends[0].look != "conditional":
+            made = _laid(blocks, names, [edge for edge in edges if edge.target is not None], _TALLEST)
+            last = names.index(ends[0].source)
+            if made.item.height - made.bottoms[last] < 1.0:
+                own = blocks[last].item
+                outlet = made.lefts[last] + (own.width / 2 if own.outlet < 0 else own.outlet)
+                return Block(made.sheet, replace(made.item, outlet=outlet, high=own.high))
+        if ends:
+            blocks.append(pill("dot", ""))
+            made = _laid(blocks, names, edges, _TALLEST)
+            return Block(made.sheet, replace(made.item, outlet=made.lefts[-1] + blocks[-1].item.width / 2))
+        return _laid(blocks, names, edges, _TALLEST)
+
+    def _end(self) -> Block:
+        """The end that always exists, where the file does not declare it."""
+        return card("end", END, (), title="end", told=self.overlay is not None, node=(self.graph.key, END), icon="end")
+
+    def _edges(self, name: str, region: Region) -> list[_Edge]:
+        node, key = self.graph.nodes[name], self.graph.key
+        found = []
+        for way in ways(node):
+            target = way.target if way.target in region.nodes else None
+            look = "loop_back" if way.back else "conditional" if way.label not in ("", "else") else "normal"
+            count = None if self.overlay is None else self.overlay.taken(key, name, way.target, way.number)
+            found.append(_Edge(name, target, look, way.label, count))
+        led = any(edge.target is None for edge in found) or region.owner is None or isinstance(node, Choice)
+        if not led and ends_scope(node, self.graph):
+            count = None if self.overlay is None else self.overlay.ended(key, name)
+            found.append(_Edge(name, None, "normal", "", count, implied=True))
+        return found
+
+
+@dataclass(slots=True)
+class _Laid(Block):
+    """With where the items stand: their left sides and their bottoms."""
+
+    lefts: list[float] = field(default_factory=list)
+    bottoms: list[float] = field(default_factory=list)
+
+
+def _laid(blocks: Sequence[Block], names: Sequence[str], edges: Sequence[_Edge], tallest: float) -> _Laid:
+    number = {name: at for at, name in enumerate(names)}
+    links = []
+    for edge in edges:
+        target = len(names) if edge.target is None else number[edge.target]
+        title = f"{edge.source} → {edge.target or END}"
+        links.append(_linked(number[edge.source], target, edge.look, edge.label, edge.count, title, edge.implied))
+    placed = place([block.item for block in blocks], [link for link, _ in links], tallest)
+    made = _set(blocks, links, placed)
+    (left, top), entry = placed.corners[0], blocks[0].item
+    inlet = left + (entry.width / 2 if entry.inlet < 0 else entry.inlet)
+    item = Item(placed.width, placed.height, inlet, -1.0, top + entry.deep, 0.0)
+    corners = list(zip(placed.corners, blocks, strict=True))
+    return _Laid(made, item, [x for (x, _), _ in corners], [y + block.item.height for (_, y), block in corners])
+
+
+def _set(blocks: Sequence[Block], links: Sequence[tuple[Link, Line]], placed: Placed) -> Sheet:
+    made = Sheet(placed.width, placed.height)
+    for block, (x, y) in zip(blocks, placed.corners, strict=True):
+        made.parts.append((block.sheet, x, y))
+    for (_, line), way, middle in zip(links, placed.ways, placed.labels, strict=True):
+        made.lines.append(replace(line, way=tuple(way), middle=middle))
+    return made
+
+
+def _linked(
+    source: int, target: int, look: str, label: str, count: int | None, title: str, implied: bool = False
+) -> tuple[Link, Line]:
+    whole = " ".join(part for part in (label, f"×{count}" if count and count > 1 else "") if part)
+    rows, size = chip(whole)
+    told = title + (f": {label}" if label else "")
+    if count is not None:
+        told += "\nnot taken" if not count else f"\ntaken {count} times" if count > 1 else "\ntaken once"
+    link = Link(source, target, size, look == "loop_back")
+    return link, Line(look, (), rows, None, size, told, count, implied)
+
+
+def _column(
+    kind: str, head: Block, parts: Sequence[Block], links: Sequence[tuple[Link, Line]], *, joined: bool = False
+) -> Block:
+    """A frame around a head and what stands below it. `joined`: the last part is where the frame is left."""
+    blocks = [head, *parts]
+    if not links:
+        links = [(Link(0, 1), Line("normal", (), implied=True))]
+    placed = place([block.item for block in blocks], [link for link, _ in links])
+    inner = _set(blocks, links, placed)
+    width, height = placed.width + 2 * _PAD, placed.height + _HEAD + _PAD
+    marks = head.sheet.boxes[0].marks
+    taken = None if not head.sheet.boxes[0].told else marks is not None
+    made = Sheet(width, height, frames=[Frame(kind, 0.0, 0.0, width, height, taken=taken)])
+    made.parts.append((inner, _PAD, _HEAD))
+    inlet = _PAD + placed.corners[0][0] + head.item.width / 2
+    outlet, high = inlet, 0.0
+    if joined:
+        x, y = placed.corners[-1]
+        last = blocks[-1].item
+        outlet = _PAD + x + (last.width / 2 if last.outlet < 0 else last.outlet)
+        high = height - _HEAD - y - last.height + last.high
+    return Block(made, Item(width, height, inlet, outlet, _HEAD + placed.corners[0][1], high))
+
+
+def _chain(head: Block, steps: Sequence[StepLabel]) -> Block:
+    """A task and the steps of its chain, one below another."""
+    parts = [_step(step) for step in steps[:_MOST_STEPS]]
+    links = []
+    for number, step in enumerate(steps[:_MOST_STEPS]):
+        when = visible(step.when) if step.when is not None else ""
+        links.append(_linked(number, number + 1, "conditional" if when else "normal", when, None, step.title, True))
+    if len(steps) > _MOST_STEPS:
+        parts.append(pill("join", f"{len(steps) - _MOST_STEPS} more steps"))
+        links.append((Link(_MOST_STEPS, _MOST_STEPS + 1), Line("normal", (), implied=True)))
+    return _column("chain", head, parts, links, joined=True)
+
+
+def _step(step: StepLabel) -> Block:
+    called = f"chain {visible(step.callee)}" if step.is_chain else visible(step.callee)
+    name, about_it = (visible(step.name), [called]) if step.name else (called, [])
+    box = card("step", name, about_it, title=step.title, icon="chain" if step.is_chain else "tool")
+    return _chain(box, step.steps) if step.steps else box
+
+
+def _meeting(node: Parallel) -> str:
+    if node.collect:
+        return "collect all"
+    return f"wait for {visible(node.wait_for.data) if node.wait_for is not None else 'all'}"
+
+
+def _facts(marks: Marks) -> list[str]:
+    """What a run did with a node, on one line if it is short."""
+    state, words = in_words(marks), spent(marks)
+    return [" · ".join([state, *words])] if len(words) < 2 else [state, " · ".join(words)]
+
+
+def _title(node: Node, lines: Sequence[str], marks: Marks | None) -> str:
+    """All that is known of a node, for whoever points at it."""
+    parts = [f"{node.name} ({node.type})", node.description, *lines]
+    if marks is not None:
+        parts += _facts(marks) + ([f"error: {marks.error}"] if marks.error else [])
+    return "\n".join(part for part in parts if part)

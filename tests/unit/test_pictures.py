@@ -1,0 +1,262 @@
+"""Pictures of workflows, by what must hold of every one of them."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from magent import draw
+from magent.draw.layers import Item, Link
+from magent.draw.letters import fit, length, wrap
+from magent.draw.nest import sheet
+from magent.draw.routes import Piece, Placed, place
+from magent.draw.sheet import Frame, Sheet
+from magent.model import Workflow
+from tests.build import workflow
+from tests.unit.test_draw import ALL_TYPES
+
+NEST = """
+    inputs: {xs: {type: array, default: [1, 2]}}
+    nodes:
+      fan: {type: parallel, branches: [left, right, third], next: after}
+      left: {type: loop, until: "true", max_iterations: 3, body: inner, next: l2}
+      inner: {type: parallel, for_each: inputs.xs, as: x, body: deep}
+      deep: {type: subgraph, uses: polish, next: [{to: again, when: "true"}, {loop_back: deep, max: 2}, {to: end}]}
+      again: {type: loop, for_each: inputs.xs, as: y, body: deepest}
+      deepest: {run: "true", next: [{loop_back: deepest, max: 3, when: "output.exit_code > 0"}, {to: fin}]}
+      fin: {set: {k: 1}}
+      l2: {wait: 1s}
+      right: {type: subgraph, uses: shared, next: r2}
+      r2: {type: subgraph, uses: shared, on_error: {goto: r3}}
+      r3: {set: {z: 1}}
+      third: {chain: look}
+      after: {run: "true"}
+    tools: {calc: {builtin: calculator}}
+    chains:
+      look:
+        steps:
+          - {tool: calc, with: {expression: "1"}, as: one}
+          - {chain: inner, when: steps.one > 0, as: two}
+      inner: {steps: [{tool: calc, with: {expression: "3"}}, {tool: calc, with: {expression: "4"}}]}
+    subgraphs:
+      polish: {nodes: {shine: {set: {d: 1}, next: check}, check: {wait: 1s}}}
+      shared: {nodes: {go: {run: "true", next: [{to: a, when: "output.exit_code == 0"}, {to: end}]}, a: {set: {q: 1}}}}
+"""
+Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+def points(piece: Piece) -> Iterator[tuple[float, float]]:
+    """Places on a piece, its ends included."""
+    for step in range(17):
+        t = step / 16
+        if not piece.curved:
+            yield piece.x1 + (piece.x2 - piece.x1) * t, piece.y1 + (piece.y2 - piece.y1) * t
+            continue
+        middle = (piece.y1 + piece.y2) / 2
+        a, b, c, d = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3
+        yield (a + b) * piece.x1 + (c + d) * piece.x2, a * piece.y1 + (b + c) * middle + d * piece.y2
+
+
+def meet(one: Rectangle, other: Rectangle) -> bool:
+    return one[0] < other[2] - 0.1 and other[0] < one[2] - 0.1 and one[1] < other[3] - 0.1 and other[1] < one[3] - 0.1
+
+
+def within(x: float, y: float, around: Rectangle) -> bool:
+    return around[0] + 0.6 < x < around[2] - 0.6 and around[1] + 0.6 < y < around[3] - 0.6
+
+
+def rectangles(items: list[Item], placed: Placed) -> list[Rectangle]:
+    return [(x, y, x + item.width, y + item.height) for (x, y), item in zip(placed.corners, items, strict=True)]
+
+
+@st.composite
+def scopes(draw_: st.DrawFn) -> tuple[list[Item], list[Link], float]:
+    """Items that the first leads to, with loop_backs, labels, and inlets aside."""
+    sizes = draw_(st.lists(st.tuples(st.integers(20, 300), st.integers(10, 400)), min_size=1, max_size=14))
+    items = [Item(float(w), float(h), draw_(st.sampled_from([-1.0, w / 4])), w / 3, 5.0, 5.0) for w, h in sizes]
+    label = st.sampled_from([(0.0, 0.0), (60.0, 18.0), (190.0, 31.0)])
+    links = [Link(draw_(st.integers(0, to - 1)), to, draw_(label)) for to in range(1, len(items))]
+    for one, other in draw_(st.lists(st.tuples(*[st.integers(0, len(items) - 1)] * 2), max_size=10)):
+        links.append(Link(one, other, draw_(label), back=one >= other))
+    return items, links, draw_(st.sampled_from([300.0, 900.0, 1e9]))
+
+
+@given(scopes())
+@settings(max_examples=120, deadline=None)
+def test_nothing_overlaps_and_no_edge_runs_through_an_item_or_a_label(
+    scope: tuple[list[Item], list[Link], float],
+) -> None:
+    items, links, tallest = scope
+    placed = place(items, links, tallest)
+    boxes = rectangles(items, placed)
+    labels = [
+        (
+            label[0] - link.label[0] / 2,
+            label[1] - link.label[1] / 2,
+            label[0] + link.label[0] / 2,
+            label[1] + link.label[1] / 2,
+        )
+        for link, label in zip(links, placed.labels, strict=True)
+        if label is not None
+    ]
+    assert len(labels) == sum(link.labelled for link in links)
+    solid = boxes + labels
+    assert not [(at, to) for at, one in enumerate(solid) for to in range(at) if meet(one, solid[to])]
+    for link, way in zip(links, placed.ways, strict=True):
+        others = [box for number, box in enumerate(boxes) if number not in (link.source, link.target)]
+        assert not [at for piece in way for at in points(piece) for box in others if within(*at, box)]
+    whole = (-0.1, -0.1, placed.width + 0.1, placed.height + 0.1)
+    assert all(whole[0] < one[0] < one[2] < whole[2] and whole[1] < one[1] < one[3] < whole[3] for one in solid)
+
+
+@given(scopes())
+@settings(max_examples=40, deadline=None)
+def test_an_edge_goes_without_a_gap_from_its_source_to_its_target(scope: tuple[list[Item], list[Link], float]) -> None:
+    items, links, tallest = scope
+    placed = place(items, links, tallest)
+    for link, way in zip(links, placed.ways, strict=True):
+        source, target = (rectangles(items, placed)[number] for number in (link.source, link.target))
+        assert all(a.x2 == pytest.approx(b.x1) and a.y2 == pytest.approx(b.y1) for a, b in pairwise(way))
+        assert source[0] <= way[0].x1 <= source[2]
+        assert way[0].y1 == pytest.approx(source[3] - 5.0)
+        assert target[0] <= way[-1].x2 <= target[2]
+        assert way[-1].y2 == pytest.approx(target[1] + 5.0)
+        assert way[-1].y1 < way[-1].y2  # the arrow points down
+
+
+def test_a_loop_back_goes_up_beside_all_that_stands_between() -> None:
+    items = [Item(100.0, 40.0)] * 4
+    placed = place(items, [Link(0, 1), Link(1, 2), Link(2, 3), Link(3, 1, back=True)])
+    upward = [piece for piece in placed.ways[3] if piece.y2 < piece.y1]
+    assert [not 0.0 <= piece.x1 - placed.corners[0][0] <= 100.0 for piece in upward] == [True]
+
+
+def picture(text: str) -> Sheet:
+    return sheet(workflow(text))
+
+
+def around(frame: Frame) -> Rectangle:
+    return frame.x, frame.y, frame.x + frame.width, frame.y + frame.height
+
+
+@pytest.mark.parametrize("text", [ALL_TYPES, NEST], ids=["all types", "nested"])
+def test_frames_nest_or_stand_apart_and_hold_whole_boxes(text: str) -> None:
+    made = picture(text)
+    frames = [around(frame) for frame in made.frames]
+    boxes = [(box.x, box.y, box.x + box.width, box.y + box.height) for box in made.boxes]
+    for at, one in enumerate(frames):
+        for other in [*frames[at + 1 :], *boxes]:
+            holds = one[0] < other[0] and one[1] < other[1] and one[2] > other[2] and one[3] > other[3]
+            assert holds or not meet(one, other)
+    assert not [(at, to) for at, one in enumerate(boxes) for to in range(at) if meet(one, boxes[to])]
+
+
+def test_everything_of_a_workflow_is_in_its_picture() -> None:
+    made = workflow(NEST)
+    shown = [box.node for box in sheet(made).boxes if box.node is not None]
+    wanted = [(key, name) for key, graph in made.graphs.items() for name in graph.nodes]
+    assert sorted(shown) == sorted([*wanted, (f"{made.root}#shared", "end")])
+    kinds = {frame.kind for frame in sheet(made).frames}
+    assert kinds == {"parallel", "loop", "subgraph", "chain", "panel", "pile", "section"}
+    looks = [line.look for line in sheet(made).lines]
+    assert (looks.count("loop_back"), looks.count("conditional")) == (4, 4)
+
+
+def test_a_workflow_may_nest_deeper_than_python_calls() -> None:
+    loops = [f"  l{n}: {{type: loop, until: 'true', max_iterations: 2, body: l{n + 1}}}" for n in range(150)]
+    made = picture("\n".join(["nodes:", *loops, "  l150: {wait: 1s}"]))
+    assert len(made.frames) == 150
+
+
+def steps(count: int, seed: int) -> Workflow:
+    """A long flow with jumps, conditions and loop_backs."""
+    chance = random.Random(seed)
+    lines = ["inputs: {deep: {type: boolean, default: true}}", "nodes:"]
+    for n in range(count - 1):
+        edges = (
+            [f"{{to: n{min(count - 1, n + chance.randint(2, 7))}, when: inputs.deep}}"] if chance.random() < 0.2 else []
+        )
+        edges += [f"{{loop_back: n{n}, max: 3, when: inputs.deep}}"] if chance.random() < 0.1 else []
+        lines.append(f"  n{n}: {{run: 'true', next: [{', '.join([*edges, f'{{to: n{n + 1}}}'])}]}}")
+    return workflow("\n".join([*lines, f"  n{count - 1}: {{run: 'true'}}"]))
+
+
+@pytest.mark.untraced
+def test_five_hundred_nodes_take_no_two_seconds_and_no_endless_strip() -> None:
+    made = steps(500, 1)
+    began = time.process_time()
+    text = draw.svg(made)
+    assert time.process_time() - began < 2.0
+    size = re.match(r'<svg .*?width="([\d.]+)" height="([\d.]+)"', text)
+    assert size is not None
+    assert 0.3 < float(size[1]) / float(size[2]) < 4.0
+
+
+def test_the_same_workflow_gives_the_same_picture() -> None:
+    assert draw.svg(steps(40, 2)) == draw.svg(steps(40, 2))
+
+
+def test_a_picture_is_sound_and_tells_itself_to_those_who_cannot_see_it() -> None:
+    root = ET.fromstring(draw.svg(workflow(ALL_TYPES), None, "run x, completed"))
+    space = "{http://www.w3.org/2000/svg}"
+    assert root.get("role") == "img"
+    assert [child.tag for child in root[:2]] == [f"{space}title", f"{space}desc"]
+    assert root[0].text == "test"
+    assert (root[1].text or "").startswith("test: 14 nodes, 17 edges. run x, completed.")
+    assert "@media screen and (prefers-color-scheme: dark)" in (root[2].text or "")
+
+
+def test_what_stands_in_a_file_is_text_in_its_picture() -> None:
+    hostile = "</title><script>alert(1)</script>"
+    text = f"""
+        name: test
+        magent: 1
+        description: "a{hostile}b"
+        inputs: {{a: {{type: string, default: x}}}}
+        nodes:
+          one:
+            run: "echo {hostile} & \\u0007"
+            description: "{hostile}"
+            next: [{{to: two, when: "inputs.a == '{hostile}'"}}, {{to: end}}]
+          two: {{wait: 1s}}
+    """
+    drawn = draw.svg(workflow(text))
+    ET.fromstring(drawn)
+    assert "<script" not in drawn
+    assert drawn.count("&lt;script&gt;") >= 4
+
+
+def test_what_is_cut_is_whole_in_a_title() -> None:
+    condition = " or ".join(f"inputs.a == 'number {n}'" for n in range(9))
+    name = "a_name_of_a_node_that_is_a_good_deal_longer_than_any_box_will_ever_be"
+    drawn = draw.svg(
+        workflow(f"""
+        inputs: {{a: {{type: string, default: x}}}}
+        nodes:
+          {name}: {{set: {{b: 1}}, next: [{{to: two, when: "{condition}"}}, {{to: end}}]}}
+          two: {{wait: 1s}}
+        """)
+    )
+    titles = [title.text or "" for title in ET.fromstring(drawn).iter("{http://www.w3.org/2000/svg}title")]
+    assert name in titles
+    assert f"{name} → two: {condition}" in titles
+    assert f">{name}<" not in drawn.replace(f"<title>{name}</title>", "")
+
+
+@given(st.text("ab W.漢🚀é\u0301…", max_size=60), st.floats(20, 400))
+@settings(max_examples=60, deadline=None)
+def test_a_text_that_is_made_to_fit_does(text: str, width: float) -> None:
+    shown = fit(text, width, 11.0)
+    assert length(shown, 11.0) <= width + 0.01
+    assert shown == text or text.startswith(shown[:-1])
+    rows = wrap(" ".join(text.split()), width, 11.0, 2)
+    assert len(rows) <= 2
+    assert all(length(row, 11.0) <= width + 0.01 for row in rows)

@@ -2,7 +2,8 @@
 
 --minutes N | --rounds N    how long; one round of each store and fault where neither is given
 --seed S                    where the rounds begin; the same seed, store and fault make the same round
---store file|sqlite|postgres|all      --fault NAME|all
+--store file|sqlite|postgres|all
+--fault NAME|all|every      `every` makes a round for each write of a life, and each way to die of it
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.recovery.faults import FAULTS, fits
-from tests.recovery.harness import STORES, Harness, Trouble
+from tests.recovery.harness import EVERY, STORES, Harness, Trouble
 
 
 def main() -> int:
@@ -40,7 +41,8 @@ def main() -> int:
                 break
             store, fault = combinations[number % len(combinations)]
             seed = given.seed + number // len(combinations)
-            told[store, fault, _round(harness, store, fault, seed)] += 1
+            count, how = _round(harness, store, fault, seed)
+            told[store, fault, how] += count
     _tell(told)
     return 1 if any(how == "failed" for _, _, how in told) else 0
 
@@ -51,24 +53,28 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--store", choices=[*STORES, "all"], default="all")
-    parser.add_argument("--fault", choices=[*FAULTS, "all"], default="all")
+    parser.add_argument("--fault", choices=[*FAULTS, EVERY, "all"], default="all")
     return parser.parse_args()
 
 
-def _round(harness: Harness, store: str, fault: str, seed: int) -> str:
-    """ok, failed, or: not here."""
+def _round(harness: Harness, store: str, fault: str, seed: int) -> tuple[int, str]:
+    """How many, and: ok, failed, or not here."""
     began = time.monotonic()
     again = f"python -m tests.recovery --store {store} --fault {fault} --seed {seed} --rounds 1"
     try:
+        if fault == EVERY:
+            count = harness.every_write(store, seed)
+            print(f"ok {store} every write seed {seed}: {count} ({time.monotonic() - began:.1f}s)", flush=True)
+            return count, "ok"
         missing = harness.round(store, fault, seed)
     except Trouble as trouble:
         print(f"FAILED {store} {fault} seed {seed}\n{trouble}\n  again: {again}\n  kept: {trouble.kept}", flush=True)
-        return "failed"
+        return 1, "failed"
     if missing:
         print(f"not here: {store} {fault} seed {seed}: {missing}", flush=True)
-        return "not here"
+        return 1, "not here"
     print(f"ok {store} {fault} seed {seed} ({time.monotonic() - began:.1f}s)", flush=True)
-    return "ok"
+    return 1, "ok"
 
 
 def _tell(told: Counter[tuple[str, str, str]]) -> None:

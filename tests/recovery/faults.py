@@ -19,7 +19,6 @@ from tests.recovery.tracing import HOW
 
 Fault = Callable[[Ward], None]
 DAY = 86400.0
-CROWD = 200
 USUAL = (KILLED, 0, 1, 3, 5)
 
 
@@ -80,42 +79,51 @@ def _spoilt(ward: Ward, how: Callable[[str, random.Random], str]) -> None:
     if not done:
         return
     ward.faithful = False
-    refused = _goes_on_or_is_refused(ward)
+    lives, refused = _goes_on_or_is_refused(ward)
     listed = ward.life("runs", "list")
     assert listed.code in (0, 5), listed
     if refused:  # from a copy, as it says
         ward.place.put_back()
+        ward.faithful = lives == 0
 
 
-def _goes_on_or_is_refused(ward: Ward) -> bool:
-    for _ in range(20):
+def _goes_on_or_is_refused(ward: Ward) -> tuple[int, bool]:
+    """How many lives it went on for, and whether it was refused then."""
+    for life in range(20):
         try:
             words = ward.next()
         except MagentError:
             words = ["resume", RUN]
         if words is None:
-            return False
+            return life, _is_damaged_before(ward)
         ended = ward.life(*words)
         if ended.code == 2 and "there is no run" in ended.err:
-            return True
+            return life, True
         if ended.code == 5:
             clear(ended)
             if "before anything of it was recorded" not in ended.err:
-                return True
+                return life, True
             ward.life("runs", "rm", RUN, "--yes")
         assert ended.code in USUAL, ended
     raise AssertionError("it neither ends nor is refused")
+
+
+def _is_damaged_before(ward: Ward) -> bool:
+    """Whether a run that went on from a checkpoint cannot be told whole, as what was before is damaged."""
+    shown = ward.life("runs", "show", RUN)
+    return shown.code != 0 and clear(shown) is not None
 
 
 def full(ward: Ward) -> None:
     """The disk is full for a life or two: what cannot be written is said, and nothing is lost."""
     disk = ward.stack.enter_context(small_disk(ward))
     for _ in range(ward.chance.randint(1, 3)):
-        disk.fill(ward.chance.randint(0, 60) * 1024)
-        ended = ward.go_on(**disk.bounds())
-        disk.free()
-        if ended is None:
+        words = ward.next()
+        if words is None:
             return
+        disk.fill(ward.chance.randint(0, 60) * 1024)
+        ended = ward.life(*words, **disk.bounds())
+        disk.free()
         if ended.code == 5:
             clear(ended)
         assert ended.code in (0, 1, 3, 5), ended
@@ -252,23 +260,23 @@ def fight(ward: Ward) -> None:
     assert len(lost) < len(many), "nobody has it"
 
 
-def crowd(ward: Ward) -> None:
+def crowd(ward: Ward, many: int = 200) -> None:
     """200 runs at once, in four processes of which some are killed; then one goes on with all."""
-    several = [ward.do_many(range(first, first + CROWD // 4)) for first in range(0, CROWD, CROWD // 4)]
+    several = [ward.do_many(range(first, first + many // 4)) for first in range(0, many, many // 4)]
     for life in several:
         if ward.chance.random() < 0.6:
-            life.lives(ward.chance.random() * ward.takes * CROWD / 20)
+            life.lives(ward.chance.random() * ward.takes * many / 20)
             life.kill() if life.lives() else life.end()
         else:
             assert (ended := life.end()).code == 0, ended
     ward.nursery.settle()
-    ended = ward.do_many(range(CROWD)).end()
+    ended = ward.do_many(range(many)).end()
     assert ended.code == 0, ended
-    for number in range(CROWD):
+    for number in range(many):
         ward.compare(name(number))
     ward.place.check()
     listed = ward.life("runs", "list", "--output", "json")
-    assert len(json.loads(listed.out)) == CROWD, listed
+    assert len(json.loads(listed.out)) == many, listed
     ward.checked = True
 
 

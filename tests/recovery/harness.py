@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 import traceback
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from tests.postgres import Postgres
-from tests.recovery.faults import FAULTS
+from tests.recovery.faults import FAULTS, Fault
 from tests.recovery.made import Made, make
-from tests.recovery.nursery import Nursery
+from tests.recovery.nursery import Ended, Nursery
 from tests.recovery.places import FilePlace, Place, PostgresPlace, SqlitePlace
-from tests.recovery.rounds import NotHere, Ward
+from tests.recovery.rounds import KILLED, NotHere, Ward
+from tests.recovery.tracing import HOW
 
+EVERY = "every"  # write of a life: as many rounds
 STORES = ("file", "sqlite", "postgres")
 
 
@@ -59,15 +63,37 @@ class Harness:
         options = {"lease": "0.5s"} if fault == "paused" else {}
         return PostgresPlace(top, self.server, sealed=sealed, **options)
 
+    def every_write(self, store: str, seed: int, *, step: int = 1, how: Sequence[str] = HOW) -> int:
+        """A round for every `step`-th write of a first life, and each way to die of it. Gives how many. Raises
+        Trouble."""
+        made, rounds = make(seed, deepest=1, nodes=range(5, 12)), 0
+        for at in itertools.count(1, step):
+            for each in how:
+                died: list[Ended] = []
+
+                def die(ward: Ward, at: int = at, each: str = each, died: list[Ended] = died) -> None:
+                    ended = ward.go_on(death=ward.death(at, each))
+                    assert ended is not None
+                    died.append(ended)
+
+                self._round(store, "write", seed, made, die, f"{store}-write{at}-{each}-{seed}")
+                rounds += 1
+                if died[0].code != KILLED:  # there is no such write
+                    return rounds
+        raise AssertionError
+
     def round(self, store: str, fault: str, seed: int) -> str | None:
         """None, or why it cannot be tried on this machine. Every third one is kept under a key. Raises Trouble."""
-        top = self.top / f"{store}-{fault}-{seed}"
+        return self._round(store, fault, seed, made_for(fault, seed), FAULTS[fault], f"{store}-{fault}-{seed}")
+
+    def _round(self, store: str, fault: str, seed: int, made: Made, disturb: Fault, name: str) -> str | None:
+        top = self.top / name
         with ExitStack() as stack:
-            place, made = self.place(store, top, fault, sealed=seed % 3 == 0), made_for(fault, seed)
+            place = self.place(store, top, fault, sealed=seed % 3 == 0)
             ward = Ward(top, self.nursery, place, made, random.Random(f"{store} {fault} {seed}"))
             stack.callback(ward.stack.close)
             try:
-                _lead(ward, fault)
+                _lead(ward, disturb)
             except NotHere as reason:
                 shutil.rmtree(top)
                 return str(reason)
@@ -85,9 +111,9 @@ def made_for(fault: str, seed: int) -> Made:
     return next(made for at in range(1000) if not (made := make(f"{seed} {at}", nodes=range(3, 9))).asks_of_outside())
 
 
-def _lead(ward: Ward, fault: str) -> None:
+def _lead(ward: Ward, disturb: Fault) -> None:
     ward.left_alone()
-    FAULTS[fault](ward)
+    disturb(ward)
     if not ward.checked:
         ward.finish()
         ward.check()

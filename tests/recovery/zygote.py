@@ -51,7 +51,8 @@ def main() -> None:
     while line := sys.stdin.readline():
         command = json.loads(line)
         if command["do"] == "start":
-            answer: dict[str, Any] = {"pid": _start(command["life"])}
+            answer: dict[str, Any] = {"pid": (pid := _start(command["life"]))}
+            ended.pop(pid, None)  # an earlier life may have had the same number
         elif command["do"] == "wait":
             answer = {"code": _wait(command["pid"], command["for"], ended)}
         else:

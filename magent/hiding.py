@@ -1,9 +1,9 @@
 """Secrets in texts: found as they are and in the encodings that programs give them, and replaced by `***`.
 
 Known are: JSON (once and twice escaped, also as other languages write it), URLs, base64 and base64url (whole, and at
-any place of a longer text), hex, HTML, quotes of shells, Python and YAML; either form of Unicode; encodings that are
-broken into lines. A text of many lines is also known by each of its lines. What is transformed in another way, or is
-a piece of a secret, is not found.
+any place of a longer text, JSON or not), hex, HTML, quotes of shells, Python and YAML; either form of Unicode;
+encodings that are broken into lines. A text of many lines is also known by each of its lines. What is transformed in
+another way, or is a piece of a secret, is not found.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _BLOCK = 4  # characters that are looked up at once
 _SHORT = 12  # characters: shorter words are looked for one by one
 _ESCAPE = re.compile(r"\\u[0-9a-f]{4}")
 _PERCENT = re.compile("%[0-9A-F]{2}")
+_UNSAFE = re.compile(r"[^\w@%+=:,./\x80-\U0010ffff-]", re.ASCII)  # what `printf %q` of bash puts a backslash before
 _BREAK = re.compile(r"[ \t]*(?:\\+[rn]|[\r\n])(?:\\+[rn]|[ \t\r\n])*|[ \t\\]+$")  # what may become one, too
 _SAFE = ("", "/", "-._~!*'()", "*-._", ";,/?:@&=+$-_.!~*'()#")  # what programs leave as it is in URLs
 
@@ -32,6 +33,8 @@ def forms(secret: str) -> set[str]:
     found: set[str] = set()
     for text in _plain(secret):
         found |= _written(text) | _coded(text)
+        for escaped in {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]} - {text}:
+            found |= _in_base64(escaped)
     return {form for form in found if len(form) >= SHORTEST}
 
 
@@ -58,11 +61,23 @@ def _bytes(text: str) -> bytes:
 
 
 def _written(text: str) -> set[str]:
-    import html  # which takes a while, and most runs have no secrets
-
-    once = {text, *_in_json(text), html.escape(text), html.escape(text, quote=False), text.replace("'", "''")}
-    once |= {repr(text)[1:-1], ascii(text)[1:-1], text.replace("'", "'\"'\"'"), text.replace("'", "'\\''")}
+    once = {
+        text,
+        *_in_json(text),
+        *_in_units(text),
+        *_in_html(text),
+        text.replace("'", "''"),
+        _UNSAFE.sub(r"\\\g<0>", text),
+    }
+    once |= {repr(text)[1:-1], ascii(text)[1:-1], repr(_bytes(text))[2:-1]}
+    once |= {text.replace("'", "'\"'\"'"), text.replace("'", "'\\''")}
     return once | {twice for each in {text, *_in_json(text)} for twice in (*_in_json(each), *_in_url(each))}
+
+
+def _in_html(text: str) -> set[str]:
+    plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    both = {plain} | {plain.replace('"', quote) for quote in ("&quot;", "&#34;")}
+    return both | {each.replace("'", quote) for each in both for quote in ("&#x27;", "&#39;", "&apos;")}
 
 
 def _in_json(text: str) -> set[str]:
@@ -72,6 +87,21 @@ def _in_json(text: str) -> set[str]:
     for signs in ("<>&", "<>&'"):  # as Go and templates for HTML write it
         found |= {"".join(f"\\u{ord(char):04x}" if char in signs else char for char in each) for each in plain}
     return found | {_ESCAPE.sub(lambda match: "\\u" + match[0][2:].upper(), each) for each in found}
+
+
+def _in_units(text: str) -> set[str]:
+    """As PHP and .NET write some signs in JSON, with all that is beyond ASCII; and with every character so written."""
+    every = {ord(char): _unit(char) for char in set(text)}
+    others = {code: json.dumps(chr(code))[1:-1] for code in every if code < 127}
+    found = {text.translate(every)}
+    for signs in ("<>&'\"", "<>&'\"+`"):
+        found.add(text.translate(every | {code: each for code, each in others.items() if chr(code) not in signs}))
+    return found | {_ESCAPE.sub(lambda match: "\\u" + match[0][2:].upper(), each) for each in found}
+
+
+def _unit(char: str) -> str:
+    data = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{data[at : at + 2].hex()}" for at in range(0, len(data), 2))
 
 
 def _in_url(text: str) -> set[str]:
@@ -84,10 +114,16 @@ def _in_url(text: str) -> set[str]:
 
 
 def _coded(text: str) -> set[str]:
+    data = _bytes(text)
+    found = {data.hex(), "".join(f"%{byte:02x}" for byte in data)}
+    return found | {each.upper() for each in found} | _in_base64(text)
+
+
+def _in_base64(text: str) -> set[str]:
     from urllib.parse import quote
 
     data = _bytes(text)
-    found = {data.hex(), data.hex().upper()}
+    found: set[str] = set()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         whole = encode(data).decode()
         words = {whole, whole.rstrip("="), *(_inside(encode(b"\0" * shift + data), shift) for shift in range(3))}

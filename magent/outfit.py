@@ -137,6 +137,7 @@ class Outfit:
             on_text=lambda path, text, structured: self.on_text(path, text, structured),
             bound=self._bound,
             write=self.writes,
+            mask=self.mask or (lambda value: value),
         )
 
     @property

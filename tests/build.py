@@ -55,6 +55,7 @@ class Lab:
             secrets={},
             cwd=".",
             on_text=lambda _path, _text, _structured: None,
+            mask=self.recording.get("mask") or (lambda value: value),
         )
         recorder = Recorder(run, self.journal, self.clock, **self.recording)
         return Driver(run, recorder, services, self.human, self.clock, **self.options)

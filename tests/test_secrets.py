@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,10 +14,12 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
 
+from tests.cli.helpers import magent
 from tests.terminal import PATIENCE, ROOT, Terminal
 
 LISTED = {
@@ -32,15 +35,24 @@ COPIES = {"MY_COPY": f"https://me:{KNOWN['GITHUB_TOKEN']}@host/"}
 
 # Says what it was given in OURS (names of variables) in every way, in small pieces, and ends with the code in argv.
 LEAK = """
-    import base64, html, json, os, sys
+    import base64, html, json, os, re, sys
     from urllib.parse import quote, quote_plus
+    def lower(text):
+        return re.sub("%..", lambda found: found[0].lower(), text)
+    def net(text, signs="<>&'\\"+`"):
+        return "".join("\\\\u%04X" % ord(c) if c in signs or c > "~" or not signs else json.dumps(c)[1:-1]
+                       for c in text)
     for name in os.environ["OURS"].split():
         text = os.environ[name]
         data = text.encode()
         ways = [text, json.dumps(text), json.dumps({"k": json.dumps([text], ensure_ascii=False)}), repr(text),
                 html.escape(text), quote(text), quote(text, safe=""), quote_plus(text), data.hex(), data.hex().upper(),
                 base64.urlsafe_b64encode(data).decode().rstrip("="), base64.encodebytes(b"x" * 60 + data).decode()]
-        ways += [base64.b64encode(b"." * shift + data + b"!!").decode() for shift in range(3)]
+        for shift in range(3):
+            padded = b"." * shift + data + b"!!"
+            ways += [base64.b64encode(padded).decode(), base64.urlsafe_b64encode(padded).decode()]
+        ways += [lower(quote(text, safe="")), lower(quote_plus(text)), net(text), net(text, ""),
+                 base64.b64encode(json.dumps({"k": text}).encode()).decode()]
         said = " | ".join(ways).encode() + b"\\n"
         for at in range(0, len(said), 7):
             os.write(1 if at % 2 or len(sys.argv) == 1 else 2, said[at : at + 7])
@@ -74,6 +86,7 @@ LEAKY = """
         raise RuntimeError(f"cannot go on with {said()}")
 """
 
+SERVER = Path(__file__).parent / "adapters" / "mcp_servers" / "crooked.py"
 ENV = "{OURS: '" + " ".join(LISTED) + "', " + ", ".join(f"{name}: '{{{{ secrets.{name} }}}}'" for name in LISTED) + "}"
 HEAD = f"""
     magent: 1
@@ -179,6 +192,11 @@ class Place:
         assert not found, "\n".join(found[:20])
 
 
+def net(text: str, signs: str = "<>&'\"+`") -> str:
+    """As .NET writes it; without signs, every character so."""
+    return "".join(f"\\u{ord(c):04X}" if c in signs or c > "~" or not signs else json.dumps(c)[1:-1] for c in text)
+
+
 def ways(secret: str) -> dict[str, bytes]:
     """How a secret might be written. Of base64 inside of more, what is the secret's alone."""
     data = secret.encode()
@@ -188,17 +206,23 @@ def ways(secret: str) -> dict[str, bytes]:
         "json unicode": json.dumps(secret, ensure_ascii=False)[1:-1],
         "json twice": json.dumps(json.dumps(secret))[3:-3],
         "json thrice": json.dumps(json.dumps(secret, ensure_ascii=False), ensure_ascii=False)[3:-3],
+        "json of .net": net(secret),
+        "json in units": net(secret, ""),
         "repr": repr(secret)[1:-1],
         "html": html.escape(secret),
         "url": quote(secret),
         "url all": quote(secret, safe=""),
+        "url lower": re.sub("%..", lambda found: found[0].lower(), quote(secret, safe="")),
         "form": quote_plus(secret),
+        "form lower": re.sub("%..", lambda found: found[0].lower(), quote_plus(secret)),
         "nfd": unicodedata.normalize("NFD", secret),
         "hex": data.hex(),
         "HEX": data.hex().upper(),
         "base64": base64.b64encode(data).decode().rstrip("="),
         "base64url": base64.urlsafe_b64encode(data).decode().rstrip("="),
         **{f"base64 at {at}": base64.b64encode(b"." * at + data).decode()[4:-4] for at in range(3)},
+        **{f"base64url at {at}": base64.urlsafe_b64encode(b"." * at + data).decode()[4:-4] for at in range(3)},
+        "base64 of json": base64.b64encode(json.dumps({"k": secret}).encode()).decode()[12:-4],
     }
     lines = {f"line {at}": line for at, line in enumerate(secret.splitlines()) if len(line) > 20 and "---" not in line}
     return {way: text.encode() for way, text in {**texts, **lines}.items() if len(text) >= 8}
@@ -214,7 +238,72 @@ def test_a_search_finds_what_is_written(place: Place) -> None:
         place.printed = {way: b"before " + form + b" after"}
         with pytest.raises(AssertionError, match=r"TOKEN \("):
             place.search()
-        assert number < 30
+        assert number < 40
+
+
+# What is not in FLOWS: the same in every store, in this process.
+TOOLS = f"""
+    magent: 1
+    name: tools
+    secrets: [{", ".join(LISTED)}]
+    checkpoints: {{every: 10}}
+    tools:
+      files: {{builtin: files}}
+      sh: {{builtin: shell, allow: [printenv]}}
+      leak: {{run: [{sys.executable}, leak.py], env: {ENV}}}
+      server: {{mcp: {{command: [/bin/sh, -c, '"$0" dump.py </dev/null >&2; exec "$0" -S "$1"', {sys.executable},
+        {SERVER}]}}}}
+      given: {{mcp: {{command: [{sys.executable}, -S, {SERVER}], env: {ENV}}}}}
+    agents:
+      a: {{replies: [{{calls: [{{call: leak}}, {{call: given.env}}, {{call: files.list}}]}}, "{{{{ results }}}}"]}}
+    chains:
+      both:
+        steps:
+          - {{tool: leak, as: said}}
+          - {{tool: files.write, with: {{path: b.txt, text: "{{{{ steps.said }}}}"}}}}
+    nodes:
+      said: {{tool: leak, next: kept}}
+      kept: {{tool: files.write, with: {{path: a.txt, text: "{{{{ state.said }}}}"}}, next: served}}
+      served: {{tool: server.env, next: echoed}}
+      echoed: {{tool: server.echo, with: {{text: "{{{{ state.said }}}}"}}, next: shown}}
+      shown: {{tool: sh, with: {{command: [printenv]}}, next: chained}}
+      chained: {{chain: both, next: asked}}
+      asked: {{prompt: "say {{{{ state.said }}}}", agent: a, tools: [leak, given, files], next: stumbles}}
+      stumbles: {{call: "leaky:stumble", on_error: continue, next: refused}}
+      refused: {{tool: server.echo, with: {{text: ["{{{{ state.said }}}}"]}}, on_error: continue}}
+    outputs: {{all: "{{{{ state }}}}"}}
+"""
+
+
+@pytest.mark.parametrize("kind", ["file", "sqlite", "postgres"])
+def test_tools_in_every_store(
+    place: Place, kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    place.work.joinpath("tools.yaml").write_text(dedent(TOOLS), "utf-8")
+    server: Any = request.getfixturevalue("postgres") if kind == "postgres" else None
+    url = {"file": "file:kept", "sqlite": "sqlite:///runs.db"}.get(kind) or server.url("leaks")
+    monkeypatch.chdir(place.work)
+    monkeypatch.syspath_prepend(str(place.work))
+    for name, value in {**place.env, "MAGENT_STORE": url}.items():
+        monkeypatch.setenv(name, value)
+    for words in (
+        "run tools.yaml --id t1 --output jsonl --verbose", "runs show t1", "runs history t1", "graph t1 --json",
+        "checkpoints list t1", "checkpoints show t1 20 --output json", "runs list --output json",
+    ):  # fmt: skip
+        done = magent(capfd, *words.split())
+        place.printed[words] = f"{done.out}\n{done.err}".encode()
+        assert done.code == 0, done
+    if server is not None:
+        for table in ("run", "event", "checkpoint", "note", "lease"):
+            rows = server.run(f"SELECT * FROM leaks.{table}")
+            place.printed[table] = b"\n".join(
+                each if isinstance(each, bytes) else str(each).encode() for row in rows for each in row
+            )
+        assert b"***" in place.printed["event"]
+    place.search()
+    assert b"***" in place.printed["runs history t1"]
+    assert list(place.path.joinpath("dumps").iterdir())
+    assert len([file for file in place.work.rglob("*.txt") if "***" in file.read_text()]) == 2
 
 
 @pytest.mark.parametrize("output", ["text", "json", "jsonl"])

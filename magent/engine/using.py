@@ -38,7 +38,8 @@ async def use(
 
 
 class Recorded(Wrapped):
-    """Each call is on the record before and after; an external one is on the disk before it begins."""
+    """Each call is on the record before and after; an external one is on the disk before it begins. Who called goes on
+    with what the record says, in this life as in a later one: without secrets."""
 
     def __init__(self, tool: Tool, book: Book) -> None:
         super().__init__(tool)
@@ -58,7 +59,9 @@ class Recorded(Wrapped):
 
     async def _result(self, arguments: Mapping[str, Any], context: ToolContext) -> Any:
         try:
-            return plain(await self.tool.call(arguments, context))
+            return self._book.hide(plain(await self.tool.call(arguments, context)))
+        except WorkFailed as error:
+            raise WorkFailed(self._book.hidden(error.failure)) from error
         except EvaluationError as error:
             raise WorkFailed(Failure("tool", error.message, hint=error.hint)) from error
         except NotJson as error:
@@ -71,6 +74,13 @@ class Book:
     def __init__(self, attempt: Attempt, facts: Facts) -> None:
         self._attempt = attempt
         self._facts = facts
+
+    def hide(self, value: Any) -> Any:
+        return self._attempt.services.mask(value)
+
+    def hidden(self, failure: Failure) -> Failure:
+        message, hint, data = (self.hide(each) for each in (failure.message, failure.hint, failure.data))
+        return failure._replace(message=message, hint=hint, data=data)
 
     async def begun(self, name: str, arguments: Any, *, external: bool = False) -> Begun:
         """Numbered among the calls of the attempt."""

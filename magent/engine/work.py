@@ -100,6 +100,7 @@ class Services:
     settings: Callable[[Graph, str], Mapping[str, Any]] = settings_of  # of an agent, as they are written
     bound: Callable[[Home, str], int | None] = lambda _home, _agent: None  # the longest answer of an agent, in tokens
     write: bool = True  # whether tools may write into the workspace
+    mask: Callable[[Any], Any] = lambda value: value  # hides secrets in JSON data
     companies: Companies = field(default_factory=Companies)
 
 

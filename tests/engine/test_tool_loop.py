@@ -9,6 +9,7 @@ import pytest
 
 from magent.answers import check_document
 from magent.engine.snapshot import from_json, to_json
+from magent.masks import masker
 from magent.ports import Reply, Request, ToolCall, Usage
 from tests.engine.crew import FakeTool, Scripted, broken, calls, crew, last, told, types
 from tests.engine.language import People, assert_replayable, checked, forever, refolded
@@ -189,6 +190,26 @@ async def test_of_arguments_the_record_keeps_so_much(text: str, monkeypatch: pyt
     (called,) = told(room, "tool.called")
     assert (called["arguments"], called["cut"]) == ('{"a": "xxxxx', 19)
     assert tool.seen[-1] == {"a": "x" * 10}
+
+
+async def test_agents_and_chains_go_on_with_what_the_record_says_of_a_result_without_secrets() -> None:
+    text = HEAD + (
+        "chains: {c: {steps: [{tool: add}, {tool: pay, with: {of: '{{ previous }}'}}]}}\n"
+        "nodes: {t: {prompt: Work, agent: a, tools: [add, pay]}, u: {chain: c}}"
+    )
+
+    def fails(of: str) -> Any:
+        raise broken("tool", f"no account opens with {of or 'sesame'}")
+
+    pay, agent = FakeTool("pay", fails), Scripted(calls(("add", {}), ("pay", {"of": ""})), "done")
+    room = crew(text.replace("Work,", "Work, next: u,"), [FakeTool("add", lambda: "open sesame"), pay], a=agent)
+    room.recording["mask"] = masker(["sesame"])
+    await room.start()
+    assert [message.text for message in agent.requests[1].messages[-2:]] == [
+        "open ***",
+        "error: no account opens with ***",
+    ]
+    assert pay.seen[-1] == {"of": "open ***"}
 
 
 # ---- confirm

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from magent.cli.console import one_line
-from magent.cli.progress import STEPS, agent_of, ended_as_failed, step_of, total
+from magent.cli.progress import STEPS, ended_as_failed, step_of, total, who_of
 from magent.engine.fold import Run
 from magent.engine.scopes import Visit
 from magent.events import Event
@@ -27,8 +27,8 @@ class Spot:
     place) or, of a composite, holds. Tokens and cost include what ran inside it and has ended."""
 
     __slots__ = (
-        "agent", "attempt", "children", "cost", "ended", "failed", "items", "limit", "name", "node", "parent", "path",
-        "quiet", "retries", "round", "since", "status", "tail", "tokens", "total", "until", "written",
+        "attempt", "children", "cost", "ended", "failed", "items", "limit", "name", "node", "parent", "path",
+        "quiet", "retries", "round", "since", "status", "tail", "tokens", "total", "until", "who", "written",
     )  # fmt: skip
 
     def __init__(self, path: str, node: Node | None, parent: Spot | None, since: float) -> None:
@@ -41,7 +41,7 @@ class Spot:
         self.status = "runs"
         self.until: float | None = None
         self.attempt = 1
-        self.agent: str | None = None
+        self.who: str | None = None  # who does it: `agent writer`, `role lead`
         self.items: list[Any] | None = None
         self.total: int | None = None  # of items, branches
         self.ended = 0  # of them
@@ -232,6 +232,8 @@ class Board:
     def _step(self, event: Event, path: str) -> Spot | None:
         """A line of its own among the text that streams."""
         spot, told = self._speaker(event, path), step_of(event)
+        if spot is not None and event.type == "role.routed":
+            spot.who = f"role {event.data.get('role')}"
         if spot is not None and told is not None:
             start = "" if not spot.tail or spot.tail.endswith("\n") else "\n"
             spot.tail = f"{spot.tail}{start}{told[0]} {one_line(told[1], TAIL)}\n"[-3 * TAIL :]
@@ -246,7 +248,7 @@ class Board:
         if above is not None:
             below = Spot(key, None, above, event.time)
             below.name = one_line(f"{event.data.get('role')}: {event.data.get('task')}", 60)
-            below.agent = str(event.data.get("agent"))
+            below.who = f"agent {event.data.get('agent')}"
             self._spots[key] = above.children[key] = below
             self.counts["runs"] += 1
             self._turn(above, "holds")
@@ -293,7 +295,7 @@ class Board:
         spot = self._spots[path] = Spot(path, node, parent, time)
         (self.roots if parent is None else parent.children)[path] = spot
         self.counts["runs"] += 1
-        spot.agent = agent_of(self._workflow, path) if self._workflow and isinstance(node, Task) else None
+        spot.who = who_of(self._workflow, path) if self._workflow and isinstance(node, Task) else None
         return spot
 
     def _close(self, spot: Spot) -> None:

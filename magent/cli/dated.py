@@ -80,8 +80,8 @@ class Progress:
             prompt = f": {question['prompt']}" if question.get("prompt") else ""
             self._line(event.time, "?", f"{path} asks{prompt}", "yellow")
         else:
-            agent = spot.agent if spot is not None else None
-            self._line(event.time, "▶", f"{path}{_about(event.data, agent)}", "blue")
+            who = spot.who if spot is not None else None
+            self._line(event.time, "▶", f"{path}{_about(event.data, who)}", "blue")
 
     def _completes(self, event: Event, path: str, spot: Spot | None) -> None:
         self._flush(path)
@@ -150,8 +150,8 @@ class Progress:
         self.write(f"         {self._console.styled(path + ' │', 'dim')} {neutral(line)}\n")
 
 
-def _about(data: Mapping[str, Any], agent: str | None) -> str:
-    parts = [f"agent {agent}"] if agent else []
+def _about(data: Mapping[str, Any], who: str | None) -> str:
+    parts = [who] if who else []
     for key, word in (("items", "item"), ("branches", "branch")):
         if isinstance(data.get(key), list):
             count = len(data[key])

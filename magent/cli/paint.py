@@ -274,8 +274,8 @@ def _facts(spot: Spot, brush: _Brush) -> Iterator[Line]:
         yield [("in line", "dim")]
     if spot.attempt > 1:
         yield [(f"attempt {spot.attempt}", "yellow")]
-    if spot.agent:
-        yield [(one_line(spot.agent, 30), "dim")]
+    if spot.who:
+        yield [(one_line(spot.who.removeprefix("agent "), 30), "dim")]
 
 
 def _progress(spot: Spot, window: Window) -> Iterator[Line]:

@@ -125,8 +125,8 @@ def going_on(event: Event) -> str:
     return f" (goes on: {following})" if isinstance(following, str) else " (goes on)"
 
 
-def agent_of(workflow: Workflow, path: str) -> str | None:
-    """The agent that the node at an address asks, as far as the file says it."""
+def who_of(workflow: Workflow, path: str) -> str | None:
+    """Whom the node at an address asks, as far as the file says it: `agent writer`, `role lead`."""
     graph = workflow.graph
     *around, last = [step.partition("[")[0] for step in path.split("/")]
     for name in around:
@@ -135,8 +135,12 @@ def agent_of(workflow: Workflow, path: str) -> str | None:
     task = graph.nodes.get(last)
     if not isinstance(task, Task) or not isinstance(task.work, Prompt):
         return None
-    agent = task.work.agent or graph.default_agent
-    return agent.data if agent and agent.literal and isinstance(agent.data, str) else None
+    if task.work.route is not None:
+        return None  # that is told when it is known
+    word, who = "role", task.work.role
+    if who is None:
+        word, who = "agent", task.work.agent or graph.default_agent
+    return f"{word} {who.data}" if who and who.literal and isinstance(who.data, str) else None
 
 
 def price(cost: float | None) -> str:

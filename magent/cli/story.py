@@ -59,8 +59,8 @@ class Story:
             return [("? ", "yellow"), (_address(event), ""), (f" asks{prompt}", "")]
         if not self._everything or isinstance(question, Mapping):
             return None
-        agent = f"  {one_line(spot.agent)}" if spot is not None and spot.agent else ""
-        return [("▶ ", "blue"), (_address(event), ""), (agent, "dim")]
+        who = f"  {one_line(spot.who.removeprefix('agent '))}" if spot is not None and spot.who else ""
+        return [("▶ ", "blue"), (_address(event), ""), (who, "dim")]
 
     def _completes(self, event: Event, spot: Spot | None) -> Line | None:
         node = spot.node if spot is not None else None

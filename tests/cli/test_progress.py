@@ -9,7 +9,7 @@ import pytest
 
 from magent.cli.chunks import WITHDRAWN
 from magent.cli.dated import Progress
-from magent.cli.progress import agent_of, total
+from magent.cli.progress import total, who_of
 from magent.events import Event
 from tests.build import workflow
 from tests.cli.helpers import console
@@ -122,21 +122,25 @@ def test_tokens_add_up_however_they_are_told(tokens: Any) -> None:
     assert total(None) == 0
 
 
-def test_a_prompt_begins_with_the_name_of_its_agent() -> None:
+def test_a_prompt_begins_with_who_does_it() -> None:
     drawn = workflow("""
         agents: {writer: {replies: [a]}, clerk: {replies: [b]}}
         defaults: {agent: clerk}
         nodes:
           draft: {prompt: hi, agent: writer, next: note}
           note: {prompt: hi, next: each}
-          each: {type: parallel, for_each: [1], body: inner}
+          each: {type: parallel, for_each: [1], body: inner, next: played}
+          played: {prompt: hi, role: coder, next: routed}
+          routed: {prompt: hi, route: {skills: [python]}}
           inner: {type: subgraph, uses: s}
         subgraphs: {s: {nodes: {draft: {prompt: hi, agent: "{{ inputs.x }}"}}, inputs: {x: {default: clerk}}}}
     """)
-    assert agent_of(drawn, "draft") == "writer"
-    assert agent_of(drawn, "note") == "clerk"
-    assert agent_of(drawn, "each") is None
-    assert agent_of(drawn, "each[0]/inner/draft") is None
+    assert who_of(drawn, "draft") == "agent writer"
+    assert who_of(drawn, "note") == "agent clerk"
+    assert who_of(drawn, "each") is None
+    assert who_of(drawn, "played") == "role coder"
+    assert who_of(drawn, "routed") is None
+    assert who_of(drawn, "each[0]/inner/draft") is None
     written: list[str] = []
     Progress(console()[0], written.append, stream=True, workflow=drawn)(Event(1, 0, "visit.started", {"path": "draft"}))
     assert written[0].endswith("▶ draft (agent writer)\n")

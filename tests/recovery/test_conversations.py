@@ -59,7 +59,7 @@ class Talker(list[Turn]):
 
 def test_a_conversation_goes_on_as_if_nothing_had_happened(here: Path, capsys: Any) -> None:
     """Over models of three providers, with tools, signed thoughts, an agent that stands in, repairs, branches and
-    rounds; cut after every third of the events that follow an answer."""
+    rounds; cut after every fifth of the events that follow an answer."""
     with FakeProvider() as server:
         server.script = Talker(server)
         here.joinpath("workflow.yaml").write_text(TALK.replace("URL", server.url))
@@ -68,7 +68,7 @@ def test_a_conversation_goes_on_as_if_nothing_had_happened(here: Path, capsys: A
         folder = here / ".magent" / "runs"
         lines = (folder / "alone" / "journal.jsonl").read_bytes().splitlines(keepends=True)
         told = [at for at, line in enumerate(lines[:-2], 1) if b'"agent.' in line or b'"visit.completed"' in line]
-        for cut in told[::3]:
+        for cut in told[::5]:
             shutil.rmtree(folder / "cut", ignore_errors=True)
             shutil.copytree(folder / "alone", folder / "cut")
             (folder / "cut" / "result.json").unlink()

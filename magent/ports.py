@@ -5,7 +5,7 @@ Failures of work are raised as `events.WorkFailed`; anything else that an adapte
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -371,6 +371,11 @@ class RunStore(Protocol):
     async def read(self, run_id: str, *, checkpoint: bool = True) -> Record:
         """Reads without holding; `checkpoint=False` gives all events from the first. Raises as `open`, but
         never RunLocked."""
+        ...
+
+    async def events(self, run_id: str, types: Collection[str], having: str) -> Sequence[Event]:
+        """The events of these types, for readers of many runs: no more is read of the record than that takes, and
+        nothing of a run where no event of them has the member `having`. Raises as `read`."""
         ...
 
     async def list(self) -> Iterable[RunInfo]:

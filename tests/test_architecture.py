@@ -29,8 +29,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("stores", "human", "agents", "tools", "tracing"),
     (
         "settings", "retention", "masks", "streaming", "outfit", "preflight", "toolkit", "forecast", "loading",
-        "outcome", "history", "records", "traces", "answering", "notify", "life", "opening", "moving", "copying", "forks",
-        "app", "crew", "sweeping", "api",
+        "outcome", "history", "records", "traces", "answering", "asking", "notify", "life", "opening", "moving",
+        "copying", "forks", "app", "crew", "sweeping", "api",
     ),
     ("__init__",),
     ("cli",),
@@ -54,7 +54,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "raster",
         "run", "resume_plan", "resume", "respond", "validate", "graph", "runs", "runs_show", "runs_history", "runs_end",
         "clean", "runs_copy", "trace_rows", "trace",
-        "checkpoints", "schema", "roles", "findings", "agents", "tools", "sweep", "doctor", "completion",
+        "checkpoints", "schema", "roles", "findings", "agents", "tools", "sweep", "stats", "doctor", "completion",
     ),
     "draw": (
         "canvas", "overlay", "pictures", "words", "spine", "boxes", "scopes",

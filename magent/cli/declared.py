@@ -205,7 +205,10 @@ DECLARED: dict[str, Declared] = {
                 Option("resume", "--resume", "", "Go on with the run at once."),
             ),
             "Look": (
-                Option("list", "--list", "", "Show everything that waits."),
+                Option("list", "--list", "", "Show everything that waits, the oldest first."),
+                Option("history", "--history", "", "Show every answer: who, when, after how long, to what."),
+                Option("workflow", "--workflow", "NAME", "With these: only of this workflow."),
+                Option("since", "--since", "WHEN", "With these: only since 7d, 2h or 2026-11-22."),
                 _output("text", "json"),
             ),
         },
@@ -386,6 +389,22 @@ DECLARED: dict[str, Declared] = {
             Example("magent checkpoints clean latest --keep 1", "All but the newest of the newest run."),
         ),
         more=("Nothing is lost: a resume reads the events instead, which takes longer.",),
+    ),
+    "stats": Declared(
+        (),
+        {
+            "Which": (
+                Option("workflow", "--workflow", "NAME", "Only runs of this workflow."),
+                Option("since", "--since", "WHEN", "Only what was asked since: 7d, 2h or 2026-11-22."),
+            ),
+            "Output": (_output("text", "json"),),
+        },
+        (Example("magent stats --since 7d", "By kind: how often people were asked, how soon they answered, what."),),
+        (),
+        (
+            "Times are those until a person answered: answers from a file, defaults and what timed out do not count."
+            " APPROVED is the share of people's answers that said yes.",
+        ),
     ),
     "validate": Declared(
         (Argument("files", "[FILE]...", "Workflow files; without any, ./workflow.yaml.", many=True, completes="file"),),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from magent import durations
 from magent.errors import UsageError
@@ -29,6 +31,20 @@ def one_of(flag: str, text: str | None, known: Sequence[str]) -> str | None:
     if text is None or text in known:
         return text
     raise UsageError(f"{flag} takes {', '.join(known[:-1])} or {known[-1]}, not '{text}'", did_you_mean(text, known))
+
+
+def moment(flag: str, text: str | None) -> float:
+    """Seconds since 1970 of `7d` (ago) or a date; 0 where the flag was not given."""
+    if text is None:
+        return 0.0
+    try:
+        return time.time() - durations.parse(text)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        raise UsageError(f"{flag} takes 7d, 2h or a date such as 2026-11-22, not '{text}'") from None
 
 
 def pairs(flag: str, words: Iterable[str] | None, form: str) -> list[tuple[str, str]]:

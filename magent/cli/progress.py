@@ -38,10 +38,14 @@ def answer_of(event: Event) -> str:
     output = event.data.get("output")
     if not isinstance(output, Mapping) or "via" not in output or "by" not in output:
         return ""
-    name, first = next(iter(output.items()))
+    return f": {said(output)} ({output['via']})"
+
+
+def said(answer: Mapping[str, Any]) -> str:
+    """An answer in a few words: its first field."""
+    name, first = next(iter(answer.items()))
     words = {"approved": ("approved", "rejected"), "valid": ("valid", "not valid")}.get(name)
-    said = words[not first] if words else one_line(text_of(first), 60)
-    return f": {said} ({output['via']})"
+    return words[not first] if words else one_line(text_of(first), 60)
 
 
 def step_of(event: Event) -> tuple[str, str] | None:

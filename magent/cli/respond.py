@@ -6,15 +6,17 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from magent import answering, records, settings
+from magent import answering, asking, durations, records, settings
 from magent.answering import Answered, Given
 from magent.answers import describe, from_flags
+from magent.asking import Asking
 from magent.cli import flags, questions, results
 from magent.cli.console import Console, dump
 from magent.cli.execution import Conditions, Watch
 from magent.cli.people import login
+from magent.cli.progress import said
 from magent.cli.resume import go_on
-from magent.cli.tables import Part, Sheet
+from magent.cli.tables import Cell, Column, Part, Sheet, local
 from magent.engine.run import open_questions
 from magent.errors import StoreError, UsageError
 from magent.outcome import Asked, asked
@@ -30,6 +32,9 @@ def respond(
     id: str | None,
     node: str | None,
     list: bool,
+    history: bool,
+    workflow: str | None,
+    since: str | None,
     approve: bool,
     reject: bool,
     text: str | None,
@@ -55,10 +60,13 @@ def respond(
     answering = any(value not in (None, False) for value in given.values())
     watch = Watch.of(flags.one_of("--output", output, results.OUTPUTS if resume else results.OUTPUTS[:2]), None)
     store = settings.open_store(console.settings.store)
-    if list:
-        if id or answering or resume:
-            raise UsageError("--list goes with no run and no answer")
-        return asyncio.run(_list(console, store, watch.output))
+    if list or history:
+        if id or answering or resume or (list and history):
+            raise UsageError(f"--{'list' if list else 'history'} goes with no run and no answer")
+        begun = flags.moment("--since", since)
+        return asyncio.run((_list if list else _history)(console, store, watch.output, workflow, begun))
+    if workflow or since:
+        raise UsageError("--workflow and --since go with --list and --history")
     if id is None:
         raise UsageError(
             "respond needs the id of a run", "magent respond --list shows what waits; `latest` is an id too"
@@ -126,15 +134,17 @@ def _tell(console: Console, found: Sequence[Asked]) -> None:
     sheet.print()
 
 
-async def _list(console: Console, store: RunStore, output: str) -> int:
+async def _list(console: Console, store: RunStore, output: str, workflow: str | None, since: float) -> int:
     found: list[Asked] = []
     for info in await store.list():
+        if workflow not in (None, info.workflow):
+            continue
         if info.status in ("waiting", "interrupted", "running"):  # a driver may ask, who left may have left it open
             try:
                 found += asked(await records.look(store, info.id), store)
             except StoreError as error:  # one damaged record hides no other
                 console.hint(f"magent: {error.message}")
-    found.sort(key=lambda each: each.since)
+    found = sorted((each for each in found if each.since >= since), key=lambda each: each.since)
     if output == "json":
         console.result(dump([each.as_json() for each in found]))
     elif found:
@@ -142,6 +152,49 @@ async def _list(console: Console, store: RunStore, output: str) -> int:
     else:
         console.hint("nothing waits for an answer")
     return 0
+
+
+_HISTORY = (
+    Column("ANSWERED"),
+    Column("RUN", rank=3),
+    Column("QUESTION", least=12),
+    Column("ANSWER", least=8),
+    Column("BY", least=4, rank=1),
+    Column("AFTER", rank=2, right=True),
+    Column("SHOWN", rank=4),
+)
+
+
+async def _history(console: Console, store: RunStore, output: str, workflow: str | None, since: float) -> int:
+    """Every answer, the newest last."""
+    every = await asking.askings(store, workflow=workflow, told=lambda why: console.hint(f"magent: {why}"))
+    given = [(each.answered, each) for each in every if each.answered is not None and each.answered >= since]
+    found = [each for _, each in sorted(given, key=lambda pair: pair[0])]
+    if output == "json":
+        console.result(dump([each.as_json() for each in found]))
+    elif found:
+        sheet = Sheet(console)
+        sheet.table(_HISTORY, [_answer_row(each) for each in found])
+        sheet.print()
+    else:
+        console.hint("nobody has answered anything" + (" since then" if since else ""))
+    return 0
+
+
+def _answer_row(each: Asking) -> Sequence[Cell]:
+    answer = each.answer or {}
+    by = f"{answer.get('by') or '-'} ({answer.get('via')})"
+    took = "" if each.took is None else durations.show(each.took)
+    when = local(each.answered or 0.0)
+    return (
+        Part(when, "dim"),
+        each.run_id,
+        each.path,
+        said(answer),
+        by,
+        Part(took, "dim"),
+        Part(each.digest[:12], "dim"),
+    )
 
 
 def _tell_all(console: Console, found: Sequence[Asked]) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from magent import durations, settings
@@ -14,7 +12,6 @@ from magent.cli.console import Console, dump
 from magent.cli.declared import STATUSES
 from magent.cli.tables import Cell, Column, Part, Sheet, ago, local
 from magent.clock import iso
-from magent.errors import UsageError
 from magent.ports import RunInfo
 from magent.source import did_you_mean
 
@@ -42,7 +39,7 @@ def list_runs(
     """List the runs in the store, the newest first."""
     form = flags.one_of("--output", output, OUTPUTS) or "text"
     flags.one_of("--status", status, STATUSES)
-    begun = _moment(since) if since is not None else 0.0
+    begun = flags.moment("--since", since)
     most = flags.whole("--limit", limit)
     store = settings.open_store(console.settings.store)
     every = list(asyncio.run(store.list()))
@@ -65,18 +62,6 @@ def list_runs(
         console.told(f"there are no runs in {store.url} yet")
         console.suggest(console.command("run"), "runs the workflow.yaml that is here")
     return 0
-
-
-def _moment(text: str) -> float:
-    """Seconds since 1970 of `7d` (ago) or a date. Raises UsageError."""
-    try:
-        return time.time() - durations.parse(text)
-    except ValueError:
-        pass
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError):
-        raise UsageError(f"--since takes 7d, 2h or a date such as 2026-11-22, not '{text}'") from None
 
 
 def _as_json(info: RunInfo) -> dict[str, Any]:

@@ -215,6 +215,8 @@ def _remark(knot: Knot, signs: bool) -> Part:
         said.append(progress.describe_error(data["error"]))
     elif signs and knot.status not in GOOD:
         said.append(knot.status)
+    if answered := data.get("answered"):
+        said.append(f"answered by {answered['by']} ({answered['via']})" if answered["by"] else f"by {answered['via']}")
     if data.get("fallback"):
         said.append(f"by agent {data.get('agent')}")
     if data.get("cut"):

@@ -153,6 +153,10 @@ def _tell(visit: dict[str, Any], what: str, event: Event) -> None:
         abandon(visit)
     if "error" in data:
         visit["error"] = data["error"]
+    if "digest" in data:
+        answer = data.get("output") or data.get("answer") or {}
+        told = {name: answer.get(name) for name in ("by", "at", "via", "comment")}
+        visit["answered"] = told | {"took": data.get("took"), "digest": data["digest"]}
     visit.update({name: data[name] for name in _OF_VISITS if name in data})
     _spend(visit, data)
 

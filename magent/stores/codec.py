@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Literal, Protocol
 
@@ -86,6 +86,19 @@ def number_of(name: str) -> int:
 
 
 dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False).encode
+
+
+def picked(codec: RunCodec, lines: Sequence[bytes], types: Collection[str], having: str) -> list[Event]:
+    """The events of these types, if one of them has the member `having`. What is in the clear is read only where it may
+    be such a one. Raises BadLine, StoreError."""
+    if isinstance(codec, Plain):
+        member = f'"{having}":'.encode()
+        if not any(member in line for line in lines):
+            return []
+        marks = [f'"type":"{kind}"'.encode() for kind in types]
+        lines = [line for line in lines if any(mark in line for mark in marks)]
+    found = [event for event in map(codec.event, lines) if event.type in types]
+    return found if any(having in event.data for event in found) else []
 
 
 _SUM = b',"sum":"'

@@ -13,17 +13,18 @@ import contextlib
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from magent.clock import SystemClock
 from magent.errors import RunDamaged, StoreError, UsageError
+from magent.events import BadLine, Event
 from magent.ports import CheckpointInfo, Kept, Record, RunInfo
 from magent.stores import checkpoints, disk, ids, journal, locking
 from magent.stores.checkpoints import Found
-from magent.stores.codec import Codec, RunCodec, number_of, plain
+from magent.stores.codec import Codec, RunCodec, number_of, picked, plain
 from magent.stores.journal import FileJournal, Tail
 from magent.stores.places import HOME, find_home, make_home
 from magent.stores.summary import created, summarise, unreadable
@@ -67,6 +68,9 @@ class FileStore:
 
     async def read(self, run_id: str, *, checkpoint: bool = True) -> Record:
         return await asyncio.to_thread(lambda: self._read(self._directory(run_id), checkpoint, self._codec(run_id))[0])
+
+    async def events(self, run_id: str, types: Collection[str], having: str) -> Sequence[Event]:
+        return await asyncio.to_thread(self._events, run_id, types, having)
 
     async def list(self) -> Iterable[RunInfo]:
         return await asyncio.to_thread(self._list)
@@ -265,6 +269,17 @@ class FileStore:
         except OSError as error:
             raise disk.refusal(error, f"read {path}") from error
         return Record(header, workflow, None, tail.events), tail
+
+    def _events(self, run_id: str, types: Collection[str], having: str) -> Sequence[Event]:
+        directory, codec = self._directory(run_id), self._codec(run_id)
+        disk.read_document(directory / _HEADER, codec, "header")  # which may say how the rest is to be read
+        path = directory / journal.NAME
+        with disk.explained(f"read {path}"):
+            lines = disk.read(path).split(b"\n")[:-1]
+        try:
+            return picked(codec, lines, types, having)
+        except BadLine as bad:
+            raise RunDamaged(f"{path}: {bad}") from bad
 
     def _list(self) -> Sequence[RunInfo]:
         found = [info for name in self._names() if (info := self._info(name))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,10 @@ class MemoryStore:
 
     async def read(self, run_id: str, *, checkpoint: bool = True) -> Record:
         return self._find(run_id).record(checkpoint)
+
+    async def events(self, run_id: str, types: Collection[str], having: str) -> Sequence[Event]:
+        found = [event for event in self._find(run_id).events if event.type in types]
+        return found if any(having in event.data for event in found) else []
 
     async def list(self) -> Iterable[RunInfo]:
         found = [self._info(run_id, run) for run_id, run in self._runs.items()]

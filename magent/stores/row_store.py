@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from functools import partial
@@ -223,6 +223,9 @@ class RowStore(ABC, Generic[Held]):
     async def read(self, run_id: str, *, checkpoint: bool = True) -> Record:
         return await asyncio.to_thread(self._record, run_id, checkpoint)
 
+    async def events(self, run_id: str, types: Collection[str], having: str) -> Sequence[Event]:
+        return await asyncio.to_thread(self._events, run_id, types, having)
+
     async def list(self) -> Iterable[RunInfo]:
         found = await asyncio.to_thread(self._infos, None)
         return sorted(found, key=lambda info: (info.created, info.id), reverse=True)
@@ -339,6 +342,10 @@ class RowStore(ABC, Generic[Held]):
             record = rows.record(found, row, codec, checkpoint=True)
             seq = record.events[-1].seq if record.events else record.checkpoint[0] if record.checkpoint else 0
             return record, seq, rows.last_line(found, row), rows.newest_checkpoint(found, row) > seq
+
+    def _events(self, run_id: str, types: Collection[str], having: str) -> Sequence[Event]:
+        with self._rows() as found:
+            return rows.some_events(found, self._find(found, run_id), self._codec(run_id), types, having)
 
     def _infos(self, run_id: str | None) -> Sequence[RunInfo]:
         with self._rows() as found:

@@ -12,13 +12,13 @@ PostgreSQL both read, with values named `:run`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from magent.errors import RunDamaged, StoreError
 from magent.events import BadLine, Event
 from magent.ports import CheckpointInfo, Record, RunInfo
-from magent.stores.codec import Codec, Kind, RunCodec, Unsound, number_of
+from magent.stores.codec import Codec, Kind, RunCodec, Unsound, number_of, picked
 from magent.stores.summary import summarise, unreadable
 
 _BACK = 50  # events that are read at once from the newest back
@@ -141,6 +141,16 @@ def read_events(rows: Rows, row: Row, codec: RunCodec, first: int) -> tuple[list
         events.append(event)
         lines.append(line)
     return events, lines
+
+
+def some_events(rows: Rows, row: Row, codec: RunCodec, types: Collection[str], having: str) -> list[Event]:
+    """As `ports.RunStore.events`. Raises RunDamaged."""
+    document(row.id, codec, "header", row.header)  # which may say how the rest is to be read
+    lines = [line for (line,) in rows.all("SELECT line FROM event WHERE run = :run ORDER BY seq", run=row.number)]
+    try:
+        return picked(codec, lines, types, having)
+    except BadLine as bad:
+        raise RunDamaged(f"run {row.id} cannot be read: {bad}", _gone(row.id)) from bad
 
 
 def _broken(row: Row, number: int, why: str) -> RunDamaged:

@@ -320,6 +320,17 @@ async def test_a_note_needs_a_run_and_a_name_that_leads_nowhere(store: RunStore)
     assert await store.notes("a") == {}
 
 
+async def test_events_of_some_types_are_read_of_runs_that_have_what_is_looked_for(store: RunStore) -> None:
+    await write(store, "a", "run.started visit.started visit.completed", ask={"input": "ä"})
+    await write(store, "b", "run.started visit.started", task={"ask": 1})
+    wanted = ("visit.started", "visit.failed")
+    assert [event.seq for event in await store.events("a", wanted, "ask")] == [2]
+    assert list(await store.events("b", wanted, "ask")) == []
+    assert list(await store.events("a", ("visit.failed",), "ask")) == []
+    with pytest.raises(UsageError):
+        await store.events("nobody", wanted, "ask")
+
+
 async def test_checkpoints_are_listed_and_read(store: RunStore) -> None:
     await write(store, "a", "run.started")
     assert list(await store.checkpoints("a")) == []

@@ -12,9 +12,9 @@ The shape, floor by floor (a module imports only from floors below its own; `tes
                     values · nodes · attempt · recorder · drive (the loop) · run
     6 plumbing      warden · groups · process · apart
       adapters      stores/ · human/ · agents/ · tools/
-    7 assembly      settings · masks · outfit · preflight · forecast · loading · outcome · history
-                    records · answering · asking · notify · life · opening · moving · forks · app · crew
-                    sweeping · api
+    7 assembly      settings · retention · masks · outfit · preflight · forecast · loading · outcome · history
+                    records · answering · asking · notify · life · opening · moving · copying · forks · app
+                    crew · sweeping · api
     8 doors         cli/ · this module · __main__
 
 A run is its list of events; the fold of the events is its state; the planner decides purely, the loop acts thinly.

@@ -66,9 +66,10 @@ class Asking(NamedTuple):
 async def askings(
     store: RunStore, *, workflow: str | None = None, since: float = 0.0, told: Callable[[str], None] = lambda _: None
 ) -> list[Asking]:
-    """Every question that was asked since then, the oldest first. `told` is told of runs that cannot be read."""
+    """Every question that was asked since then, the oldest first. `told` is told that there are runs which cannot be
+    read."""
     every = [info for info in await store.list() if info.updated >= since and workflow in (None, info.workflow)]
-    places = asyncio.Semaphore(_AT_ONCE)
+    places, unread = asyncio.Semaphore(_AT_ONCE), []
 
     async def one(run_id: str, name: str) -> list[Asking]:
         async with places:
@@ -77,10 +78,12 @@ async def askings(
             except UsageError:  # it was removed meanwhile
                 return []
             except StoreError as error:
-                told(error.message)
+                unread.append(error.message)
                 return []
 
     found = await asyncio.gather(*(one(info.id, info.workflow) for info in every))
+    if unread:
+        told(unread[0] + (f" (and so it is with {len(unread) - 1:,} more)" if unread[1:] else ""))
     flat = [each for of_one in found for each in of_one if each.asked >= since]
     return sorted(flat, key=lambda each: (each.asked, each.run_id, each.path))
 

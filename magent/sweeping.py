@@ -19,6 +19,7 @@ from magent.model import HumanInput, Task, Wait
 from magent.outcome import Result, over
 from magent.ports import Question, RunInfo, RunStore
 from magent.records import look
+from magent.retention import UNREADABLE
 
 LINGER = 60.0  # seconds that a `wait` may still take for a sweep to stay for it
 STANDING = ("waiting", "interrupted")
@@ -82,8 +83,8 @@ async def sweep(store: RunStore, options: Options, now: float, *, answered: bool
     where a signal ended one. Raises StoreError where there is no listing."""
     found: list[tuple[RunInfo, list[Due]]] = []
     for info in await store.list():
-        if info.status == "damaged":
-            yield Swept(info.id, info.workflow, [], None, "its record is damaged", StoreError.exit_code)
+        if info.status in UNREADABLE:
+            yield Swept(info.id, info.workflow, [], None, f"its record is {info.status}", StoreError.exit_code)
         elif info.status in STANDING:
             try:
                 run = await look(store, info.id)

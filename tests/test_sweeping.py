@@ -135,16 +135,20 @@ async def test_one_run_that_cannot_go_on_holds_up_no_other(here: Path, monkeypat
     assert (await store.info("limited")).updated == before
 
 
-def test_the_verb_prints_a_line_a_run_and_an_honest_code(here: Path, capsys: Any) -> None:
+def test_the_verb_prints_a_line_a_run_and_an_honest_code(here: Path, capsys: Any, monkeypatch: Any) -> None:
     here.joinpath("workflow.yaml").write_text(
-        "magent: 1\nname: w\nnodes:\n  ask: {type: human_input, input: approval, timeout: 10ms, on_timeout: fail}\n"
+        "magent: 1\nname: w\nnodes:\n  ask: {type: human_input, input: approval, timeout: 1h, on_timeout: fail}\n"
     )
     assert cli(capsys, "sweep").err == "nothing is due\n"
     assert cli(capsys, "run", "--id", "r1").code == 3
     assert cli(capsys, "run", "--id", "r2").code == 3
+    assert cli(capsys, "sweep").out == ""
+    monkeypatch.setattr("magent.clock.time.time", lambda: LATER)
     outcome = cli(capsys, "sweep")
     assert outcome.code == 1
     assert outcome.out.splitlines()[0] == "r1  w  ask: time was up  failed: nobody answered 'ask' in time"
     assert len(outcome.out.splitlines()) == 2
     outcome = cli(capsys, "sweep", "--output", "json")
-    assert (outcome.code, json.loads(outcome.out)) == (0, {"runs": []})
+    assert (outcome.code, json.loads(outcome.out)) == (0, {"runs": [], "removed": []})
+    here.joinpath(".magent.yaml").write_text("retention: {keep: 1}\n")
+    assert cli(capsys, "sweep").out == "r1  w  failed  removed\n"

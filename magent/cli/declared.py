@@ -237,7 +237,7 @@ DECLARED: dict[str, Declared] = {
         (
             "Made for cron: it asks nobody, as magent resume --no-input, and does what follows from a deadline, as far"
             " as that goes now. A run that somebody drives is left to them, so that two sweeps do not get in each"
-            " other's way.",
+            " other's way. Then runs are removed that the settings (`retention`) let go of.",
         ),
     ),
     "runs list": Declared(

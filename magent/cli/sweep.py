@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from magent import settings
+from magent import retention, settings
 from magent.cli import flags
 from magent.cli.beside import guarded
 from magent.cli.console import Console, dump, one_line
@@ -20,16 +20,22 @@ _SAID = {"question": "time was up", "wait": "the wait is over", "answer": "answe
 
 
 def sweep(console: Console, *, answered: bool, output: str | None) -> int:
-    """Fire deadlines that have passed."""
+    """Fire deadlines that have passed, and apply retention."""
     form = flags.one_of("--output", output, OUTPUTS) or "text"
     store = settings.open_store(console.settings.store)
     with guarded(console.stream), console.results_apart(2):
         swept = asyncio.run(_sweep(console, store, answered, form))
+        code = _exit_code(swept)
+        removed = asyncio.run(retention.sweep(store)) if code < 128 else []
     if form == "json":
-        console.result(dump({"runs": [each.as_json() for each in swept]}))
-    elif not swept:
+        gone = [info.id for info in removed]
+        console.result(dump({"runs": [each.as_json() for each in swept], "removed": gone}))
+        return code
+    for info in removed:
+        console.result(f"{info.id}  {one_line(info.workflow or '-')}  {info.status}  removed")
+    if not swept and not removed:
         console.say("nothing is due")
-    return _exit_code(swept)
+    return code
 
 
 async def _sweep(console: Console, store: RunStore, answered: bool, form: str) -> list[Swept]:

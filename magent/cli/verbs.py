@@ -22,7 +22,7 @@ VERBS: tuple[VerbEntry, ...] = (
     VerbEntry("run", "Run", "run", "run", "Run a workflow."),
     VerbEntry("resume", "Run", "resume", "resume", "Go on with a run from where it stood."),
     VerbEntry("respond", "People", "respond", "respond", "Answer a waiting run, or see what it asks."),
-    VerbEntry("sweep", "People", "sweep", "sweep", "Fire deadlines that have passed; for cron."),
+    VerbEntry("sweep", "People", "sweep", "sweep", "Fire deadlines that have passed, tidy up; for cron."),
     VerbEntry("runs list", "Look back", "runs", "list_runs", "List the runs in the store, the newest first."),
     VerbEntry("runs show", "Look back", "runs_show", "show_run", "Show one run: what happened, what to type next."),
     VerbEntry("runs history", "Look back", "runs_history", "history_of", "Show a run's state, step by step."),

@@ -25,7 +25,11 @@ Source = Mapping[str, Any]
 
 @pytest.fixture(params=["file", "memory"])
 def store(request: pytest.FixtureRequest, here: Path) -> RunStore:
-    return open_store({"file": f"file:{here}/.magent", "memory": "memory:"}[request.param])
+    urls = {"file": f"file:{here}/.magent", "memory": "memory:", "sqlite": f"sqlite:///{here}/runs.db"}
+    return open_store(urls.get(request.param) or request.getfixturevalue("postgres").url())
+
+
+on_every_store = pytest.mark.parametrize("store", ["file", "memory", "sqlite", "postgres"], indirect=True)
 
 
 async def run(store: RunStore, source: Source, **options: Any) -> Result:
@@ -162,6 +166,7 @@ STEPS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("end", ["waiting", "completed", "failed", "cancelled", "held"])
+@on_every_store
 async def test_a_run_can_be_forked_however_it_stands(end: str, store: RunStore, here: Path) -> None:
     source = json.loads(json.dumps(STEPS))
     if end == "failed":
@@ -182,6 +187,7 @@ async def test_a_run_can_be_forked_however_it_stands(end: str, store: RunStore, 
         await held.close()
 
 
+@on_every_store
 async def test_the_new_run_names_its_parent_and_keeps_its_own_workflow(store: RunStore) -> None:
     await run(store, STEPS, use_defaults=True)
     edited = {**STEPS, "outputs": {"said": "{{ state.a.stdout }}"}}
@@ -209,6 +215,7 @@ async def test_a_limit_that_was_raised_holds_on_and_an_edited_one_too(store: Run
     assert (await fork(store, from_="a", limits={"steps": 2}, use_defaults=True)).exit_code == 4
 
 
+@on_every_store
 async def test_what_was_kept_is_in_the_budget(store: RunStore) -> None:
     source: dict[str, Any] = {
         "agents": {"w": {"model": "openai:none", "price": {"input": 1, "output": 1}}},
@@ -237,6 +244,7 @@ FILES: dict[str, Any] = {
 }  # fmt: skip
 
 
+@on_every_store
 async def test_a_fork_cannot_touch_the_files_of_the_old_run(store: RunStore) -> None:
     await run(store, FILES)
     old = await store.workspace("r1") / "notes.txt"
@@ -302,6 +310,7 @@ async def test_what_was_done_outside_is_kept_where_it_is_kept(store: RunStore, h
     assert paid(here) == ["r1/pay#1"]
 
 
+@on_every_store
 async def test_what_was_done_outside_is_not_done_again_unasked(store: RunStore, here: Path) -> None:
     await run(store, PAYS)
     (entry,) = (await planned(store, from_="draft")).repeats
@@ -530,6 +539,7 @@ async def test_no_secret_comes_into_a_fork(here: Path, monkeypatch: pytest.Monke
             assert b"key-of-the-house" not in path.read_bytes(), path
 
 
+@on_every_store
 async def test_a_fork_that_cannot_begin_leaves_nothing(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     await run(store, FILES)
 

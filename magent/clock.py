@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Protocol
 
+LOOK_EVERY = 10.0  # seconds between two looks at the clock, which may have been set
+
 
 class Timer(Protocol):
     """A call that was planned; `cancel` takes it back."""
@@ -30,9 +32,33 @@ class SystemClock:
         return time.time()
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        return _Alarm(when, callback)
+
+
+class _Alarm:
+    """Calls back when the clock says so, or when as much time has passed as it said before: whichever is first. So a
+    clock that is set forwards, or a machine that has slept, makes nothing late, and one that is set back neither."""
+
+    def __init__(self, when: float, callback: Callable[[], None]) -> None:
         import asyncio
 
-        return asyncio.get_running_loop().call_later(max(0.0, when - time.time()), callback)
+        self._loop = asyncio.get_running_loop()
+        self._when = when
+        self._callback = callback
+        self._end = self._loop.time() + max(0.0, when - time.time())
+        self._timer = self._loop.call_later(min(self._left(), LOOK_EVERY), self._look)
+
+    def _left(self) -> float:
+        return max(0.0, min(self._when - time.time(), self._end - self._loop.time()))
+
+    def _look(self) -> None:
+        if left := self._left():
+            self._timer = self._loop.call_later(min(left, LOOK_EVERY), self._look)
+        else:
+            self._callback()
+
+    def cancel(self) -> None:
+        self._timer.cancel()
 
 
 def iso(seconds: float) -> str:

@@ -246,9 +246,9 @@ class Driver:
         if visit is not None and isinstance(node, HumanInput):
             self.ask_person(scope, visit, Question.from_json(visit.question or {}))
         elif visit is not None and isinstance(node, Task) and isinstance(node.work, Wait):
-            self.at(scope, "wait", visit.deadline or 0.0, lambda: self.finished(scope, visit, Outcome(None, None, {})))
+            self.at(scope, "wait", self.due(visit), lambda: self.finished(scope, visit, Outcome(None, None, {})))
         elif visit is not None and visit.status == "retrying":
-            self.at(scope, "retry", visit.deadline or 0.0, lambda: self.waiting_for_place.append(scope))
+            self.at(scope, "retry", self.due(visit), lambda: self.waiting_for_place.append(scope))
         elif (
             visit is not None
             and isinstance(node, Task)
@@ -262,6 +262,12 @@ class Driver:
             self.doubt(scope, scope.current, before)
         else:
             self.waiting_for_place.append(scope)
+
+    def due(self, visit: Visit) -> float:
+        """When a visit goes on. Where it has not even begun yet, by a clock that was set back since, the time that it
+        was to take counts from now."""
+        due, now = visit.deadline or 0.0, self.clock.now()
+        return due if now >= visit.started else now + due - visit.started
 
     def doubt(self, scope: Scope, visit: Visit, before: Mapping[str, Any] | None = None) -> None:
         if visit.status == "uncertain":

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 
 import magent
+from magent import clock
+from magent.clock import SystemClock
 from magent.errors import RunDamaged, UsageError
 from magent.ports import RunStore
 from magent.stores import open_store
 from magent.stores.codec import plain
+from tests.engine.language import lab
 
 ONE = {"name": "w", "nodes": {"a": {"set": {"x": 1}}}}
 
@@ -65,3 +69,42 @@ def test_without_the_directory_that_its_commands_start_in_a_run_is_not_gone_on_w
     assert caught.value.hint == f"put it back, or make it: mkdir -p '{away}'"
     away.mkdir()
     assert asyncio.run(magent.resume("r1", store=store, answers={"ask": True})).status == "completed"
+
+
+WAITS = {
+    "wait": "nodes: {a: {wait: 30s}}",
+    "retry": "nodes: {a: {run: [flaky, '2'], retry: {max_attempts: 2, delay: 30s}}}",
+}
+
+
+BEGUN = {"wait": "started", "retry": "retry"}
+
+
+@pytest.mark.parametrize("waits", WAITS)
+async def test_a_clock_that_was_set_back_makes_nobody_wait_for_days(waits: str) -> None:
+    """A life was killed while it waited; since then the clock was put right, by ten days."""
+    room = lab(WAITS[waits])
+    await room.start()
+    began = room.clock.time
+    cut = next(at for at, event in enumerate(room.journal.events, 1) if event.type == f"visit.{BEGUN[waits]}")
+    room.clock.time -= 10 * 86400.0
+    run = await room.resume(room.journal.events[:cut])
+    assert run.status == "completed"
+    assert room.clock.time <= began - 10 * 86400.0 + 40
+
+
+async def test_a_machine_that_has_slept_calls_at_the_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    called = asyncio.Event()
+    monkeypatch.setattr(clock, "LOOK_EVERY", 0.01)
+    SystemClock().call_at(time.time() + 3600, called.set)
+    slept = time.time() + 3601
+    monkeypatch.setattr(time, "time", lambda: slept)
+    await called.wait()
+
+
+async def test_a_clock_that_is_set_back_holds_up_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    called = asyncio.Event()
+    SystemClock().call_at(time.time() + 0.02, called.set)
+    before = time.time() - 3600
+    monkeypatch.setattr(time, "time", lambda: before)
+    await called.wait()

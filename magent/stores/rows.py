@@ -105,7 +105,8 @@ def _check_end(
         seq = codec.pinned(data)
         if seq > last or (seq >= first and not codec.fits(data, lines[seq - first])):
             message = f"the end of run {row.id} is missing, or another's: it has {last} events, and its {kind} was "
-            raise RunDamaged(f"{message}written after event {seq}", _gone(row.id))
+            hint = "if it is a copy that was made while runs were at work, copy it again; else "
+            raise RunDamaged(f"{message}written after event {seq}", hint + _gone(row.id))
 
 
 def last_line(rows: Rows, row: Row) -> bytes:

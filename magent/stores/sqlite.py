@@ -1,7 +1,8 @@
 """Runs in one SQLite file, which can be copied: `sqlite:///runs.db`, `sqlite:////srv/runs.db`.
 
     runs.db         all that is kept: while nobody is at work, this is the only file
-    runs.db-wal     the newest of it, while somebody is; what has been quiet for a second goes to runs.db
+    runs.db-wal     the newest of it, while somebody is: it goes to runs.db when nothing came for `QUIET` seconds, at
+                    the latest after `TIDY_AFTER`
     runs.db-shm     SQLite's own, of no use in a copy
     runs.db-locks/  one empty file for each run that somebody holds; of no use in a copy
 
@@ -15,6 +16,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -34,7 +36,7 @@ _OLD_CHECKPOINTS = (
     "DELETE FROM checkpoint WHERE run = ? AND seq NOT IN"
     " (SELECT seq FROM checkpoint WHERE run = ? ORDER BY seq DESC LIMIT ?)"
 )
-TIDY_AFTER = 1.0  # seconds until what was written goes to the main file, which a copy may be made of
+QUIET, TIDY_AFTER = 0.05, 1.0
 _TRIES = 100
 Found = TypeVar("Found")
 
@@ -64,6 +66,7 @@ class Writer:
         self._full = True  # whether commits are synced just now
         self._synced = True  # whether all of them were
         self._dirty = False  # whether the main file lacks some
+        self._since = self._last = 0.0  # when it began to, and when the last was written
         self.append = self._batches.append
 
     @property
@@ -88,6 +91,8 @@ class Writer:
         if sync != self._full:
             link.run(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
             self._full = sync
+        self._last = time.monotonic()
+        self._since = self._since if self._dirty else self._last
         self._dirty, self._synced = True, sync
         return link
 
@@ -116,6 +121,16 @@ class Writer:
     def tidy(self) -> Future[None]:
         """Puts what was written on the disk, and into the main file."""
         return self._batches.do(self._tidy)
+
+    def tidy_when_quiet(self) -> Future[None]:
+        """The same, unless somebody has written just now, who will ask for it as well."""
+
+        def job() -> None:
+            now = time.monotonic()
+            if now - self._last >= QUIET * 0.9 or now - self._since >= TIDY_AFTER:
+                self._tidy()
+
+        return self._batches.do(job)
 
     def _tidy(self) -> None:
         if self._dirty and self._made is not None:
@@ -159,17 +174,23 @@ class SqliteHold:
         self._lock = lock
         self.writer = writer
         self._timer: asyncio.TimerHandle | None = None
+        self._end = 0.0  # when it is put off no longer
         self._notes: Link | None = None
         self._released = False
 
     async def append(self, first: int, lines: Sequence[bytes], *, sync: bool) -> None:
         await self.writer.append(self, first, lines, sync=sync)
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(TIDY_AFTER, self._tidy)
+            self._end = now + TIDY_AFTER
+        else:
+            self._timer.cancel()
+        self._timer = loop.call_at(min(now + QUIET, self._end), self._tidy)
 
     def _tidy(self) -> None:
         self._timer = None
-        self.writer.tidy()
+        self.writer.tidy_when_quiet()
 
     def save(self, seq: int, body: bytes, keep: int) -> Future[None]:
         def job(link: Link) -> None:

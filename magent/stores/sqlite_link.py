@@ -38,6 +38,9 @@ _HINTS = {
 }
 
 
+_COPY_AGAIN = "if it is a copy that was made while runs were at work, copy it again; else put it back from a copy"
+
+
 class Link:
     """A connection, used by one thread at a time."""
 
@@ -86,8 +89,7 @@ def refusal(error: sqlite3.Error, path: Path, doing: str) -> StoreError:
     if code == sqlite3.SQLITE_NOTADB:
         return StoreError(f"{path} is no SQLite database", "choose another file with --store sqlite:///some/file.db")
     if code == sqlite3.SQLITE_CORRUPT:
-        hint = "if it is a copy that was made while runs were at work, copy it again; else put it back from a copy"
-        return RunDamaged(f"{path} is damaged: {error}", hint)
+        return RunDamaged(f"{path} is damaged: {error}", _COPY_AGAIN)
     return StoreError(f"cannot {doing} {path}: {error}", _HINTS.get(code))
 
 
@@ -200,6 +202,25 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
             connection.execute(f"PRAGMA user_version = {_VERSION}")
+        _recognise(link, path)
+
+
+def _recognise(link: Link, path: Path) -> None:
+    """Looks through a file that is another than the one that was written to last: it may have been copied while runs
+    were at work, half of it older than the other half. Which file that was, is a note of no run. Raises RunDamaged."""
+    me = f"{path.stat().st_ino} {path}".encode()
+    known = link.connection.execute("SELECT body FROM note WHERE run = 0 AND name = 'file'").fetchone()
+    if known == (me,):
+        return
+    if known is not None:
+        _check_whole(link, path)
+    link.run("INSERT OR REPLACE INTO note (run, name, body) VALUES (0, 'file', ?)", me)
+
+
+def _check_whole(link: Link, path: Path) -> None:
+    faults = [said for (said,) in link.connection.execute("PRAGMA integrity_check(1)") if said != "ok"]
+    if faults:
+        raise RunDamaged(f"{path} is damaged: {faults[0].splitlines()[0]}", _COPY_AGAIN)
 
 
 def _patiently(job: Any) -> Any:

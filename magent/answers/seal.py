@@ -11,8 +11,8 @@ SHOWN = ("prompt", "context", "content", "options", "form")
 
 
 def digest(question: Question) -> str:
-    """The SHA-256, in hexadecimal, of what was shown as canonical JSON: keys sorted, no blanks, UTF-8. That is what
-    `jq -jcS '{prompt, context, content, options, form}' | sha256sum` makes of the `ask` of a `visit.started` event."""
+    """The SHA-256, in hexadecimal, of what was shown as canonical JSON: keys sorted, no blanks, UTF-8, numbers
+    as Python writes them. All of it stands in the `ask` of a `visit.started` event."""
     asked = question.as_json()
     shown = {name: asked[name] for name in SHOWN}
     text = json.dumps(shown, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -71,6 +71,7 @@ def commands(block: Block) -> list[Command]:
 
 _VARYING = (
     (re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b"), "RUN"),
+    (re.compile(r"\b20\d\d-\d\d-\d\d(?= \d\d:)"), "DATE"),
     (re.compile(r"\b\d\d:\d\d:\d\d "), ""),
     (re.compile(r"(, | · )[\d,]+ tokens"), ""),
     (re.compile(r"^( *[✔✘] [^:]*?) +\d+(\.\d+)?(ms|s)$"), r"\1"),
@@ -80,7 +81,7 @@ _VARYING = (
 
 
 def settled(line: str) -> str:
-    """The line without what differs from run to run: ids, hours, times taken, tokens."""
+    """The line without what differs from run to run: ids, dates, hours, times taken, tokens."""
     for pattern, instead in _VARYING:
         line = pattern.sub(instead, line)
     return line

@@ -199,7 +199,8 @@ def gone(ward: Ward) -> None:
         ended = ward.look_at(life.end())
         if ended.code not in (0, 1, 3):
             clear(ended)
-        clear(ward.life("runs", "list", patience=0.6))
+        listing = ward.nursery.start("runs", "list", cwd=ward.cwd, env=ward.place.env, patience=0.6)
+        clear(ward.look_on(listing.end()))
     finally:
         ward.place.server.start()
 

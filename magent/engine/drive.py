@@ -559,7 +559,6 @@ class Desk:
         return int(await done)
 
     def note_soon(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Recorded before anything that the attempt comes to; from any thread, and nobody waits for it."""
         driver = self.driver
 
         def record() -> None:

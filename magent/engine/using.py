@@ -98,9 +98,12 @@ class Book:
             data["error"] = {"type": error.type} | ({"message": error.message} if self._facts else {})
         elif "step" in self._facts:
             data["output"] = output  # whole: a resume goes on with it
-        elif self._facts:  # what a task's own call came to is said by the visit
+        elif self._facts:
             data |= _bounded("output", output)
-        await self._attempt.note("tool.returned", data)
+        if self._facts:
+            await self._attempt.note("tool.returned", data)
+        else:  # of a task's own call the visit says at once what it came to
+            self._attempt.desk.note_soon("tool.returned", data)
 
     async def refused(self, name: str, arguments: Any, why: Failure) -> None:
         """A call that was wanted, and not made."""

@@ -50,6 +50,10 @@ class Desk(Protocol):
         """On the record when it returns; with `sync` on the disk, whatever the durability. Gives the event's number."""
         ...
 
+    def note_soon(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Recorded before anything that the attempt comes to; from any thread, and nobody waits for it."""
+        ...
+
     def tell(self, kind: str, data: Mapping[str, Any]) -> None:
         """Told to those who watch, never recorded."""
         ...

@@ -42,6 +42,7 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     span.ended       scope, path, span, within (ids in the run's trace), name, at, duration, values, events, error: of
                      the workflow's own code, `magent.span`
     text             path, text, structured: a chunk of streamed text; never in the journal (seq 0)
+    agent.waits      path, agent, role: it may not be asked yet (`max_concurrency`, `requests_per_minute`); likewise
     text.withdrawn   path, agent, role, structured: what of this agent's last answer has streamed is none: it broke off,
                      or did not fit; likewise never in the journal
 

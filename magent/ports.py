@@ -137,6 +137,11 @@ class Paced(Protocol):
         """For how many seconds a turn that was taken counts; None: once it is over, no more."""
         ...
 
+    @property
+    def busy(self) -> bool:
+        """Whether who takes a turn now has to wait for it."""
+        ...
+
     def turn(self) -> AbstractAsyncContextManager[Agent]:
         """Waits until the agent may be asked."""
         ...

@@ -36,6 +36,11 @@ class Pace:
         self._now, self._sleep = now, sleep
         self._queue = asyncio.Lock()
 
+    @property
+    def busy(self) -> bool:
+        full = len(self._starts) == self._starts.maxlen and self._starts[0] + (self.span or 0.0) > self._now()
+        return full or self._queue.locked() or (self._places is not None and self._places.locked())
+
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """A place first, then the rate: whoever has waited for a place has not begun."""
@@ -68,6 +73,10 @@ class Throttled:
     @property
     def span(self) -> float | None:
         return self.pace.span
+
+    @property
+    def busy(self) -> bool:
+        return self.pace.busy
 
     async def ask(self, request: Request, on_text: OnText) -> Reply:
         async with self.turn() as agent:

@@ -13,7 +13,7 @@ from magent.events import Event
 from magent.model import Prompt, Subgraph, Task, Workflow
 
 STEPS = (
-    "role.routed", "agent.replied", "agent.fallback", "tool.called", "tool.returned", "tool.passed",
+    "role.routed", "agent.waits", "agent.replied", "agent.fallback", "tool.called", "tool.returned", "tool.passed",
     "tool.unusable", "delegation.started", "span.ended",
 )  # fmt: skip
 _ARGUMENTS = 100  # characters
@@ -66,6 +66,8 @@ def step_of(event: Event) -> tuple[str, str] | None:
         sign, words = step_words(data)
         failed = f" failed: {describe_error(data['error'])}" if "error" in data else ""
         return sign, f"{words}{failed} {durations.show(float(data.get('duration') or 0.0))}"
+    if event.type == "agent.waits":
+        return "⏸", f"{who}waits until agent {data.get('agent')} may be asked"
     if event.type == "role.routed":
         return "⇒", f"role {data.get('role')} (agent {data.get('agent')})"
     if event.type == "tool.unusable":

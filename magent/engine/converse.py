@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -130,10 +130,18 @@ class Talk:
                 if isinstance(agent, Prepares):
                     await agent.prepare()
                 if isinstance(agent, Paced):
-                    span, agent = agent.span, await held.enter_async_context(agent.turn())
-                    if span is not None:
-                        await attempt.note("agent.asked", {**self.facts_of(attempt, self.speaker, name), "span": span})
+                    agent = await held.enter_async_context(self._turn(agent))
             return await self._call(agent, name, request)
+
+    @asynccontextmanager
+    async def _turn(self, agent: Paced) -> AsyncIterator[Agent]:
+        """Whoever watches learns that it waits; when the call began is on the record, for as long as that counts."""
+        if agent.busy:
+            self.attempt.desk.tell("agent.waits", {"path": self.attempt.path, **self.facts})
+        async with agent.turn() as free:
+            if agent.span is not None:
+                await self.attempt.note("agent.asked", {**self.facts, "span": agent.span})
+            yield free
 
     async def _call(self, agent: Agent, name: str, request: Request) -> Reply:
         """What it used counts, also where it fails or is called off."""

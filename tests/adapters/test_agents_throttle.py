@@ -64,6 +64,19 @@ async def test_no_more_than_requests_per_minute_begin_in_any_minute(rate: float,
     assert starts == expected
 
 
+async def test_it_is_busy_while_who_comes_now_has_to_wait() -> None:
+    now = [0.0]
+    narrow, rated = Throttled(Busy(), Pace(1, None)), Throttled(Busy(), Pace(None, 1, now=lambda: now[0]))
+    for agent in (narrow, rated):
+        assert not agent.busy
+        async with agent.turn():
+            assert agent.busy
+    assert not narrow.busy
+    assert rated.busy
+    now[0] = 60.0
+    assert not rated.busy
+
+
 async def test_the_rate_holds_also_for_those_who_waited_for_a_place() -> None:
     """The first takes a minute; the others must not all begin in the moment it is done."""
     clock = [0.0]

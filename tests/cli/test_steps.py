@@ -61,6 +61,7 @@ def event(kind: str, **data: Any) -> Event:
         (event("tool.passed", tool="t", error={"type": "tool", "message": "no"}), "← t failed: no (the chain goes on)"),
         (event("delegation.started", by="lead", role="coder", task="Write it"), "⇢ lead hands to coder: Write it"),
         (event("role.routed", role="lead", agent="boss"), "⇒ role lead (agent boss)"),
+        (event("agent.waits", agent="boss"), "⏸ waits until agent boss may be asked"),
     ],
 )
 def test_the_words_of_a_step(told: Event, words: str | None) -> None:

@@ -14,6 +14,7 @@ from magent.engine.snapshot import from_json, to_json
 from magent.ports import Reply, Request
 from tests.engine.crew import Scripted, broken, crew, told
 from tests.engine.language import assert_replayable, refolded
+from tests.fakes import ListSink
 
 LATE = 60.0  # seconds, of more than any `timeout` here
 
@@ -38,7 +39,7 @@ class Slow(Scripted):
     def __init__(self, *replies: Any, hours: Hours, prepares: bool = False, waits: bool = False, works: bool = False):
         super().__init__(*replies)
         self.hours, self.prepares, self.waits, self.works = hours, prepares, waits, works
-        self.span = None
+        self.span, self.busy = None, waits
         self.on_wait: Callable[[], None] = lambda: None
 
     async def prepare(self) -> None:
@@ -68,6 +69,15 @@ TIMED = "agents: {a: {replies: [x]}}\nnodes: {n: {prompt: hi, agent: a, timeout:
 async def test_what_comes_before_a_call_is_not_of_the_tasks_time(slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
     room = crew(TIMED, a=Slow("fine", hours=Hours(monkeypatch), **{slow: True}))
     assert (await room.start()).status == "completed"
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_whoever_watches_learns_that_an_agent_is_waited_for(waits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = crew(TIMED, a=Slow("fine", hours=Hours(monkeypatch), waits=waits))
+    sink = ListSink()
+    room.recording["sinks"] = (sink,)
+    await room.start()
+    assert [event.data for event in sink if event.type == "agent.waits"] == [{"path": "n", "agent": "a"}] * waits
 
 
 async def test_the_call_itself_is(monkeypatch: pytest.MonkeyPatch) -> None:

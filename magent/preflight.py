@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 
 from magent.agents.base import Unusable
 from magent.engine.budget import PRICE_HINT, UNPRICED
@@ -12,6 +12,8 @@ from magent.events import Failure, WorkFailed
 from magent.model import Call, Graph, Prompt, Run, SetOnly, Task, Wait
 from magent.outfit import Outfit, file_of, missing, raw_of, rendering
 from magent.source import did_you_mean
+
+_Need = tuple[Callable[..., None], Graph, tuple[str, ...]]
 
 
 def check(outfit: Outfit, usd: float | None) -> None:
@@ -24,10 +26,10 @@ def check(outfit: Outfit, usd: float | None) -> None:
         if name not in declared:
             hint = did_you_mean(name, declared) or f"there are: {', '.join(sorted(declared)) or 'none'}"
             raise UsageError(f"no tool is named '{name}' in the workflow", hint)
-    for graph in graphs:
-        for node in graph.nodes.values():
-            if isinstance(node, Task) and not isinstance(node.work, (Call, Run, SetOnly, Wait)):
-                _check_task(outfit, graph, node, usd)
+    tasks = ((graph, node) for graph in map(outfit.replaced, graphs) for node in graph.nodes.values())
+    needs = (need for graph, node in tasks if isinstance(node, Task) for need in _needs(outfit, graph, node, usd))
+    for check_one, graph, names in dict.fromkeys(needs):  # each once: thousands of tasks may ask one agent
+        check_one(outfit, graph, *names)
 
 
 def _check_stand_ins(outfit: Outfit) -> None:
@@ -65,14 +67,17 @@ def _check_company(outfit: Outfit, graph: Graph, name: str, wanted: str) -> None
         )
 
 
-def _check_task(outfit: Outfit, graph: Graph, node: Task, usd: float | None) -> None:
-    found = reach(outfit.replaced(graph), node, outfit.companies.of(graph))
-    for tool in found.tools:
-        _check_tool(outfit, graph, tool)
+def _needs(outfit: Outfit, graph: Graph, node: Task, usd: float | None) -> Iterator[_Need]:
+    """What must be there for the task."""
+    if isinstance(node.work, (Call, Run, SetOnly, Wait)):
+        return
+    found = reach(graph, node, outfit.companies.of(graph))
+    yield from ((_check_tool, graph, (tool,)) for tool in found.tools)
     if found.first is not None and node.on_error.action == "fail":
-        _check_agent(outfit, graph, found.first)
+        yield _check_agent, graph, (found.first,)
     if usd is not None and isinstance(node.work, Prompt):
-        _check_prices(outfit, graph, list(graph.agents) if found.agents is None else found.agents)
+        names = graph.agents if found.agents is None else found.agents
+        yield from ((_check_price, graph, (name,)) for name in names)
 
 
 def _check_tool(outfit: Outfit, graph: Graph, name: str) -> None:
@@ -89,16 +94,15 @@ def _check_tool(outfit: Outfit, graph: Graph, name: str) -> None:
         raise UsageError(f"tool '{name}': {error.failure.message}", error.failure.hint) from error
 
 
-def _check_prices(outfit: Outfit, graph: Graph, names: Sequence[str]) -> None:
-    """Of every agent that a prompt may come to, and of those that stand in for it."""
+def _check_price(outfit: Outfit, graph: Graph, name: str) -> None:
+    """Of an agent that a prompt may come to, and of those that stand in for it."""
     home = outfit.home(graph)
-    for each in dict.fromkeys(names):
-        for other in (each, *outfit.settings(graph, each).get("fallback", ())):
-            if other not in graph.agents or not outfit.is_known(rendering(outfit.priced(graph, other)), home):
-                continue
-            if outfit.price(home, other) is None:
-                model = outfit.settings(graph, other).get("model", "its model")
-                raise UsageError(UNPRICED.format(model, other), PRICE_HINT)
+    for each in (name, *outfit.settings(graph, name).get("fallback", ())):
+        if each not in graph.agents or not outfit.is_known(rendering(outfit.priced(graph, each)), home):
+            continue
+        if outfit.price(home, each) is None:
+            model = outfit.settings(graph, each).get("model", "its model")
+            raise UsageError(UNPRICED.format(model, each), PRICE_HINT)
 
 
 def _check_agent(outfit: Outfit, graph: Graph, name: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from magent.errors import MagentError
 from tests.recovery.crowd import name
 from tests.recovery.limits import frozen, small_disk
+from tests.recovery.nursery import Ended, Life
 from tests.recovery.places import PostgresPlace
 from tests.recovery.rounds import KILLED, RUN, Ward, clear
 from tests.recovery.tracing import HOW
@@ -243,22 +244,40 @@ def _taken_over(ward: Ward) -> None:
 
 
 def fight(ward: Ward) -> None:
-    """Two or ten processes go on with one run at once: one has it, the others are told who."""
-    _killed_somewhere(ward)
+    """Two or ten processes want one run: one has it, the others are told who. Then all want it at once."""
+    many = ward.chance.choice((2, 10))
     words = ward.next()
-    while words is not None and words[0] == "respond":
-        ward.life(*words)
-        words = ward.next()
-    if words is None or words[0] == "run":
-        return
-    many = [ward.start(*words) for _ in range(ward.chance.choice((2, 10)))]
-    ends = [ward.look_at(each.end()) for each in many]
-    lost = [clear(ended) for ended in ends if ended.code == 5 and "before anything" not in ended.err]
+    assert words is not None
+    first = ward.start(*words)
+    while first.lives() and not ward.is_held():
+        pass
+    first.signal(signal.SIGSTOP)
+    try:
+        if ward.is_held() and first.lives():
+            others = [ward.start("resume", RUN, "--no-input") for _ in range(many - 1)]
+            for other in others:
+                _is_told(ward, clear(ward.look_on(other.end())), [first])
+    finally:
+        first.signal(signal.SIGCONT)
+    if first.lives(ward.chance.random() * ward.takes):
+        first.kill()
+    ward.look_at(first.end())
+    words = ward.next()
+    if words is not None and words[0] == "resume":
+        _at_once(ward, [ward.start(*words) for _ in range(many)])
+
+
+def _at_once(ward: Ward, fighters: list[Life]) -> None:
+    ends = [ward.look_at(each.end()) for each in fighters]
+    lost = [ended for ended in ends if ended.code == 5 and "before anything" not in ended.err]
     for ended in lost:
-        assert "is held by process" in ended.err, ended
-        holder = int(ended.err.partition("is held by process ")[2].split()[0])
-        assert holder in [each.pid for each in many], ended
-    assert len(lost) < len(many), "nobody has it"
+        _is_told(ward, clear(ended), fighters)
+    assert len(lost) < len(fighters), "nobody has it"
+
+
+def _is_told(ward: Ward, ended: Ended, who: list[Life]) -> None:
+    assert "is held by process" in ended.err, ended
+    assert int(ended.err.partition("is held by process ")[2].split()[0]) in [each.pid for each in who], ended
 
 
 def crowd(ward: Ward, many: int = 200) -> None:

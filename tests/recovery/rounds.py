@@ -164,6 +164,10 @@ class Ward:
         except UsageError:
             return None
 
+    def is_held(self) -> bool:
+        info = self.info()
+        return info is not None and info.status == "running"
+
     def run(self) -> Run:
         record = asyncio.run(self.place.open().read(RUN))
         return lives.refold(workflow_of(record), record)

@@ -20,6 +20,7 @@ from magent.stores.file import FileStore
 from magent.stores.memory import MemoryStore
 from magent.stores.sealed import Keyring
 from magent.stores.sqlite import SqliteStore
+from tests import own_store
 
 WORKFLOW = {"magent": 1, "name": "tides", "text": "ä \ud800 €"}
 
@@ -43,14 +44,27 @@ async def listed(store: RunStore) -> dict[str, RunInfo]:
 
 
 SEALED = Keyring([bytes(range(100, 132))])
-KINDS = ("file", "memory", "sqlite", "postgres", "file, sealed", "sqlite, sealed", "postgres, sealed")
+KINDS = (
+    "file",
+    "memory",
+    "sqlite",
+    "postgres",
+    "own",
+    "file, sealed",
+    "sqlite, sealed",
+    "postgres, sealed",
+    "own, sealed",
+)
 
 
 @pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     monkeypatch.chdir(tmp_path)
     name, _, sealed = request.param.partition(", ")
-    if name == "postgres":
+    if name == "own":
+        monkeypatch.syspath_prepend(own_store.distribution(tmp_path / "site"))
+        url = f"shelf:{tmp_path}/shelf"
+    elif name == "postgres":
         url = request.getfixturevalue("postgres").url()
     else:
         url = {"file": f"file:{tmp_path}/.magent", "memory": "memory:", "sqlite": "sqlite:///runs.db"}[name]

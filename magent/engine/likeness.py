@@ -24,6 +24,7 @@ from magent.model import Run as Command
 from magent.roles import Wanted
 
 Names = Mapping[str, Any]
+_FILE = "inputs of the file"  # what settings see as `inputs`; no expression can name it
 
 
 class Part(NamedTuple):
@@ -86,7 +87,7 @@ def _seen(run: Run, scope: Scope) -> Names:
     facts = {name: name for name in ("id", "dir", "workspace", "key")}
     here = {**facts, "name": run.workflow.name, "home": scope.graph.home}
     secrets = {name: f"the secret {name}" for name in run.workflow.secrets}
-    return {**names(run, scope), "run": here, "secrets": secrets}
+    return {**names(run, scope), "run": here, "secrets": secrets, _FILE: scope.file_inputs()}
 
 
 def _filled(data: Any, seen: Names) -> Any:
@@ -199,7 +200,9 @@ def _specified(spec: AgentSpec | ToolSpec | None, seen: Names) -> Part:
     if spec is None:
         return Part("unknown", "unknown")
     home = spec.home if spec.kind == "call" else ""
-    return Part((spec.settings, home), (_filled(spec.settings, seen), home))
+    own = {**seen, "inputs": seen[_FILE]}
+    filled = {name: _filled(value, seen if name == "system" else own) for name, value in spec.settings.items()}
+    return Part((spec.settings, home), (filled, home))
 
 
 def _chains(graph: Graph, named: tuple[str, ...], seen: Names) -> Iterator[tuple[str, Part]]:

@@ -133,3 +133,23 @@ def test_an_agent_that_lacks_its_tools_in_a_called_file_cannot_stand_in_there(he
     outcome = magent(capsys, "run", "--agent", "sayer=own")
     assert outcome.code == 2
     assert "--agent sayer=own: 'own' needs 'calculator', which the called file" in outcome.err
+
+
+DEEP = """
+    magent: 1
+    name: called
+    inputs: {lang: {type: string}}
+    agents: {a: {command: [echo, "{{ inputs.lang }}"]}, b: {command: [echo, b]}}
+    nodes: {s: {type: subgraph, uses: deep}}
+    subgraphs: {deep: {nodes: {x: {prompt: hi, agent: b, next: y}, y: {prompt: hi, agent: a}}}}
+"""
+
+
+def test_a_fork_knows_that_an_agent_reads_another_input_of_its_file_now(here: Path, capsys: Any) -> None:
+    calls = 'magent: 1\nname: calls\nnodes: {sub: {type: subgraph, uses: ./there/called.yaml, with: {lang: "de"}}}\n'
+    written(here, workflow=calls, called=DEEP, edited=calls.replace('"de"', '"fr"'))
+    assert magent(capsys, "run", "--id", "r", "-q").code == 0
+    told = json.loads(magent(capsys, "resume", "r", "--workflow", "edited.yaml", "--plan", "--output", "json").out)
+    fates = {visit["path"]: (visit["fate"], visit["why"]) for visit in told["visits"]}
+    assert fates["sub/s/x"][0] == "kept"
+    assert fates["sub/s/y"] == ("again", "what agent 'a' reads has changed")

@@ -143,7 +143,9 @@ class Asked(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         facts = {"run_id": self.run_id, "workflow": self.workflow, "since": iso(self.since)}
-        return {**facts, **self.question.as_json(), "digest": digest(self.question), "command": self.command}
+        until = None if self.question.deadline is None else iso(self.question.deadline)
+        asked = {**self.question.as_json(), "deadline": until, "digest": digest(self.question)}
+        return {**facts, **asked, "command": self.command}
 
 
 def asked(run: Run, store: RunStore) -> list[Asked]:

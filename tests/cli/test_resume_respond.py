@@ -216,7 +216,9 @@ def test_the_flag_that_raises_a_limit_is_in_the_command_to_type_next(demo: Path,
 
 
 def test_a_question_with_a_deadline_says_until_when(here: Path, capsys: Any) -> None:
-    text = "magent: 1\nname: d\nnodes: {ask: {type: human_input, input: approval, timeout: 1d}}\n"
+    text = "magent: 1\nname: d\nnodes: {ask: {type: human_input, input: approval, timeout: 1d, assignee: ann}}\n"
     here.joinpath("workflow.yaml").write_text(text)
     assert magent(capsys, "run", "--store", "file:own").code == 3
     assert ", until 20" in magent(capsys, "respond", "latest", "--store", "file:own").out
+    (asked,) = json.loads(magent(capsys, "respond", "--list", "--store", "file:own", "--output", "json").out)
+    assert (asked["assignee"], asked["deadline"][:2], asked["command"][:14]) == ("ann", "20", "magent respond")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from magent.errors import MagentError
+from magent.ports import Question
 from tests.recovery.crowd import name
 from tests.recovery.limits import frozen, small_disk
 from tests.recovery.nursery import Ended, Life
@@ -280,6 +281,37 @@ def _is_told(ward: Ward, ended: Ended, who: list[Life]) -> None:
     assert int(ended.err.partition("is held by process ")[2].split()[0]) in [each.pid for each in who], ended
 
 
+def answered(ward: Ward) -> None:
+    """People answer while somebody drives the run; he, or they, are killed at random moments: what was taken counts."""
+    ward.by_file = False
+    for _ in range(ward.chance.randint(1, 4)):
+        words = ward.next()
+        if words is None:
+            return
+        if words[0] == "respond":
+            ward.life(*words)
+            continue
+        life = ward.start(*words)
+        while life.lives(0.01):
+            if (asked := ward.question(driven=True)) is not None and _answers(ward, life, *asked):
+                break
+        ward.look_at(life.end())
+
+
+def _answers(ward: Ward, driver: Life, question: Question, key: str) -> bool:
+    """Somebody answers. Whether the driver was killed meanwhile."""
+    person = ward.start(*ward.answer(question, key))
+    kills = ward.chance.random()
+    if kills < 0.4 and driver.lives(ward.chance.random() * 0.2):
+        driver.kill()
+    elif kills < 0.6 and person.lives(ward.chance.random() * 0.2):
+        person.kill()
+    ended = ward.look_on(person.end())
+    assert ended.code in (KILLED, 0, 2), ended
+    ward.hear(ended, key if question.input != "choice" else "")
+    return not driver.lives()
+
+
 def crowd(ward: Ward, many: int = 200) -> None:
     """200 runs at once, in four processes of which some are killed; then one goes on with all."""
     several = [ward.do_many(range(first, first + many // 4)) for first in range(0, many, many // 4)]
@@ -314,6 +346,7 @@ FAULTS: dict[str, Fault] = {
     "gone": gone,
     "paused": paused,
     "fight": fight,
+    "answered": answered,
     "crowd": crowd,
 }
 OF_SERVERS = ("server", "gone")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.postgres import Postgres
 from tests.recovery.faults import FAULTS, Fault
-from tests.recovery.made import Made, make
+from tests.recovery.made import Made, make, make_talk
 from tests.recovery.nursery import Ended, Nursery
 from tests.recovery.places import FilePlace, Place, PostgresPlace, SqlitePlace
 from tests.recovery.rounds import KILLED, NotHere, Ward
@@ -106,6 +106,8 @@ class Harness:
 
 
 def made_for(fault: str, seed: int) -> Made:
+    if fault == "answered":
+        return make_talk(seed)
     if fault != "crowd":
         return make(seed)
     return next(made for at in range(1000) if not (made := make(f"{seed} {at}", nodes=range(3, 9))).asks_of_outside())

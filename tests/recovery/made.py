@@ -166,6 +166,31 @@ def make(seed: int | str, *, deepest: int = 2, nodes: range = range(4, 40)) -> M
     return Made(data, {name: zlib.crc32(name.encode()) % 5 + 1 for name in people})
 
 
+def make_talk(seed: int) -> Made:
+    """A workflow in which people are asked while others work."""
+    chance = random.Random(f"talk {seed}")
+    person = {"type": "human_input", "input": "rating", "set": {"n": "{{ output.rating }}"}}
+    work = {"call": "work:outside", "with": {"key": "{{ run.key }}"}}
+    slow = {"wait": f"{chance.randint(50, 400)}ms"}
+    nodes = {
+        "p0": {"type": "parallel", "branches": ["h1", "w1", "h2"], "next": "e3"},
+        "h1": {**person, "next": "k1"},
+        "k1": {**work, "next": "h4"},
+        "h4": person,
+        "w1": {**slow, "next": "r1"},
+        "r1": {**Worker.program("outside"), "next": "w2"},
+        "w2": slow,
+        "h2": {**person, "next": "xk2"},
+        "xk2": {**work, "effects": "external"},
+        "e3": {"type": "parallel", "for_each": list(range(chance.randint(1, 3))), "body": "h3"},
+        "h3": {**person, "next": "w3"},
+        "w3": {**slow, "next": "k3"},
+        "k3": work,
+    }
+    data = {"magent": 1, "name": "talk", "state": {"n": {"type": "number", "default": 0, "reduce": "sum"}}}
+    return Made({**data, "nodes": nodes}, {name: ord(name[1]) % 5 + 1 for name in ("h1", "h2", "h3", "h4")})
+
+
 def effects(home: Path) -> Counter[str]:
     """How often each visit's work was begun, by key."""
     file = home / EFFECTS

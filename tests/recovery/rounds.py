@@ -94,6 +94,9 @@ class Ward:
         self.by_file = chance.random() < 0.5  # whether an answers file is at hand, or people answer when they are asked
         self.durability = chance.choice(("sync", "sync", "async", "exit"))
         self.settled: dict[str, int] = {}  # how often the work of finished visits was begun
+        self.told: set[str] = set()  # questions, by key, to which somebody's answer was taken
+        self.ends: set[int] = set()  # the codes that lives ended with
+        self.asked = ""  # the key of the last one that was answered
         self.faithful = True  # whether the record was left as it was
         self.checked = False  # the fault has seen to that itself
         self.cwd = self.home
@@ -123,7 +126,19 @@ class Ward:
         return self.nursery.start(*args, **how)
 
     def life(self, *args: str, **how: Any) -> Ended:
-        return self.look_at(self.start(*args, **how).end())
+        ended = self.look_at(self.start(*args, **how).end())
+        if args[0] == "respond":
+            self.hear(ended, self.asked)
+        return ended
+
+    def hear(self, ended: Ended, key: str) -> None:
+        """Whose answer was taken, nobody else is to be asked for; whoever comes later is told."""
+        if ended.code == 2:
+            assert key in self.told or KILLED in self.ends, ended
+            assert "answered already" in ended.err or "not asked any more" in clear(ended, 2).err, ended
+        elif ended.code == 0 and key:
+            assert key not in self.told or not self.faithful, f"the answer to {key} was taken, and lost\n{ended}"
+            self.told.add(key)
 
     def do_many(self, numbers: range) -> Life:
         args = (str(self.home), str(numbers.start), str(len(numbers)))
@@ -137,6 +152,7 @@ class Ward:
     def look_on(self, ended: Ended) -> Ended:
         """Keeps what it said; nothing that people should not see may be in it."""
         self.log.append(str(ended))
+        self.ends.add(ended.code)
         assert "Traceback" not in ended.err, ended
         assert "internal error" not in ended.err, ended
         return ended
@@ -172,13 +188,14 @@ class Ward:
         record = asyncio.run(self.place.open().read(RUN))
         return lives.refold(workflow_of(record), record)
 
-    def question(self) -> tuple[Question, str] | None:
-        """The first that is open and that no file answers, and the key of its visit."""
+    def question(self, driven: bool = False) -> tuple[Question, str] | None:
+        """The first that is open and that no file answers, and the key of its visit; of a run that somebody drives, if
+        he does."""
         try:
             run = self.run()
         except MagentError:
             return None
-        if run.status not in ("waiting", "interrupted"):
+        if run.status not in ("waiting", "interrupted", *(["running"] if driven else [])):
             return None
         for each in lives.open_questions(run):
             if each.input == "choice" or not self.by_file:
@@ -187,6 +204,7 @@ class Ward:
 
     def answer(self, question: Question, key: str) -> list[str]:
         """Who is asked whether work was done looks, and says so."""
+        self.asked = "" if question.input == "choice" else key
         if question.input != "choice":
             answer: Any = self.made.answers[question.node]
         elif effects(self.home)[key]:
@@ -225,7 +243,7 @@ class Ward:
             ended = self.go_on()
             if ended is None:
                 return
-            assert ended.code in (0, 1, 3, 5), ended
+            assert ended.code in (0, 1, 3, 5) or ended.args[0] == "respond", ended
             assert ended.code != 5 or "before anything of it was recorded" in ended.err, ended
         raise AssertionError(f"after {MOST} lives the run is not over")
 

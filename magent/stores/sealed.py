@@ -36,7 +36,8 @@ MAKE_ONE = "make one with: openssl rand -base64 32"
 _UNKNOWN = bytes(16)  # the link of what stands first, and of what was written without the line at hand
 _KEY_ID, _SALT, _NONCE, _TAG = 8, 16, 12, 16
 _DISTINCT = 12  # of 32 random bytes, fewer are different with a chance of 2^-100 or so
-_LINE = re.compile(rb"~([1-9]\d{0,18}) ([A-Za-z0-9+/=]+)")
+_LINE = re.compile(rb"~([1-9]\d{0,18}) ")
+_TAIL = 28  # characters of base64 that hold a tag, however the last of them are padded
 
 
 def parse_key(text: str, name: str) -> bytes:
@@ -100,6 +101,7 @@ class SealedRun:
         self._run_id = run_id
         self._known: AESGCM | None = None  # None: the run is in the clear, or its header was not seen
         self._plain: Plain | None = None
+        self._whose = b"magent 1\0%b\0" % run_id.encode()
 
     # ---- events
 
@@ -179,7 +181,7 @@ class SealedRun:
     # ---- the cipher
 
     def _about(self, kind: str, seq: int, link: bytes) -> bytes:
-        return b"magent 1\0%b\0%b\0%b%b" % (self._run_id.encode(), kind.encode(), seq.to_bytes(8), link)
+        return b"%b%b\0%b%b" % (self._whose, kind.encode(), seq.to_bytes(8), link)
 
     def _seal(self, data: bytes, about: bytes) -> bytes:
         assert self._known is not None, "the header comes first"
@@ -226,15 +228,18 @@ def _parsed(line: bytes) -> tuple[int, bytes]:
     """Raises BadLine."""
     if not line.startswith(SEALED_LINE):
         raise BadLine("it is in the clear, in a run that is encrypted")
-    found = _LINE.fullmatch(line.rstrip(b"\n"))
+    found = _LINE.match(line)
     if found is None:
         raise BadLine("it is not a line as it was written")
     try:
-        return int(found[1]), _decode(found[2])
+        return int(found[1]), _decode(line[found.end() :].rstrip(b"\n"))
     except Unsound as unsound:
         raise BadLine(str(unsound)) from unsound
 
 
 def _tag_of_line(line: bytes) -> bytes:
-    """Raises BadLine."""
-    return _parsed(line)[1][-_TAG:]
+    """Of a line that was read or written before. Raises BadLine."""
+    try:
+        return binascii.a2b_base64(line.rstrip(b"\n")[-_TAIL:], strict_mode=True)[-_TAG:]
+    except binascii.Error as error:
+        raise BadLine(f"it is no base64: {error}") from error

@@ -153,7 +153,7 @@ class Prompt:
 
     async def ask(self, question: Question) -> Mapping[str, Any]:
         self.delays.append(time.time() - self.reached[question.path])
-        return {"approved": True, "comment": None, "form": None, "by": "benchmark", "via": "terminal", "at": None}
+        return {"approved": True, "comment": None, "by": "benchmark", "via": "terminal", "at": None}
 
 
 def human_input(effort: Effort) -> list[Line]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tests.benchmarks import engine, processes, roles
+from tests.benchmarks import engine, processes, roles, stores
 from tests.benchmarks.measure import Effort
 from tests.benchmarks.table import Line
 
@@ -24,4 +24,8 @@ ROWS: Mapping[str, Callable[[Effort], list[Line]]] = {
     "checkpoint": engine.checkpoint,
     "tool": engine.tool_call,
     "roles": roles.routing,
+    "sqlite": stores.sqlite,
+    "postgres": stores.postgres,
+    "sealing": stores.sealing,
+    "chain-sealed": stores.sealed_chain,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.benchmarks import stores
 from tests.benchmarks.measure import ROOT, Effort
 from tests.benchmarks.rows import ROWS
 from tests.benchmarks.table import HEAD, Line, most, show, times
@@ -12,8 +13,10 @@ TINY = Effort(scale=0.0001, repeats=1, warm_up=0)
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_row_can_be_measured(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_can_be_measured(name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
+    if name == "postgres":
+        monkeypatch.setattr(stores, "RUNNING", [request.getfixturevalue("postgres")])
     lines = ROWS[name](TINY)
     assert lines
     assert all(line.magent > 0 for line in lines)

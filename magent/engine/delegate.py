@@ -136,7 +136,8 @@ async def _usable(attempt: Attempt, name: str, facts: Facts) -> dict[str, Tool]:
     for each, why in [(each, fault_of(tool)) for each, tool in tools.items()]:
         if why:
             message = f"'{each}' cannot be offered to an agent: {why}"
-            failure = Failure("tool", message, hint="that is a fault of the server: ask whoever maintains it")
+            hint = "that is a fault of the server: ask whoever maintains it"
+            failure = Failure("tool", message, hint=hint, final=True)
             if each == name:
                 raise WorkFailed(failure)
             del tools[each]

@@ -102,7 +102,7 @@ class McpServer:
             raise failed(f"there is no '{name}' any more: the server has taken it back", near)
         if tool.listed.fault:
             hint = "that is a fault of the server: ask whoever maintains it"
-            raise failed(f"'{name}' cannot be called: {tool.listed.fault}", hint)
+            raise failed(f"'{name}' cannot be called: {tool.listed.fault}", hint, final=True)
 
     async def _linked(self) -> Link:
         """The connection, made where there is none, or where it has ended; a start that failed is tried again when it

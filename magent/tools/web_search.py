@@ -12,7 +12,6 @@ from urllib.parse import urlencode
 
 from magent import durations
 from magent.errors import UsageError
-from magent.events import Failure, WorkFailed
 from magent.ports import ToolContext
 from magent.source import did_you_mean
 from magent.spec.builtins import BUILTINS
@@ -107,8 +106,9 @@ async def _get(url: str, asked: Mapping[str, str], headers: list[tuple[str, str]
     answer = await exchange("GET", target, [*usual, *headers], None, most=LARGEST_ANSWER)
     if answer.status == 429:
         after = answer.headers.get("retry-after", "")
-        told = f": it asks to wait {after} seconds" if after.isdecimal() and len(after) < 6 else ""
-        raise WorkFailed(Failure("tool", f"{provider} has had too many questions (429){told}", hint="try again later"))
+        wait = float(after) if after.isdecimal() and len(after) < 6 else None
+        told = "" if wait is None else f": it asks to wait {wait:g} seconds"
+        raise failed(f"{provider} has had too many questions (429){told}", "try again later", retry_after=wait)
     if answer.status in (401, 422) and provider == "brave":
         raise failed(f"brave does not accept the key ({answer.status})", f"is {BRAVE_KEY} right?")
     return answer

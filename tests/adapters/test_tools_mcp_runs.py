@@ -65,7 +65,7 @@ def test_what_a_server_lists_with_a_schema_that_does_not_hold_is_offered_to_no_a
     nodes = {
         "all": {"prompt": "?", "agent": "a", "tools": ["docs"], "next": "named"},
         "named": {"prompt": "?", "agent": "a", "tools": ["docs.look"], "on_error": "continue", "next": "task"},
-        "task": {"tool": "docs.far"},
+        "task": {"tool": "docs.far", "retry": {"max_attempts": 3}},
     }
     agent = Scripted("done")
     loaded = magent.load(workflow(nodes, crooked("unsound"), agents={"a": {"replies": ["x"]}}))
@@ -80,6 +80,7 @@ def test_what_a_server_lists_with_a_schema_that_does_not_hold_is_offered_to_no_a
     ]
     assert left_out[0]["error"]["message"].startswith("'docs.look' cannot be offered to an agent: its schema does not")
     failed = [event.data["error"]["message"] for event in seen if event.type == "visit.failed"]
+    assert not [event for event in seen if event.type == "visit.retry"]
     assert [message.partition(" to ")[0].partition(":")[0] for message in failed] == [
         "'docs.look' cannot be offered",
         "'docs.far' cannot be called",

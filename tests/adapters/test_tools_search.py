@@ -72,7 +72,9 @@ async def test_what_keeps_a_search_from_its_results_is_said(here: Site, monkeypa
         ("403 Forbidden", "searxng refuses JSON (403)"),
     ):
         here.tells("/search", b"<b>broken</b>", status=status, retry_after="7")
-        assert why in (await refused(await searxng(here), {"query": "b"})).message
+        told = await refused(await searxng(here), {"query": "b"})
+        assert why in told.message
+        assert told.retry_after == (7 if "429" in why else None)
     for body in (b"<html>", b"[]", b'{"results": 3}', b"[" * 90_000):
         here.tells("/search", body)
         assert (await refused(await searxng(here), {"query": "b"})).message

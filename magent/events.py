@@ -115,9 +115,12 @@ def decode(line: bytes) -> Event:
         raise BadLine("the checksum does not fit")
     try:
         data = json.loads(body.decode("utf-8", "surrogatepass") + "}")
-        return Event(data.pop("seq"), from_iso(data.pop("time")), data.pop("type"), data)
-    except (ValueError, KeyError, TypeError) as error:
+        event = Event(data.pop("seq"), from_iso(data.pop("time")), data.pop("type"), data)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadLine(f"the line is not an event: {error}") from error
+    if type(event.seq) is not int or not isinstance(event.type, str):
+        raise BadLine("the line is not an event: its number or its type is none")
+    return event
 
 
 class Failure(NamedTuple):

@@ -26,7 +26,7 @@ from magent.engine.visited import Survey, Visited, survey
 from magent.errors import UsageError
 from magent.events import Event
 from magent.life import Options, lead
-from magent.loading import workflow_of
+from magent.loading import check_kept, workflow_of
 from magent.masks import frozen_of, mask_of, words_of
 from magent.model import Workflow
 from magent.moving import copy_files, moved
@@ -38,6 +38,8 @@ from magent.records import no_event
 from magent.spec.build import build
 from magent.spec.loader import Bundle
 from magent.spec.schema import check_value, field_schema, fill
+
+_LONGEST = 18  # digits of the number of an event
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ class Trace:
 
 
 def _trace(record: Record, origin: Origin) -> Trace:
+    check_kept(record)
     old = workflow_of(record)
     run = lives.refold(old, record)
     found = survey(old, record.events)
@@ -164,8 +167,8 @@ def _cut(found: Survey, workflow: Workflow, origin: Origin, run: Run) -> Cut:
         return Cut(failed=origin.failed)
     if not is_number(place):
         return Cut(frozenset(origins(found, workflow, place, run.id)), None, origin.failed)
-    if not 1 <= int(place) <= run.seq:
-        raise no_event(run.id, int(place), run.seq)
+    if len(place) > _LONGEST or not 1 <= int(place) <= run.seq:
+        raise no_event(run.id, place, run.seq)
     return Cut(until=int(place), failed=origin.failed)
 
 

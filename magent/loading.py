@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from magent import settings
-from magent.errors import InvalidWorkflow
+from magent.errors import InvalidWorkflow, MagentError, RunDamaged
 from magent.keys import GUARD
 from magent.model import Workflow
 from magent.ports import Record
@@ -45,9 +46,46 @@ def read(source: str | os.PathLike[str] | Mapping[str, Any], name: str | None = 
 
 def workflow_of(record: Record) -> Workflow:
     """The workflow that the run started with. Raises RunDamaged."""
-    bundle = Bundle.from_json(record.workflow)
-    _guard(bundle)
-    return build(bundle)
+    with looked_at(record):
+        bundle = Bundle.from_json(record.workflow)
+        _guard(bundle)
+        return build(bundle)
+
+
+@contextlib.contextmanager
+def looked_at(record: Record) -> Iterator[None]:
+    """What fails in the block because the workflow kept with the run is none is told as damage. It may have come from
+    anywhere, and is not checked beforehand: an older magent may have taken what this one would not. Raises RunDamaged,
+    and whatever else the block does."""
+    try:
+        yield
+    except (MagentError, OSError):
+        raise
+    except Exception as error:
+        if wrong := _wrong(record):
+            raise _damage(record, wrong) from error
+        raise
+
+
+def check_kept(record: Record) -> None:
+    """For what works with the workflow kept with a run without running it: in one that does not hold, a loop may have
+    no end. Raises RunDamaged."""
+    if wrong := _wrong(record):
+        raise _damage(record, wrong)
+
+
+def _damage(record: Record, wrong: str) -> RunDamaged:
+    told = f"the workflow kept with run {record.header.get('run_id', '')} does not hold: {wrong}"
+    return RunDamaged(told, "it was changed, or written by another version of magent")
+
+
+def _wrong(record: Record) -> str | None:
+    """The first error of the workflow kept with a run."""
+    try:
+        found = check_bundle(Bundle.from_json(record.workflow))
+        return next((each.message for each in found if each.severity == "error"), None)
+    except Exception as error:  # noqa: BLE001 - the checks themselves rely on what a loader has made
+        return f"{type(error).__name__}: {error}"
 
 
 def check(path: str) -> tuple[list[Problem], Sources]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from magent.clock import SystemClock, iso
@@ -13,7 +14,7 @@ from magent.engine import run as lives
 from magent.engine.fold import Run
 from magent.errors import RunLocked, UsageError
 from magent.events import Event, Failure
-from magent.loading import workflow_of
+from magent.loading import looked_at, workflow_of
 from magent.masks import mask_of, words_of
 from magent.outcome import result_of
 from magent.ports import CANCEL, Question, Record, RunStore
@@ -119,10 +120,15 @@ class Story(NamedTuple):
 async def story(store: RunStore, run_id: str) -> Story:
     """What a run has come to. Raises UsageError, StoreError."""
     record = await store.read(run_id, checkpoint=False)
+    status = (await store.info(run_id)).status
+    with looked_at(record):
+        return _story(record, store, run_id, status)
+
+
+def _story(record: Record, store: RunStore, run_id: str, status: str) -> Story:
     run = lives.refold(workflow_of(record), record)
     shown = result_of(run, str(run.facts.get("dir", "")), store).as_json()
     if run.status in ("running", "waiting"):  # whether anybody drives it now, only the store knows
-        status = (await store.info(run_id)).status
         shown |= {"status": status, "exit_code": {"waiting": 3, "interrupted": 130}.get(status)}
     if shown["status"] == "running":
         shown["duration"] = round(run.spent + max(0.0, SystemClock().now() - run.life_started), 3)
@@ -134,15 +140,15 @@ async def story(store: RunStore, run_id: str) -> Story:
     if run.status == "running" and shown["status"] != "running":  # killed: it has worked until its last event
         shown["duration"] = round(run.spent + max(0.0, ended - run.life_started), 3)
     visits = [_visit(each, types, shown["status"], idle) for each in lives.visits(record.events)]
-    lists = {"visits": visits, "files": _files(run)}
+    lists = {"visits": visits, "files": _files(run, run_id)}
     return Story(run, {**shown, **header, "updated": ended, "workspace": run.facts.get("workspace"), **lists})
 
 
-def _files(run: Run) -> list[dict[str, Any]]:
+def _files(run: Run, run_id: str) -> list[dict[str, Any]]:
     """What the run made in a workspace of its own: `{path, size}`, by path. A directory that is not its alone (the
     workflow names it) is left alone."""
-    place, home = str(run.facts.get("workspace", "")), str(run.facts.get("dir", ""))
-    if not place or not home or os.path.commonpath([place, home]) != home:
+    place = str(run.facts.get("workspace", ""))
+    if os.path.islink(place) or Path(place).parts[-2:] not in ((run_id, "workspace"), ("workspaces", run_id)):
         return []
     found = []
     for parent, names, files in os.walk(place):
@@ -172,10 +178,10 @@ async def past(store: RunStore, run_id: str, seq: int | None = None) -> tuple[Ru
     return run, record, kept is not None
 
 
-def no_event(run_id: str, seq: int, last: int, hint: str | None = None) -> UsageError:
+def no_event(run_id: str, seq: int | str, last: int, hint: str | None = None) -> UsageError:
     """That a run has no event of this number."""
     there = f"they go from 1 to {last}" if last else "nothing of it was recorded"
-    return UsageError(f"run {run_id} has no event {seq}: {there}", hint or f"magent runs history {run_id}")
+    return UsageError(f"run {run_id} has no event {str(seq)[:40]}: {there}", hint or f"magent runs history {run_id}")
 
 
 def _idle(events: Iterable[Event]) -> list[tuple[float, float]]:

@@ -12,6 +12,7 @@ from typing import Any
 from magent.engine.work import Home, Reserved
 from magent.events import Event, Failure, WorkFailed
 from magent.ports import ProcessResult, Question
+from magent.shapes import fault
 
 PATIENCE = 50  # turns of the loop
 
@@ -123,6 +124,7 @@ class MemoryJournal:
         self.result: Mapping[str, Any] | None = None
 
     async def append(self, events: Sequence[Event], *, sync: bool) -> None:
+        assert [f"{event.type}: {wrong}" for event in events if (wrong := fault(event))] == []  # none is ever damage
         self.events.extend(events)
         self.batches.append((list(events), sync))
 

@@ -20,7 +20,7 @@ PACKAGE = ROOT / "magent"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("version", "errors", "source", "clock", "durations", "cells", "plain", "hiding", "keys", "urls"),
     ("expressions",),
-    ("model", "events", "state"),
+    ("model", "events", "shapes", "state"),
     ("spans", "ports", "answers", "layout", "graph", "draw", "roles", "functions", "glance"),
     ("spec",),
     ("commands", "offers", "wrappers"),

@@ -24,10 +24,12 @@ WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 
 
 class Watch:
-    """What was tried since `begin`; `place` is the directory whose code must not be run."""
+    """What was tried while it is `on`; `place` is the directory whose code must not be run, `scratch` one where files
+    may be written all the same."""
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, scratch: str | None = None) -> None:
         self._place = os.path.join(os.path.realpath(place), "")
+        self._scratch = os.path.join(os.path.realpath(scratch), "") if scratch else None
         self.tried: list[str] = []
         self.on = False
         sys.addaudithook(self._heard)
@@ -38,14 +40,26 @@ class Watch:
 
     def _judged(self, event: str, given: tuple[Any, ...]) -> str | None:
         if event in ACTS:
-            return f"{event} {given!r:.200}"
+            return None if self._may(given[0] if given else None, event) else f"{event} {given!r:.200}"
         if event == "open":
             path, _, flags = given
-            return f"open to write {path!r}" if flags & WRITES and str(path) != os.devnull else None
+            return f"open to write {path!r}" if flags & WRITES and not self._may(path, event) else None
         if event == "exec" and isinstance(given[0], CodeType):
             file = given[0].co_filename  # relative, it is none: `<string>`
             return f"code of {file}" if os.path.realpath(file).startswith(self._place) and file[0] == "/" else None
         return None
+
+    def _may(self, path: Any, event: str) -> bool:
+        """Whether it is a file of the scratch directory that is made, changed or removed."""
+        if isinstance(path, int) and event == "open":
+            return True  # what was opened before, and judged then
+        if not isinstance(path, (str, bytes, os.PathLike)) or event.startswith(("subprocess", "socket")):
+            return False
+        whole = os.fsdecode(path)
+        if "__pycache__" in whole:
+            return True  # Python's own
+        inside = self._scratch is not None and os.path.realpath(whole).startswith(self._scratch)
+        return whole == os.devnull or inside
 
 
 def main(place: str, lines: list[str]) -> None:

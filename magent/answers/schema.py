@@ -158,11 +158,32 @@ def _validator() -> Any:
     options.log_errors = False
     options.never_capture = True
 
+    def found(text: Any, instance: str) -> bool:
+        whole = instance.encode("utf-8", "replace").decode()  # half a character is none that a pattern has
+        return re2.compile(text, options).search(whole) is not None
+
     def pattern(_: Any, text: Any, instance: Any, __: Any) -> Iterable[Any]:
-        if isinstance(instance, str) and not re2.compile(text, options).search(instance):
+        if isinstance(instance, str) and not found(text, instance):
             yield ValidationError(f"does not match the pattern {text}")
 
-    return validators.extend(Draft7Validator, {"pattern": pattern})  # type: ignore[no-untyped-call]
+    def by_pattern(validator: Any, patterns: Any, instance: Any, _: Any) -> Iterable[Any]:
+        for text, schema in patterns.items() if isinstance(instance, dict) else ():
+            for name, value in instance.items():
+                if found(text, name):
+                    yield from validator.descend(value, schema, path=name, schema_path=text)
+
+    def others(validator: Any, schema: Any, instance: Any, around: Any) -> Iterable[Any]:
+        """As the library's own, which would search with Python's `re`: that may take for ever."""
+        patterns = around.get("patternProperties", {})
+        if isinstance(instance, dict):
+            instance = {
+                name: item for name, item in instance.items() if not any(found(text, name) for text in patterns)
+            }
+        bare = {key: value for key, value in around.items() if key != "patternProperties"}
+        yield from Draft7Validator.VALIDATORS["additionalProperties"](validator, schema, instance, bare)
+
+    ours = {"pattern": pattern, "patternProperties": by_pattern, "additionalProperties": others}
+    return validators.extend(Draft7Validator, ours)  # type: ignore[no-untyped-call]
 
 
 def _sentences(error: Any, question: Question | None) -> list[str]:

@@ -11,9 +11,11 @@ from pathlib import Path
 from magent import draw, loading, settings
 from magent.cli import flags, raster
 from magent.cli.console import Console, dump
+from magent.engine import run as lives
 from magent.errors import UsageError
 from magent.keys import GUARD
 from magent.model import Workflow
+from magent.ports import Record
 from magent.source import did_you_mean
 
 SUFFIXES = {
@@ -71,7 +73,17 @@ def graph(
     columns = flags.whole("--width", width, least=draw.LEAST_COLUMNS)
     if columns is not None and form != "text":
         raise UsageError(f"--width is for --text, not for {form}")
-    subject = asyncio.run(_run(console, file)) if _is_run(file) else Subject(_load(console, file))
+    if not _is_run(file):
+        return _put(console, Subject(_load(console, file)), form, columns, output)
+    record, run_id, status = asyncio.run(_run(console, file))
+    with loading.looked_at(record):
+        workflow = loading.workflow_of(record)
+        lives.refold(workflow, record)  # so that its events are what they say
+        overlay = draw.overlay(workflow, record.events, alive=status in ("running", "waiting"))
+        return _put(console, Subject(workflow, overlay, f"run {run_id}, {status}"), form, columns, output)
+
+
+def _put(console: Console, subject: Subject, form: str, columns: int | None, output: str | None) -> int:
     if output is not None:
         _write(output, _picture(subject, form) if form in PICTURES else _drawn(subject, form, columns).encode())
         console.say(f"{output} is written")
@@ -121,8 +133,8 @@ def _is_run(name: str) -> bool:
     return "/" not in name and not Path(name).suffix and not Path(name).exists()
 
 
-async def _run(console: Console, name: str) -> Subject:
-    """The workflow that a run started with, and what it did. Raises UsageError where no run is called so."""
+async def _run(console: Console, name: str) -> tuple[Record, str, str]:
+    """A run's record, id and status. Raises UsageError where no run is called so."""
     store = settings.open_store(console.settings.store)
     try:
         run_id = await store.resolve(name)
@@ -131,11 +143,7 @@ async def _run(console: Console, name: str) -> Subject:
             raise
         hint = did_you_mean(name, _files()) or error.hint
         raise UsageError(f"there is neither a file nor a run '{name}'", hint) from error
-    record = await store.read(run_id, checkpoint=False)
-    workflow = loading.workflow_of(record)
-    status = (await store.info(run_id)).status
-    overlay = draw.overlay(workflow, record.events, alive=status in ("running", "waiting"))
-    return Subject(workflow, overlay, f"run {run_id}, {status}")
+    return await store.read(run_id, checkpoint=False), run_id, (await store.info(run_id)).status
 
 
 def _load(console: Console, file: str) -> Workflow:

@@ -15,7 +15,7 @@ from magent.cli.console import Console, dump
 from magent.cli.tables import Part, Sheet
 from magent.errors import UsageError
 from magent.history import Change, Step
-from magent.loading import workflow_of
+from magent.loading import looked_at, workflow_of
 from magent.ports import RunStore
 from magent.source import did_you_mean
 
@@ -52,7 +52,8 @@ def history_of(console: Console, *, id: str, node: str | None, since: str | None
 async def _steps(store: RunStore, id: str) -> tuple[str, list[Step]]:
     run_id = await store.resolve(id)
     record = await store.read(run_id, checkpoint=False)
-    return run_id, list(history.steps(workflow_of(record), record.events, run_id))
+    with looked_at(record):
+        return run_id, list(history.steps(workflow_of(record), record.events, run_id))
 
 
 def _known(run_id: str, steps: Iterable[Step], node: str | None) -> None:

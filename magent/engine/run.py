@@ -13,6 +13,7 @@ from magent.errors import RunDamaged
 from magent.events import Event
 from magent.model import Loop, Parallel, Subgraph, Workflow
 from magent.ports import Question, Record
+from magent.shapes import fault
 
 
 def refold(workflow: Workflow, record: Record) -> Run:
@@ -30,14 +31,18 @@ def apply_all(run: Run, events: Iterable[Event], run_id: str) -> None:
     last = run.seq
     try:
         for event in events:
+            if wrong := fault(event):
+                raise RunDamaged(f"event {event.seq} of run {run_id} ({event.type}) is none: {wrong}", _CHANGED)
             run.apply(event)
             last = event.seq
             run.clear_ready()
-    except (KeyError, AssertionError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, AssertionError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise RunDamaged(
-            f"event {last + 1} of run {run_id} does not fit what stands before it ({error!r})",
-            "the journal was changed, or written by another version of magent; start a new run",
+            f"event {last + 1} of run {run_id} does not fit what stands before it ({error!r})", _CHANGED
         ) from error
+
+
+_CHANGED = "the journal was changed, or written by another version of magent; start a new run"
 
 
 def _from_checkpoint(workflow: Workflow, record: Record) -> Run | None:

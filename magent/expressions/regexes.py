@@ -25,6 +25,8 @@ def compiled(pattern: str, ignorecase: bool = False, multiline: bool = False) ->
     options.case_sensitive = not ignorecase
     try:
         return re2.compile(f"(?m){pattern}" if multiline else pattern, options)
+    except UnicodeEncodeError:
+        raise EvaluationError("this is not a pattern of RE2: it holds half a character") from None
     except re2.error as error:
         reason = error.args[0] if error.args else ""
         reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
@@ -46,7 +48,7 @@ def _prepared(evaluation: Evaluation, value: Any, pattern: str, flags: tuple[boo
 
 def _group(expression: Any, written: Any) -> int:
     index = expression.groupindex.get(written, -1) if isinstance(written, str) else whole(written, "a group")
-    if isinstance(written, str) and written.isdigit():
+    if isinstance(written, str) and written.isdecimal() and len(written) < 10:
         index = int(written)
     if not 0 <= index <= expression.groups:
         raise EvaluationError(f"the pattern has no group {written}")

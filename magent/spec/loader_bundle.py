@@ -105,7 +105,7 @@ class Bundle:
     def from_json(cls, data: Mapping[str, Any]) -> Bundle:
         """The bundle that `to_json` gave. Raises RunDamaged where it is something else."""
         try:
-            return cls(
+            bundle = cls(
                 data["root"],
                 dict(_thawed(data["documents"])),
                 dict(_thawed(data["libraries"])),
@@ -113,10 +113,23 @@ class Bundle:
                 {key: dict(keys) for key, keys in data["targets"].items()},
                 predefined=data.get("predefined", {}),
             )
+            _check_whole(bundle)
+            return bundle
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise RunDamaged(
                 "the workflow kept with the run cannot be read", "it was changed or is incomplete"
             ) from error
+
+
+def _check_whole(bundle: Bundle) -> None:
+    """Raises ValueError where it refers to what is not in it."""
+    wanted = {bundle.root, *(target for named in bundle.targets.values() for target in named.values())}
+    included = {library for libraries in bundle.includes.values() for library in libraries}
+    if not (wanted <= set(bundle.documents) and included <= {*bundle.libraries, *bundle.documents}):
+        raise ValueError("a file is missing")
+    for each in (*bundle.documents.values(), *bundle.libraries.values()):
+        if not all(isinstance(name, str) for name in (each.file, each.home)):
+            raise TypeError("a file has no name")
 
 
 def entries(document: Document, section: str) -> Mapping[str, Any]:

@@ -22,6 +22,7 @@ from typing import Any, Literal, Protocol
 from magent import events
 from magent.errors import RunSealed
 from magent.events import BadLine, Event
+from magent.shapes import HEADER, misfit
 
 SEALED = b"magent-sealed "  # how a document begins that was written under a key, and what no JSON begins with
 SEALED_LINE = b"~"
@@ -78,6 +79,13 @@ class RunCodec(Protocol):
 
 
 Codec = Callable[[str], RunCodec]
+
+
+def sound(kind: Kind, found: dict[str, Any]) -> dict[str, Any]:
+    """A document that was decoded, as far as its readers rely on what it holds. Raises Unsound."""
+    if kind == "header" and (wrong := misfit(found, HEADER)):
+        raise Unsound(wrong)
+    return found
 
 
 def number_of(name: str) -> int:

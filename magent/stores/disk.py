@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from magent.errors import RunDamaged, StoreError
-from magent.stores.codec import Kind, RunCodec, Unsound
+from magent.stores.codec import Kind, RunCodec, Unsound, sound
 
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _BLOCK = 1 << 24
@@ -73,7 +73,7 @@ def read(path: Path | str, offset: int = 0) -> bytes:
 def read_document(path: Path | str, codec: RunCodec, kind: Kind, seq: int | None = 0) -> dict[str, Any]:
     """A document of a run from a file that must be there. Raises RunDamaged, StoreError."""
     try:
-        return codec.decode(kind, read(path), seq)
+        return sound(kind, codec.decode(kind, read(path), seq))
     except FileNotFoundError:
         raise RunDamaged(f"{path} is missing", gone(path)) from None
     except OSError as error:

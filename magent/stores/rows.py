@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 from magent.errors import RunDamaged, StoreError
 from magent.events import BadLine, Event
 from magent.ports import CheckpointInfo, Record, RunInfo
-from magent.stores.codec import Codec, Kind, RunCodec, Unsound, number_of, picked
+from magent.stores.codec import Codec, Kind, RunCodec, Unsound, number_of, picked, sound
 from magent.stores.summary import summarise, unreadable
 
 _BACK = 50  # events that are read at once from the newest back
@@ -117,7 +117,7 @@ def last_line(rows: Rows, row: Row) -> bytes:
 
 def document(run_id: str, codec: RunCodec, kind: Kind, data: bytes, seq: int | None = 0) -> dict[str, Any]:
     try:
-        return codec.decode(kind, data, seq)
+        return sound(kind, codec.decode(kind, data, seq))
     except Unsound as error:
         raise RunDamaged(f"the {kind} of run {run_id} is damaged: {error}", _gone(run_id)) from error
 

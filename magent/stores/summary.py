@@ -8,6 +8,7 @@ from typing import Any
 from magent.errors import RunDamaged, RunSealed
 from magent.events import Event
 from magent.ports import RunInfo
+from magent.shapes import fault, moment
 
 _STATUS = {
     "run.waiting": "waiting",
@@ -27,7 +28,7 @@ def unreadable(error: Exception) -> str:
 def created(header: Mapping[str, Any]) -> float:
     """Seconds since 1970. Raises RunDamaged."""
     when = header.get("created")
-    if not isinstance(when, (int, float)):
+    if not isinstance(when, (int, float)) or not moment(when):
         raise RunDamaged("the run's header does not say when it was created")
     return when
 
@@ -37,6 +38,8 @@ def summarise(run_id: str, header: Mapping[str, Any], latest: Iterable[Event], h
     since = updated = created(header)
     status, waiting, answered = "running", [], set()
     for event in latest:
+        if wrong := fault(event):
+            raise RunDamaged(f"event {event.seq} is none: {wrong}")
         updated = max(updated, event.time)
         if event.type == "visit.answered":  # somebody answered after the life had ended
             answered.add(event.data.get("path"))

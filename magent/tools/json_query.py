@@ -46,9 +46,22 @@ def query(expression: str, data: Any) -> Any:
     except (JMESPathError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError) as error:
         raise failed(f"'{shown(expression)}' cannot be worked out: {_first_line(error)}", _HINT) from error
 
-    if type(found).__name__ == "_Expression":
+    if not _is_json(found):
         raise failed(f"'{shown(expression)}' is an expression for a function, it has no value itself", _HINT)
     return found
+
+
+def _is_json(found: Any) -> bool:
+    """Whether there is no expression in it: `[&a]` gives one, and only functions take them."""
+    waiting, seen = [found], set[int]()
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, (list, dict)) and id(each) not in seen:
+            seen.add(id(each))
+            waiting += each.values() if isinstance(each, dict) else each
+        elif type(each).__name__ == "_Expression":
+            return False
+    return True
 
 
 _HINT = "JMESPath has `literals` in backticks, 'texts' in quotes, and filters such as items[?price > `10`]"

@@ -3,6 +3,7 @@ a run that can go on."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import signal
@@ -15,7 +16,7 @@ from magent.ports import Question
 from tests.recovery.crowd import name
 from tests.recovery.limits import frozen, small_disk
 from tests.recovery.nursery import Ended, Life
-from tests.recovery.places import PostgresPlace
+from tests.recovery.places import FilePlace, PostgresPlace, SqlitePlace
 from tests.recovery.rounds import KILLED, RUN, Ward, clear
 from tests.recovery.tracing import HOW
 
@@ -312,6 +313,35 @@ def _answers(ward: Ward, driver: Life, question: Question, key: str) -> bool:
     return not driver.lives()
 
 
+def copied(ward: Ward) -> None:
+    """A run is copied, or moved, to another store by lives that die of one of their writes: it is there whole, or not
+    at all, and never lost. It goes on where it is."""
+    _killed_somewhere(ward)
+    if ward.info() is None:
+        return
+    made = asyncio.run(ward.place.open().workspace(RUN)) / "made.txt"
+    made.write_text("made")
+    there = ward.chance.choice((FilePlace, SqlitePlace))(ward.top / "there", sealed=bool(ward.place.sealed))
+    move = ["--move"] if ward.chance.random() < 0.6 else []
+    before = ward.events(ward.place)
+    for _ in range(ward.chance.randint(1, 4)):
+        death = ward.death(ward.chance.randint(1, 120), ward.chance.choice(HOW))
+        ended = ward.life("runs", "copy", RUN, "--to", there.url, *move, death=death)
+        assert ended.code in (KILLED, 0, 2), ended
+        here, moved = ward.info() is not None, ward.info(there) is not None
+        assert here or moved, f"it is lost\n{ended}"
+        for place in (*([ward.place] if here else []), *([there] if moved else [])):
+            assert ward.events(place) == before, f"it is not whole in {place.url}\n{ended}"
+            place.check()
+        if moved and (ended.code == 2 or not here):
+            break
+    if ward.info(there) is not None:
+        kept = asyncio.run(there.open().workspace(RUN)) / "made.txt"
+        assert kept.read_text() == "made", "its files are not there"
+    if ward.info() is None:
+        ward.place = there
+
+
 def crowd(ward: Ward, many: int = 200) -> None:
     """200 runs at once, in four processes of which some are killed; then one goes on with all."""
     several = [ward.do_many(range(first, first + many // 4)) for first in range(0, many, many // 4)]
@@ -347,6 +377,7 @@ FAULTS: dict[str, Fault] = {
     "paused": paused,
     "fight": fight,
     "answered": answered,
+    "copied": copied,
     "crowd": crowd,
 }
 OF_SERVERS = ("server", "gone")

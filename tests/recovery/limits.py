@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -24,8 +25,7 @@ def may_mount() -> bool:
 
 
 def _mounts() -> bool:
-    probe = Path("/tmp") / f"magent-mount-{os.getpid()}"
-    probe.mkdir()
+    probe = Path(tempfile.mkdtemp(prefix="magent-mount-"))
     try:
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(probe)], capture_output=True)
         if done.returncode == 0:

@@ -36,6 +36,7 @@ class Place(ABC):
 
     def __init__(self, top: Path, *, sealed: bool = False) -> None:
         self.top = top
+        self.sealed = sealed
         self.codec: Codec = Keyring([bytes(range(32))]) if sealed else plain
         self._env = {"MAGENT_ENCRYPTION_KEY_ENV": "THE_KEY", "THE_KEY": bytes(range(32)).hex()} if sealed else {}
 

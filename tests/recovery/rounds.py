@@ -15,6 +15,7 @@ from magent.engine import run as lives
 from magent.engine.fold import Run
 from magent.engine.view import visit_key
 from magent.errors import MagentError, UsageError
+from magent.events import Event
 from magent.loading import workflow_of
 from magent.ports import Question, Record, RunInfo, RunStore
 from magent.stores import open_store
@@ -158,7 +159,7 @@ class Ward:
         return ended
 
     def death(self, at: int, how: str) -> Death:
-        places = [str(self.top / "store"), str(self.home / ".magent")]
+        places = [str(self.top / "store"), str(self.top / "there"), str(self.home / ".magent")]
         return Death(at, how, places, self.place.sockets)
 
     def next(self) -> list[str] | None:
@@ -174,11 +175,14 @@ class Ward:
             return self.answer(*open_)
         return ["resume", RUN, "--no-input", *answers]
 
-    def info(self) -> RunInfo | None:
+    def info(self, place: Place | None = None) -> RunInfo | None:
         try:
-            return asyncio.run(self.place.open().info(RUN))
+            return asyncio.run((place or self.place).open().info(RUN))
         except UsageError:
             return None
+
+    def events(self, place: Place) -> list[Event]:
+        return list(asyncio.run(place.open().read(RUN, checkpoint=False)).events)
 
     def is_held(self) -> bool:
         info = self.info()

@@ -1,4 +1,5 @@
-"""The process that all lives are forks of: it has imported what they need. Commands come as lines of JSON.
+"""The process that all lives are forks of: it has imported what they need. Linux alone has what that takes (a reaper of
+orphans, /proc). Commands come as lines of JSON.
 
     {"do": "start", "life": {…}}            → {"pid": 4711}
     {"do": "wait", "pid": …, "for": 2.5}    → {"code": -9}, null where it still lives

@@ -68,16 +68,20 @@ async def respond(store: RunStore, run_id: str, node: str | None, given: Given, 
         except RunLocked:
             left = left or await _leave(store, run_id, node, given)
         if clock.now() > end:
+            if left.other is not None:
+                raise _already(run_id, left.question.path, left.other)
             return Answered(left.question, driven=True, taken=False)
         await asyncio.sleep(LOOK_EVERY)
 
 
 class Left(NamedTuple):
-    """A note of ours, by which its answer is known again in the record."""
+    """A note of ours, by whose token its answer is known again in the record; or the `other` answer that was left
+    before: until it is taken, whoever holds the run may still record a third."""
 
     name: str
     token: str
     question: Question
+    other: Any = None
 
 
 async def _at_once(store: RunStore, run_id: str, node: str | None, given: Given, left: Left | None) -> Answered:
@@ -108,15 +112,13 @@ async def _append(journal: Journal, run: Run, data: Mapping[str, Any]) -> None:
 
 
 async def _leave(store: RunStore, run_id: str, node: str | None, given: Given) -> Left:
-    """Leaves the answer for whoever drives the run. Raises AnsweredAlready where another was left before."""
+    """Leaves the answer for whoever drives the run."""
     run = await look(store, run_id)
     question = await asked(store, run, node)
     answer = given.whole(run, question, SystemClock().now())
     name, token = name_of(question), os.urandom(8).hex()
     first = await store.leave(run_id, name, {"path": question.path, "answer": answer, "note": token})
-    if first is not None:
-        raise _already(run_id, question.path, first.get("answer"))
-    return Left(name, token, question)
+    return Left(name, token, question, None if first is None else first.get("answer") or {})
 
 
 def name_of(question: Question) -> str:

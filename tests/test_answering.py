@@ -13,7 +13,7 @@ import pytest
 
 import magent
 from magent.answering import Answered, Given, respond
-from magent.clock import from_iso
+from magent.clock import from_iso, iso
 from magent.errors import AnsweredAlready, AnswerRefused, UsageError
 from magent.events import Event
 from magent.ports import Question, RunStore
@@ -123,6 +123,22 @@ async def test_an_answer_that_no_holder_looked_at_is_there_for_the_next_life(sto
     result = await magent.resume("r1", store=stores())
     assert (result.status, result.state["ask"]["by"]) == ("completed", "ann")
     assert len(await answers(stores())) == 1
+    assert await stores().notes("r1") == {}
+
+
+async def test_whoever_is_second_is_told_who_was_first_on_the_record(stores: Callable[[], RunStore]) -> None:
+    """Not who only left a note, while somebody held the run who had an answer of their own."""
+    await magent.load(ASKS).run(store=stores(), run_id="r1")
+    journal, _ = await stores().open("r1")
+    ann, bob = (asyncio.create_task(tried(stores(), Given("red", by=by))) for by in ("ann", "bob"))
+    while not await stores().notes("r1"):
+        await asyncio.sleep(0.01)
+    answer = {"choice": "blue", "by": "eve", "at": iso(1e9), "via": "command"}
+    last = (await stores().read("r1", checkpoint=False)).events[-1].seq
+    data = {"scope": 0, "path": "ask", "answer": answer}
+    await journal.append([Event(last + 1, 1e9, "visit.answered", data)], sync=True)
+    await journal.close()
+    assert [late.by for late in await asyncio.gather(ann, bob) if isinstance(late, AnsweredAlready)] == ["eve", "eve"]
     assert await stores().notes("r1") == {}
 
 

@@ -272,6 +272,18 @@ DECLARED: dict[str, Declared] = {
             Example("magent runs history latest --node draft -v", "What one node wrote, with whole values."),
         ),
     ),
+    "report": Declared(
+        (_ID,),
+        {
+            "Output": (
+                Option("file", "-o", "FILE", "The file; without it, report-ID.html; - is stdout.", completes="file"),
+            )
+        },
+        (
+            Example("magent report latest -o run.html", "Graph, timeline, prompts, state, costs, people, in one file."),
+            Example("magent report 7f3a", "Writes report-ID.html, with the whole id of the run."),
+        ),
+    ),
     "trace": Declared(
         (_ID,),
         {

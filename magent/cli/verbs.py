@@ -26,6 +26,7 @@ VERBS: tuple[VerbEntry, ...] = (
     VerbEntry("runs list", "Look back", "runs", "list_runs", "List the runs in the store, the newest first."),
     VerbEntry("runs show", "Look back", "runs_show", "show_run", "Show one run: what happened, what to type next."),
     VerbEntry("runs history", "Look back", "runs_history", "history_of", "Show a run's state, step by step."),
+    VerbEntry("report", "Look back", "report", "report", "Write a run as one page that opens in a browser."),
     VerbEntry("trace", "Look back", "trace", "trace", "Show where a run's time, tokens and money went."),
     VerbEntry("runs cancel", "Look back", "runs_end", "cancel_run", "End a run for good."),
     VerbEntry("runs rm", "Look back", "runs_end", "remove_runs", "Remove runs and all that is kept of them."),

@@ -1,0 +1,276 @@
+"""What happened, as a tree of bars that unfold: of each visit its prompt and answer, its calls, its errors.
+
+Of a long row of visits that went well the first and last ones are told; what did not go well is, up to a bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from magent.draw.look import SIGNS
+from magent.model import Run as RunWork
+from magent.model import Subgraph, Task
+from magent.report.facts import Facts
+from magent.report.html import Raw, tag
+from magent.report.values import Room, brief, money, seconds, shown, tokens
+from magent.spans import words
+from magent.spans.span import Moment, Span
+
+GOOD = ("completed", "skipped")
+_FIRST, _LAST, _BAD = 40, 10, 60  # of a long row
+_MOST_ROWS = 3000
+_DEEPEST = 80
+_KINDS = {"model": "model", "tool": "tool", "delegation": "subtask", "wait": "person", "own": "span", "attempt": "try"}
+
+
+@dataclass(slots=True)
+class Timeline:
+    """Makes the rows; `anchors` are the ids of the first rows of nodes, by graph and name."""
+
+    facts: Facts
+    room: Room
+    rows: int = 0
+    hidden: int = 0
+    anchors: dict[tuple[str, str], str] = field(default_factory=dict)
+    paths: dict[tuple[str, int], str] = field(default_factory=dict)  # of visits, by address and number
+
+    def markup(self) -> Raw:
+        lives = sorted(self.facts.traced.lives, key=lambda span: span.start)
+        parts = [self._life(life, number, len(lives)) for number, life in enumerate(lives, 1)]
+        return tag("div", self._scale(), parts, class_="timeline")
+
+    def _scale(self) -> Raw:
+        axis = self.facts.axis
+        marks = [tag("rect", x=f"{x - 3:.1f}", y="0", width="6", height="10", class_="gap") for x, _ in axis.marks]
+        idle = ", ".join(seconds(gone) for _, gone in axis.marks)
+        total = seconds(self.facts.traced.now - self.facts.traced.begun)
+        told = f"from the start to {total}" + (f"; nobody drove it for {idle}, which is left out" if idle else "")
+        picture = tag("svg", marks, class_="bar", viewBox="0 0 1000 10", preserveAspectRatio="none", aria_hidden="true")
+        cells = (
+            tag("span", "what", class_="what"),
+            tag("span", picture, class_="track"),
+            _cells("took", "tokens", "cost"),
+        )
+        return join_rows(tag("p", told, class_="note"), tag("div", cells, class_="row scale", aria_hidden="true"))
+
+    def _life(self, life: Span, number: int, of: int) -> Raw:
+        inner = list(self._rows(self._within(life), 0))
+        if of == 1:
+            return tag("div", inner)
+        name = "The run began" if number == 1 else f"Life {number}: it was gone on with"
+        offset = seconds(self.facts.offset(life.start))
+        head = tag("h3", name, tag("small", f" after {offset}, {life.status}" if number > 1 else f", {life.status}"))
+        return tag("section", head, inner, class_="life")
+
+    def _within(self, span: Span) -> list[Span]:
+        """What is in a span; the one attempt of a visit is not told apart from it."""
+        found = self.facts.traced.within.get(span.id, [])
+        attempts = [each for each in found if each.kind == "attempt"]
+        if len(attempts) != 1:
+            return found
+        inner = [each for each in found if each.kind != "attempt"] + self.facts.traced.within.get(attempts[0].id, [])
+        return sorted(inner, key=lambda each: (each.start, each.number))
+
+    def _rows(self, spans: Sequence[Span], depth: int, around: Span | None = None) -> Iterator[Raw]:
+        told = _told(spans)
+        before = 0
+        for at in told:
+            if self.rows >= _MOST_ROWS or depth > _DEEPEST:
+                break
+            if at > before:
+                yield self._gap(spans[before:at])
+            yield self._row(spans[at], depth, around)
+            before = at + 1
+        if before < len(spans):
+            yield self._gap(spans[before:])
+
+    def _gap(self, spans: Sequence[Span]) -> Raw:
+        self.hidden += len(spans)
+        counts: dict[str, int] = {}
+        for span in spans:
+            counts[span.status] = counts.get(span.status, 0) + 1
+        said = ", ".join(f"{count:,} {status}" for status, count in counts.items())
+        return tag("p", f"⋮ {said}, not shown here", class_="more")
+
+    def _row(self, span: Span, depth: int, around: Span | None) -> Raw:
+        self.rows += 1
+        id = self._anchor(span)
+        head = (
+            tag("span", self._name(span), class_="what"),
+            tag("span", self._bar(span), class_="track"),
+            _cells(seconds(self._took(span)), tokens(span.tokens), money(span.cost) if span.tokens else ""),
+        )
+        body = [each for each in self._body(span, around) if each is not None]
+        inner = list(self._rows(self._within(span), depth + 1, span if span.kind == "visit" else around))
+        names = f"row {span.kind}"
+        opened = span.status not in GOOD and span.status != "cancelled"
+        if not body and not inner:
+            return tag("div", tag("div", head, class_=names), id=id, class_="leaf", data_find=True)
+        inside = tag("div", tag("div", body, class_="told") if body else None, inner, class_="inside")
+        return tag("details", tag("summary", head, class_=names), inside, id=id, open=opened, data_find=True)
+
+    def _anchor(self, span: Span) -> str | None:
+        if span.kind != "visit":
+            return None
+        id = f"v{span.number}"
+        self.anchors.setdefault(self._place(span.path), id)
+        self.paths[span.path, int(span.attributes.get("magent.visit", 1))] = id
+        return id
+
+    def _place(self, path: str) -> tuple[str, str]:
+        """The key of the graph that a node at an address is in, and its name."""
+        workflow = self.facts.workflow
+        key = workflow.root
+        *above, name = path.split("/")
+        for step in above:
+            node = workflow.graphs[key].nodes.get(step.partition("[")[0])
+            key = node.uses if isinstance(node, Subgraph) else key
+        return key, name
+
+    def _took(self, span: Span) -> float:
+        """A person's time counts as it passes, the run's only while somebody drives it."""
+        end = self.facts.traced.now if span.end is None else span.end
+        return max(0.0, end - span.start)
+
+    def _name(self, span: Span) -> Iterator[object]:
+        yield sign(span.status)
+        yield tag("span", f"{span.status}: ", class_="aloud")
+        if span.kind == "visit":
+            around, _, name = span.path.rpartition("/")
+            index = f"{around[around.rindex('[') :]} " if around.endswith("]") else ""
+            number = int(span.attributes.get("magent.visit", 1))
+            yield tag("b", f"{index}{name}")
+            yield tag("small", (f" #{number}" if number > 1 else ""), f" {span.attributes.get('magent.node.type', '')}")
+            if agent := span.attributes.get("magent.agent"):
+                yield tag("small", f" · {agent}", f" as {role}" if (role := span.attributes.get("magent.role")) else "")
+            return
+        yield tag("small", f"{_KINDS.get(span.kind, span.kind)} ", class_="kind")
+        yield tag("b", _title(span))
+
+    def _bar(self, span: Span) -> Raw:
+        axis = self.facts.axis
+        left = axis.at(span.start)
+        right = axis.at(self.facts.traced.now if span.end is None else span.end)
+        wide = max(2.0, right - left)
+        critical = " critical" if span.id in self.facts.traced.critical else ""
+        names = f"{span.kind if span.status in GOOD else span.status}{critical}"
+        rect = tag("rect", x=f"{min(left, 998):.1f}", y="1", width=f"{wide:.1f}", height="8", class_=names)
+        return tag("svg", rect, class_="bar", viewBox="0 0 1000 10", preserveAspectRatio="none", aria_hidden="true")
+
+    def _body(self, span: Span, around: Span | None) -> Iterator[Raw | None]:
+        yield self._meta(span)
+        yield from _error(span)
+        if span.kind == "visit":
+            said = self.facts.prompts.get(span.number)
+            if said is not None:
+                as_it_was = "" if said.whole else " (as the file has it)"
+                yield self.room.block(f"System{as_it_was}", said.system, "asked")
+                yield self.room.block(f"Prompt{as_it_was}", said.prompt, "asked")
+            yield self.room.block("Command", self._command(span), "asked")
+        elif span.kind in ("tool", "delegation", "model"):
+            title = {"tool": "Arguments", "delegation": "Task", "model": "Prompt"}[span.kind]
+            yield self.room.block(title, span.content.get("input"), "asked")
+        elif span.kind == "wait":
+            yield self.room.block("Question", span.content.get("input"), "asked")
+        titles = {"visit": "Answer" if span.number in self.facts.prompts else "Output", "model": "Answer"}
+        output = span.content.get("output")
+        repeats = span.kind == "model" and around is not None and around.content.get("output") == output
+        if not repeats and not (span.kind == "visit" and self._waits(span)):
+            yield self.room.block(titles.get(span.kind, "Result"), output, "answered")
+        if span.moments:
+            items = [tag("li", self._moment(each)) for each in span.moments[:200]]
+            yield tag("ul", items, class_="moments")
+
+    def _waits(self, span: Span) -> bool:
+        return any(each.kind == "wait" for each in self.facts.traced.within.get(span.id, []))
+
+    def _meta(self, span: Span) -> Raw | None:
+        facts: list[object] = [f"began {seconds(self.facts.offset(span.start))} after the start"]
+        if span.kind == "visit":
+            facts.insert(0, tag("code", span.path))
+        if model := span.attributes.get(words.RESPONSE_MODEL) or span.attributes.get(words.REQUEST_MODEL):
+            facts.append(f"model {model}")
+        if span.tokens and sum(span.tokens):
+            facts.append(f"{span.tokens[0]:,} tokens in, {span.tokens[1]:,} out")
+        for name, said in (("magent.asked", "a person was asked first"), ("magent.external", "effects outside")):
+            facts += [said] if span.attributes.get(name) else []
+        if span.attributes.get("magent.estimated"):
+            facts.append("tokens estimated")
+        if span.id in self.facts.traced.critical and span.kind == "visit":
+            facts.append("on the critical path")
+        return tag("p", [(" · " if at else "", each) for at, each in enumerate(facts)], class_="meta")
+
+    def _command(self, span: Span) -> str | None:
+        key, name = self._place(span.path)
+        node = self.facts.workflow.graphs[key].nodes.get(name)
+        if not isinstance(node, Task) or not isinstance(node.work, RunWork):
+            return None
+        work = node.work
+        return work.shell.source if work.shell is not None else " ".join(str(word.data) for word in work.words)
+
+    def _moment(self, moment: Moment) -> str:
+        values = {name.removeprefix("magent."): value for name, value in moment.attributes.items()}
+        told = ", ".join(f"{name} {brief(value)}" for name, value in values.items())
+        return f"after {seconds(self.facts.offset(moment.time))}: {moment.name}{', ' + told if told else ''}"
+
+
+def sign(status: str) -> Raw:
+    """The badge of a status, as in the graph."""
+    path, filled = SIGNS.get(status, ("M-2,0 H2", False))
+    inner = (
+        tag("circle", r="8", class_=f"badge {status}"),
+        tag("path", d=path, class_=f"sign{' filled' if filled else ''}"),
+    )
+    return tag("svg", inner, class_="magent-graph mark", viewBox="-9 -9 18 18", aria_hidden="true")
+
+
+def _told(spans: Sequence[Span]) -> list[int]:
+    count = len(spans)
+    if count <= _FIRST + _LAST + 10:
+        return list(range(count))
+    bad = [at for at, span in enumerate(spans) if span.status not in GOOD][:_BAD]
+    return sorted({*range(_FIRST), *range(count - _LAST, count), *bad})
+
+
+def _title(span: Span) -> str:
+    if span.kind == "tool":
+        return str(span.attributes.get(words.TOOL, span.name))
+    if span.kind == "model":
+        return str(span.attributes.get(words.AGENT) or span.name)
+    if span.kind == "attempt":
+        return f"attempt {span.attributes.get('magent.attempt', 1)}"
+    if span.kind == "delegation":
+        return f"{span.attributes.get('magent.role', '')} · {span.attributes.get(words.AGENT, '')}"
+    if span.kind == "wait":
+        answer = span.content.get("output") or {}
+        return f"answered by {answer.get('by') or 'somebody'}" if answer else "asked"
+    return span.name
+
+
+def _error(span: Span) -> Iterator[Raw]:
+    if span.error:
+        error = span.error
+        hint = tag("p", error["hint"]) if error.get("hint") else None
+        data = tag("pre", shown(error["data"])[:4000], tabindex="0") if error.get("data") is not None else None
+        caught = span.attributes.get("magent.caught")
+        told = tag("p", f"the run went on: on_error {caught}") if caught else None
+        yield tag(
+            "div",
+            tag("p", tag("b", error.get("type", "error")), f": {error.get('message', '')}"),
+            hint,
+            data,
+            told,
+            class_="error",
+        )
+
+
+def _cells(*values: str) -> list[Raw]:
+    return [
+        tag("span", value, class_=f"cell {name}")
+        for name, value in zip(("time", "tokens", "cost"), values, strict=True)
+    ]
+
+
+def join_rows(*rows: object) -> Raw:
+    return tag("div", rows)

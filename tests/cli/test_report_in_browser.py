@@ -1,0 +1,144 @@
+"""The report in a real browser: read, searched, used by keyboard, on paper, in the dark, without its script."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from tests.browser import Browser, Page, opened, program
+from tests.cli.helpers import magent
+from tests.cli.test_report import PUBLISH
+
+# The least contrast of a text to what is behind it, of those on the screen; and the text.
+CONTRAST = """(() => {
+  const rgb = (color) => (color.match(/[\\d.]+/g) || []).map(Number);
+  const light = (parts) => {
+    const linear = (v) => (v / 255 <= 0.03928 ? v / 3294.6 : ((v / 255 + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = parts.slice(0, 3).map(linear);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (node) => {
+    for (let up = node; up; up = up.parentElement) {
+      const color = rgb(getComputedStyle(up).backgroundColor);
+      if (color.length === 3 || color[3] > 0.99) return color;
+    }
+    return [255, 255, 255];
+  };
+  let least = [99, ""];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walk.nextNode(); node; node = walk.nextNode()) {
+    const around = node.parentElement;
+    if (!node.data.trim() || around.closest("svg, script") || !around.checkVisibility()) continue;
+    const [a, b] = [light(rgb(getComputedStyle(around).color)), light(behind(around))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < least[0]) least = [ratio, node.data.trim().slice(0, 40)];
+  }
+  return least;
+})()"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    command = program()
+    if command is None:
+        missing = "no Chromium on the PATH: install one (apt-get install chromium), or name it in MAGENT_TEST_BROWSER"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with Browser(command) as started:
+        yield started
+
+
+@pytest.fixture
+def report(here: Path, capsys: Any) -> Path:
+    """The page of a run that has been through everything."""
+    here.joinpath("publish.yaml").write_text(dedent(PUBLISH), "utf-8")
+    magent(capsys, "run", "publish.yaml", "--id", "r1", "--no-input")
+    magent(capsys, "respond", "r1", "sign_off", "--approve", "--by", "Ada", "--resume")
+    magent(capsys, "report", "r1", "-o", "r1.html")
+    return here / "r1.html"
+
+
+def focused(page: Page) -> Any:
+    return page.evaluate("document.activeElement.id || document.activeElement.className")
+
+
+def shown(page: Page, selector: str) -> Any:
+    script = f"[...document.querySelectorAll({selector!r})].filter((each) => each.checkVisibility()).length"
+    return page.evaluate(script)
+
+
+def test_a_report_is_opened_and_used(browser: Browser, report: Path) -> None:
+    with opened(browser, report) as page:
+        assert page.evaluate("document.title") == "publish: r1, completed"
+        assert page.requests == [report.resolve().as_uri()]
+        assert page.evaluate("window.hacked") is None
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+        # by keyboard: past what stands above, to the report
+        page.press("Tab")
+        assert focused(page) == "skip"
+        page.press("Enter")
+        assert focused(page) == "main"
+
+        # searched: what is found is unfolded, all else is out of the way, until nothing is searched for
+        before = shown(page, "main details")
+        page.press("/")
+        page.type("40 + 2")
+        page.press("Enter")
+        assert page.evaluate("document.querySelector('#tools output').textContent").endswith(" found")
+        assert shown(page, "#timeline .row.tool") == 1
+        assert shown(page, "#timeline .row.visit") == 1
+        assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+        page.press("/")
+        page.press("Escape")
+        assert shown(page, "main details") == before
+
+        # from the graph to what a node did
+        page.evaluate(
+            "[...document.querySelectorAll('.canvas a')].find((a) => a.textContent.includes('judge')).focus()"
+        )
+        page.press("Enter")
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        assert page.evaluate("document.querySelector(location.hash).open") is True
+        assert "judge" in page.evaluate("document.activeElement.textContent")
+
+        assert page.evaluate("document.querySelectorAll('[aria-labelledby]:not(:has(h2))').length") == 0
+        assert page.evaluate(CONTRAST)[0] >= 4.5, page.evaluate(CONTRAST)
+        assert page.said == []
+        assert page.pdf().startswith(b"%PDF")
+
+
+def test_a_report_is_readable_in_the_dark_and_on_a_narrow_screen(browser: Browser, report: Path) -> None:
+    with opened(browser, report, 400, dark=True) as page:
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 20, 27)"
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+        page.evaluate("document.querySelectorAll('main details').forEach((each) => { each.open = true; })")
+        assert page.evaluate(CONTRAST)[0] >= 4.5, page.evaluate(CONTRAST)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_without_its_script_a_report_tells_all_the_same(browser: Browser, report: Path) -> None:
+    with opened(browser, report, script=False) as page:
+        page.call("Emulation.setScriptExecutionDisabled", value=False)  # to look at what was made without
+        assert page.evaluate("document.querySelector('#tools').children.length") == 0
+        assert page.evaluate("document.querySelectorAll('main > section').length") == 7
+        page.evaluate("document.querySelector('#timeline details:not([open]) > summary').click()")
+        assert shown(page, "#timeline details[open] .block") > 0
+
+
+def test_a_picture_keeps_to_what_was_measured(browser: Browser, report: Path, capsys: Any) -> None:
+    """No text is wider in a browser than the box or label that was made for it."""
+    with opened(browser, report) as page:
+        wide = page.evaluate(
+            """[...document.querySelectorAll('.canvas svg text')].filter((text) => {
+              const around = text.parentElement.querySelector('path.box, path.chip');
+              return around && text.getBBox().width > around.getBBox().width;
+            }).map((text) => text.textContent)"""
+        )
+        assert wide == []

@@ -281,7 +281,7 @@ DECLARED: dict[str, Declared] = {
         },
         (
             Example("magent report latest -o run.html", "Graph, timeline, prompts, state, costs, people, in one file."),
-            Example("magent report 7f3a", "Writes report-ID.html, with the whole id of the run."),
+            Example("magent report", "Writes report-ID.html, of the newest run."),
         ),
     ),
     "trace": Declared(

@@ -26,7 +26,7 @@ def offered(capsys: Any, *words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (["re"], ["resume", "respond"]),
+        (["re"], ["resume", "respond", "report"]),
         (["-q", "--store", "run", "val"], ["validate"]),
         (["runs", "s"], ["show"]),
         (["help", "gr"], ["graph"]),

@@ -203,7 +203,7 @@ class Outfit:
             environ=os.environ,
             child_environ=self.child_env,
             on_progress=self.on_progress,
-            seen=self._names(home),
+            seen=lambda: self._names(home),
             paces=paces,
         )
         if given is not None and not isinstance(given, str):

@@ -35,8 +35,8 @@ class AgentEnvironment:
 
     `environ` is where the keys of models are looked up; `child_environ` what the children of `command` agents see.
     `cache` is the directory for the local model's file (None: the user's own). `on_progress(what, done, total)`
-    is told, from a thread, how many bytes of it have arrived. `seen` is what settings see that are rendered at each
-    question. `paces`, by their bounds, are what agents have in common that are one agent in the file.
+    is told, from a thread, how many bytes of it have arrived. `seen()` is what settings see that are rendered at
+    each question. `paces`, by their bounds, are what agents have in common that are one agent in the file.
     """
 
     executor: Executor
@@ -44,7 +44,7 @@ class AgentEnvironment:
     child_environ: Mapping[str, str] = field(default_factory=dict)
     cache: Path | None = None
     on_progress: OnProgress = _no_progress
-    seen: Mapping[str, Any] = field(default_factory=dict)
+    seen: Callable[[], Mapping[str, Any]] = dict
     paces: dict[Any, Any] = field(default_factory=dict)
 
 

@@ -35,9 +35,10 @@ class CommandAgent(BaseAgent):
         command = Value(list(self.settings["command"]))
         mentioned = {access.path[0] for access in command.accesses if access.path}
         prompt = conversation(request, with_system="system" not in mentioned)
-        arguments = self._arguments(
-            command, {**self.environment.seen, "prompt": prompt, "system": request.system or ""}
-        )
+        seen = self.environment.seen()
+        run = {**(seen.get("run") or {}), "key": request.key}
+        told = {**seen, "run": run, "prompt": prompt, "system": request.system or ""}
+        arguments = self._arguments(command, told)
         request.meter.read = lambda: _SPENT
         try:
             result = await self._run(arguments, request, None if "prompt" in mentioned else prompt, on_text)

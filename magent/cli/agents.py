@@ -24,6 +24,7 @@ from magent.human.prompts import is_terminal
 from magent.model import AgentSpec
 
 OUTPUTS = ("text", "json")
+STOPPED = (130, 143)  # by a signal
 KINDS = ("model", "command", "call", "replies")
 _HIDDEN = ("api_key",)  # settings whose value is not shown, whatever it is
 _LISTED = (
@@ -120,6 +121,9 @@ def ask(
     answer = (result.outputs or {}).get("answer")
     if result.status != "completed":
         telling.end()
+        if result.exit_code in STOPPED:
+            console.hint("magent: interrupted")
+            return result.exit_code
         raise _failure(result.error or {}, result.exit_code)
     if form == "json":
         console.result(dump({"agent": name, "answer": answer, "tokens": result.tokens, "cost_usd": result.cost_usd}))

@@ -128,6 +128,8 @@ class Progress:
 
     def _step(self, event: Event, path: str, *_: object) -> None:
         told = step_of(event)
+        if event.type == "agent.waits" and not self._console.settings.verbose:
+            return  # of a thousand items each waits
         if told is not None:
             self._flush(path)
             self._line(event.time, told[0], f"{path} {told[1]}", "dim")

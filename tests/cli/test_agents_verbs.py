@@ -317,3 +317,12 @@ def test_a_wrong_key_is_not_tried_again_but_falls_back_and_what_may_pass_is(here
             here.joinpath("workflow.yaml").write_text(written, "utf-8")
             done = magent(capsys, "run", "--no-input", "-q")
             assert (done.code, len(server.seen)) == (1, asked)
+
+
+def test_one_that_is_interrupted_says_so(here: Path, capsys: Any) -> None:
+    code = "import asyncio, os, signal\nclass Asked:\n    async def ask(self, request, on_text):\n"
+    code += "        os.kill(os.getpid(), signal.SIGINT)\n        await asyncio.Event().wait()\n"
+    here.joinpath("beside.py").write_text(code)
+    here.joinpath("crew.yaml").write_text('magent: 1\nagents: {a: {model: "beside:Asked"}}\n')
+    done = magent(capsys, "agents", "ask", "a", "hi", "-f", "crew.yaml")
+    assert (done.code, done.out, done.err) == (130, "", "magent: interrupted\n")

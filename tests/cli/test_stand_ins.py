@@ -15,8 +15,10 @@ CALLED = """
     magent: 1
     name: called
     inputs: {lang: {type: string}}
+    env: [PLACE]
     agents:
       sayer: {command: [echo, "{{ inputs.lang }}", "{{ run.home | split('/') | last }}"]}
+      other: {command: [echo, "{{ run.key | split('/') | first }}", "{{ env.PLACE }}"]}
       shell: {command: [sh, -c, 'echo "$L"'], env: {L: "{{ inputs.lang }}"}, tools: [speak]}
     tools:
       speak: {run: "echo {{ word }} {{ inputs.lang }}", parameters: {word: {type: string}}}
@@ -24,14 +26,16 @@ CALLED = """
       said: {prompt: hi, agent: sayer, next: shown}
       shown: {prompt: hi, agent: shell, next: spoken}
       spoken: {tool: speak, with: {word: so}, next: inner}
-      inner: {type: subgraph, uses: deeper, with: {lang: none}}
+      inner: {type: subgraph, uses: deeper, with: {lang: none}, next: run}
+      run: {prompt: hi, agent: other}
     subgraphs:
       deeper: {inputs: {lang: {type: string}}, nodes: {asked: {prompt: hi, agent: sayer}}}
-    outputs: {all: "{{ state.said }}, {{ state.shown }}, {{ state.spoken }}, {{ state.inner.asked }}"}
+    outputs: {all: "{{ state.said }}, {{ state.shown }}, {{ state.spoken }}, {{ state.inner.asked }}, {{ state.run }}"}
 """
 CALLS = """
     magent: 1
     name: calls
+    env: [PLACE]
     inputs: {lang: {type: string, default: top}}
     nodes:
       each: {type: parallel, for_each: [de, fr], body: sub}
@@ -48,10 +52,15 @@ def written(here: Path, **files: str) -> None:
         (folder / f"{name}.yaml").write_text(dedent(text), "utf-8")
 
 
-def test_settings_of_a_called_file_see_the_inputs_that_it_was_called_with(here: Path, capsys: Any) -> None:
+def test_settings_of_a_called_file_see_the_inputs_that_it_was_called_with(
+    here: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLACE", "sea")
     written(here, workflow=CALLS, called=CALLED)
-    outcome = magent(capsys, "run", "-q")
-    assert outcome.out == 'all: "de there, de, so de, de there; fr there, fr, so fr, fr there"\n', outcome.err
+    outcome = magent(capsys, "run", "-q", "--id", "r1")
+    assert outcome.out == 'all: "de there, de, so de, de there, r1 sea; fr there, fr, so fr, fr there, r1 sea"\n', (
+        outcome.err
+    )
 
 
 def test_one_that_reads_inputs_is_known_too_late_to_be_refused_at_the_start(here: Path, capsys: Any) -> None:

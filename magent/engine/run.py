@@ -21,7 +21,8 @@ def refold(workflow: Workflow, record: Record) -> Run:
     run = _from_checkpoint(workflow, record) or Run(workflow)
     if not run.seq and not record.events:
         name = record.header.get("run_id", "")
-        raise RunDamaged(f"run {name} was ended before anything of it was recorded", "start a new one")
+        hint = f"start a new one; to use its id again, first: magent runs rm {name}"
+        raise RunDamaged(f"run {name} was ended before anything of it was recorded", hint)
     apply_all(run, record.events, str(record.header.get("run_id", "")))
     return run
 

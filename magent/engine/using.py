@@ -76,7 +76,8 @@ class Book:
         self._facts = facts
 
     def hide(self, value: Any) -> Any:
-        return self._attempt.services.mask(value)
+        """What a task's own call comes to is first held against its `output`, and hidden as it is recorded."""
+        return self._attempt.services.mask(value) if self._facts else value
 
     def hidden(self, failure: Failure) -> Failure:
         message, hint, data = (self.hide(each) for each in (failure.message, failure.hint, failure.data))

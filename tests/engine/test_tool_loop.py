@@ -212,6 +212,14 @@ async def test_agents_and_chains_go_on_with_what_the_record_says_of_a_result_wit
     assert pay.seen[-1] == {"of": "open ***"}
 
 
+async def test_what_a_tasks_tool_gives_is_held_against_its_output_before_secrets_are_taken_out() -> None:
+    text = HEAD + "nodes: {t: {tool: add, output: {pin: {type: integer}}}}"
+    room = crew(text, [FakeTool("add", lambda: {"pin": 4815162342})])
+    room.recording["mask"] = masker(["4815162342"])
+    run = await done(room)
+    assert run.outputs["t"] == {"pin": "***"}
+
+
 # ---- confirm
 
 

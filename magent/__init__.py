@@ -11,10 +11,10 @@ The shape, floor by floor (a module imports only from floors below its own; `tes
     5 engine/       scopes · joins · tree · reopen · fold · route · view · arrive · conclude · settle · plan (all pure)
                     values · nodes · attempt · recorder · drive (the loop) · run
     6 plumbing      warden · groups · process · apart
-      adapters      stores/ · human/ · agents/ · tools/
+      adapters      stores/ · human/ · agents/ · tools/ · tracing/
     7 assembly      settings · retention · masks · outfit · preflight · forecast · loading · outcome · history
-                    records · answering · asking · notify · life · opening · moving · copying · forks · app
-                    said · report/ · crew · sweeping · api
+                    records · traces · answering · asking · notify · telemetry · life · opening · moving
+                    copying · forks · app · said · report/ · crew · sweeping · api
     8 doors         cli/ · this module · __main__
 
 A run is its list of events; the fold of the events is its state; the planner decides purely, the loop acts thinly.

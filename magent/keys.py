@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import unquote
 
 from magent.hiding import SHORTEST, Words
 
@@ -21,6 +22,7 @@ _NAMES = frozenset((
     "GITLAB_TOKEN", "CI_JOB_TOKEN", "NPM_TOKEN", "NODE_AUTH_TOKEN", "PYPI_TOKEN", "TWINE_PASSWORD", "VAULT_TOKEN",
     "API_KEY", "APIKEY",
 ))  # fmt: skip
+_HEADERS = tuple(f"OTEL_EXPORTER_OTLP_{which}HEADERS" for which in ("", "TRACES_", "METRICS_"))
 _LEARNED: dict[str, str] = {}  # secrets that stand in no variable of their own, such as the password in a URL
 _STAY = frozenset(("PATH", "HOME", "PWD", "OLDPWD", "SHELL", "USER", "LOGNAME", "TMPDIR", "TERM", "LANG"))
 
@@ -33,9 +35,20 @@ def is_key(name: str) -> bool:
 
 def values(environ: Mapping[str, str], listed: Iterable[str]) -> dict[str, str]:
     """The values that must not be seen, by name: of the variables `listed`, of known keys, and what was learned."""
+    sent = {f"(sent {place})": value for place, value in enumerate(_sent_along(environ))}
     wanted = {name: environ[name] for name in listed if len(environ.get(name, "").strip()) >= SHORTEST}
     known = {name: value for name, value in environ.items() if is_key(name) and len(value.strip()) >= PLAIN}
-    return {**known, **wanted, **_LEARNED}
+    return {**sent, **known, **wanted, **_LEARNED}
+
+
+def _sent_along(environ: Mapping[str, str]) -> Iterator[str]:
+    """What OpenTelemetry's variables have for the headers of what is sent: keys of collectors."""
+    for name in _HEADERS:
+        for pair in environ.get(name, "").split(","):
+            _, equals, value = pair.partition("=")
+            key = unquote(value.strip()).rpartition(" ")[2]  # `Bearer KEY`, `Basic KEY`
+            if equals and len(key) >= PLAIN:
+                yield key
 
 
 def clean_environment(environ: Mapping[str, str], listed: Iterable[str], extra: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from magent import answering, retention, settings
+from magent import answering, retention, settings, telemetry
 from magent.answers import unused
 from magent.clock import Timer
 from magent.engine.drive import Driver, Stop
@@ -26,7 +26,7 @@ from magent.model import HumanInput
 from magent.notify import notify
 from magent.outcome import Result, result_of
 from magent.outfit import Outfit
-from magent.ports import CANCEL, Agent, Hears, Human, Journal, Question, RunStore, Sink, Tool
+from magent.ports import CANCEL, Agent, Exporter, Hears, Human, Journal, Question, RunStore, Sink, Tool
 from magent.records import CANCELLED, cancellation
 
 LOOK_EVERY = 1.0  # seconds between two looks for what others have left
@@ -57,6 +57,8 @@ class Options:
     human: Human | Callable[[Question], Any] | None = None
     linger: float = math.inf
     color: bool = True
+    otlp: str | None = None  # the URL of a collector that is sent its spans
+    exporters: tuple[Exporter, ...] = ()  # who else is
     on_run: Callable[[Run], None] | None = None  # is handed the run, as earlier lives left it, before this one begins
     on_stop: Callable[[], None] | None = None  # a signal or Ctrl-C was heard: what is at work is being ended
     on_terminal: Callable[[Terminal], None] | None = None  # is handed the terminal's prompts before the run begins
@@ -67,6 +69,23 @@ async def lead(
     run: Run, store: RunStore, journal: Journal, outfit: Outfit, options: Options, life: Callable[[Driver], Any]
 ) -> Result:
     """Drives the run; `life` begins it. Returns what it came to. Raises what `Driver.drive` does."""
+    pipeline = telemetry.pipeline(run.workflow, telemetry.makers(options.otlp, options.exporters))
+    if pipeline is None:
+        return await _led(run, store, journal, outfit, options, life)
+    unsent: list[str] = []
+    try:
+        if run.seq:
+            pipeline.prime((await store.read(journal.run_id, checkpoint=False)).events)
+        options = replace(options, sinks=(*options.sinks, pipeline))
+        result = await _led(run, store, journal, outfit, options, life)
+    finally:  # the run is over, recorded and let go: nobody who wants it waits for this
+        unsent = await asyncio.to_thread(pipeline.close, telemetry.PATIENCE)
+    return replace(result, unsent=tuple(unsent))
+
+
+async def _led(
+    run: Run, store: RunStore, journal: Journal, outfit: Outfit, options: Options, life: Callable[[Driver], Any]
+) -> Result:
     workflow, clock = run.workflow, outfit.clock
     recorder = Recorder(
         run,

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from magent import preflight
+from magent import preflight, telemetry
 from magent.answers import check_document
 from magent.errors import InvalidWorkflow, UsageError
 from magent.life import Options
@@ -70,6 +70,7 @@ def prepare(
         if options.stop_after not in nodes:
             raise UsageError(f"no node is named '{options.stop_after}'", did_you_mean(options.stop_after, nodes))
     _check_answers(workflow, options.answers)
+    telemetry.makers(options.otlp, options.exporters)
     here = cwd or os.getcwd()
     if not os.path.isdir(here) and _starts_there(workflow):
         hint = f"put it back, or make it: mkdir -p {shlex.quote(here)}"

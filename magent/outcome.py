@@ -40,6 +40,7 @@ class Result:
     cost_usd: float | None
     dir: str
     note: str | None = None
+    unsent: tuple[str, ...] = ()  # lines that say which spans of it were not sent, and why
     untold: str | None = None  # why nobody was notified, where somebody was to be
     warnings: tuple[Problem, ...] = ()  # entries of the answers file that answered nothing
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from magent.events import Event
+from magent.spans.ids import Trace
+from magent.spans.span import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,6 +504,24 @@ class Sink(Protocol):
     """Sees every event after it was recorded, and text chunks. Must not block and must not raise."""
 
     def __call__(self, event: Event, /) -> None: ...
+
+
+class Exporter(Protocol):
+    """Gets what runs did, as spans. It has a thread of its own, may block and may raise: no run waits for it, none is
+    harmed, and a line at the end says what was not sent.
+
+    One of your own is handed over (`workflow.run(exporters=[Mine()])`), or named in MAGENT_EXPORTERS, by an entry point
+    of the group `magent.exporters`: a class that is made without arguments, or a function that gives one.
+    """
+
+    def export(self, trace: Trace, spans: Sequence[Span], /) -> None:
+        """Spans of one run, in the order in which they ended; `Span.content` is what was said and given. Each comes
+        once, as a rule: one that comes again has the same id."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        ...
 
 
 EventStream = AsyncIterator[Event]

@@ -29,6 +29,7 @@ STORE = "file:.magent"
 IN_ENVIRONMENT = (
     ("store",),
     ("durability",),
+    ("otlp",),
     ("encryption", "key_env"),
     ("human",),
     ("checkpoints", "every"),

@@ -29,8 +29,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("stores", "human", "agents", "tools", "tracing"),
     (
         "settings", "retention", "masks", "streaming", "outfit", "preflight", "toolkit", "forecast", "loading",
-        "outcome", "history", "records", "traces", "answering", "asking", "notify", "life", "opening", "moving",
-        "copying", "forks", "app", "crew", "sweeping", "api",
+        "outcome", "history", "records", "traces", "answering", "asking", "notify", "telemetry", "life", "opening",
+        "moving", "copying", "forks", "app", "crew", "sweeping", "api",
         "said", "report",
     ),
     ("__init__",),
@@ -99,6 +99,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "whole", "file", "rows", "batches", "row_store", "sqlite_link", "sqlite",
         "postgres_tables", "postgres_link", "postgres_watch", "postgres", "__init__",
     ),
+    "tracing": ("__init__", "line", "pipeline", "address", "convert", "otlp", "custom"),
     "tools": (
         "base", "calculator", "files_open", "files_find", "files", "http_hosts", "http_connect",
         "http_request", "web_search", "json_bounds", "json_query", "program", "shell", "docstrings", "signatures",
@@ -122,6 +123,8 @@ HEAVY: dict[str, frozenset[str]] = {
     "resvg_py": frozenset(),
     "cryptography": frozenset(),
     "xllamacpp": frozenset(),
+    "opentelemetry": frozenset({"tracing"}),  # `convert` is imported by name, on use
+    "grpc": frozenset(),
     "httpx": frozenset(),
     "questionary": frozenset(),
     "prompt_toolkit": frozenset(),

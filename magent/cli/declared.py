@@ -104,6 +104,7 @@ _AGENT = Option(
 )
 _LIMIT = Option("limit", "--limit", "NAME=N", "Of steps, tokens, usd or timeout, such as usd=5.", many=True)
 _WIDTH = Option("max_concurrency", "--max-concurrency", "N", "At most N tasks at a time.")
+_OTLP = Option("otlp", "--otlp", "URL", "Send its spans to an OpenTelemetry collector.")
 _STREAM = Option("stream", "--stream, --no-stream", "", "Show text as it is written, or do not.")
 _AGENTS_OF = Option(
     "file", "-f, --file", "FILE", "Of a workflow or library; without it, ./workflow.yaml.", completes="file"
@@ -134,7 +135,7 @@ DECLARED: dict[str, Declared] = {
                 Option("dry_run", "--dry-run", "", "Show the plan; run nothing, spend nothing."),
                 Option("stop_after", "--stop-after", "NODE", "Stop after this node.", completes="node"),
             ),
-            "Output": (_output("text", "json", "jsonl"), _STREAM),
+            "Output": (_output("text", "json", "jsonl"), _STREAM, _OTLP),
         },
         (
             Example("magent run", "Runs ./workflow.yaml; asks in the terminal where it needs a person."),
@@ -158,7 +159,7 @@ DECLARED: dict[str, Declared] = {
             "Look": (Option("plan", "--plan", "", "Say what would be kept and done again, and why; do nothing."),),
             "People": (_ANSWERS, _NO_INPUT, _USE_DEFAULTS),
             "Limits": (_LIMIT._replace(help="Raise a limit: steps, tokens, usd or timeout."), _WIDTH),
-            "Output": (_output("text", "json", "jsonl"), _STREAM),
+            "Output": (_output("text", "json", "jsonl"), _STREAM, _OTLP),
         },
         (
             Example("magent resume", "Goes on with the newest run."),
@@ -290,12 +291,17 @@ DECLARED: dict[str, Declared] = {
             "Form": (
                 Option("chrome", "--chrome", "", "Chrome trace events, which Perfetto opens."),
                 Option("file", "-o", "FILE", "Write them to a file.", completes="file"),
+                _OTLP._replace(help="Send them to an OpenTelemetry collector."),
             ),
             "Output": (_output("text", "json"),),
         },
         (
             Example("magent trace latest", "A tree with time bars; the critical path is marked."),
             Example("magent trace latest --chrome -o trace.json", "Opens at ui.perfetto.dev."),
+        ),
+        more=(
+            "--otlp http://localhost:4318 (OTLP over HTTP) or grpc://localhost:4317 sends the spans of a run that was"
+            " recorded, as often as you like: they are the same ones that `magent run --otlp` sends as they happen.",
         ),
     ),
     "runs cancel": Declared(

@@ -41,6 +41,7 @@ class Conditions:
     use_defaults: bool = False
     limit: Sequence[str] | None = None
     max_concurrency: str | None = None
+    otlp: str | None = None
 
     def options(self, console: Console) -> dict[str, Any]:
         """The fields of `app.Options` that they mean. Raises UsageError."""
@@ -48,6 +49,7 @@ class Conditions:
             "limits": flags.limits(self.limit),
             "max_concurrency": flags.whole("--max-concurrency", self.max_concurrency),
             "use_defaults": self.use_defaults,
+            "otlp": self.otlp,
             "interactive": not self.no_input and is_terminal(),
             "answers": files.read_document("--answers", self.answers, console, "answers") if self.answers else {},
         }

@@ -55,6 +55,8 @@ def tell(console: Console, result: Result, output: str) -> int:
     elif output == "text" and result.outputs is not None:
         console.result(plain.show(result.outputs))
     console.problems(result.warnings, {})
+    for line in result.unsent:
+        console.told(f"magent: warning: {one_line(line, 400)}", "yellow")
     if result.untold:
         console.told(f"magent: warning: nobody was notified: {one_line(result.untold, 400)}", "yellow")
     summarise(console, result)

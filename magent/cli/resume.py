@@ -27,13 +27,14 @@ def resume(
     no_input: bool,
     use_defaults: bool,
     max_concurrency: str | None,
+    otlp: str | None,
     output: str | None,
     stream: bool | None,
     limit: Words,
 ) -> int:
     """Go on with a run from where it stood."""
     watch = Watch.of(output, stream)
-    conditions = Conditions(answers, no_input, use_defaults, limit, max_concurrency)
+    conditions = Conditions(answers, no_input, use_defaults, limit, max_concurrency, otlp)
     edited = None if workflow is None else load(console, workflow).workflow
     whence = Origin(origin, edited, only_failed)
     store = app.open_store(console.settings.store)

@@ -31,6 +31,7 @@ def run(
     agent: Words,
     id: str | None,
     max_concurrency: str | None,
+    otlp: str | None,
     durability: str | None,
     output: str | None,
     stream: bool | None,
@@ -40,7 +41,7 @@ def run(
 ) -> int:
     """Run a workflow."""
     watch = Watch.of(output, stream)
-    conditions = Conditions(answers, no_input, use_defaults, limit, max_concurrency)
+    conditions = Conditions(answers, no_input, use_defaults, limit, max_concurrency, otlp)
     settings = conditions.options(console) | {
         "agents": flags.agents(agent),
         "run_id": id,

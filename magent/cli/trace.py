@@ -7,16 +7,18 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from magent import cells, durations, settings, traces
+from magent import cells, durations, settings, telemetry, traces
 from magent.cli import flags, progress, results, trace_rows
 from magent.cli.console import Console, dump
 from magent.cli.tables import STATUSES, Cell, Column, Part, Sheet, ago, local
 from magent.cli.trace_rows import Row
-from magent.errors import UsageError
+from magent.errors import MagentError, UsageError
 from magent.keys import GUARD
 from magent.ports import RunStore
 from magent.spans.chrome import chrome as chrome_of
 from magent.traces import Traced
+from magent.tracing.address import Address
+from magent.tracing.otlp import SendFailed
 
 OUTPUTS = ("text", "json")
 WIDTH = 80  # where there is no window
@@ -24,16 +26,19 @@ _LEAST_NAME, _MOST_NAME, _LEAST_BAR = 20, 44, 10
 _BARS = {True: "█░▏", False: "#-|"}  # on the critical path, beside it, what took no time to speak of
 
 
-def trace(console: Console, *, id: str, output: str | None, chrome: bool, file: str | None) -> int:
+def trace(console: Console, *, id: str, output: str | None, chrome: bool, file: str | None, otlp: str | None) -> int:
     """Show what a run spent its time on."""
     form = flags.one_of("--output", output, OUTPUTS) or "text"
-    if output is not None and chrome:
-        raise UsageError("--output and --chrome exclude each other")
+    if (output is not None) + chrome + (otlp is not None) > 1:
+        raise UsageError("--output, --chrome and --otlp exclude each other")
     if file is not None and not chrome:
         raise UsageError("-o names the file of --chrome", f"magent trace {id} --chrome -o {file}")
+    place = None if otlp is None else telemetry.named(otlp)
     store = settings.open_store(console.settings.store)
     found = asyncio.run(_read(store, id))
-    if chrome:
+    if place is not None:
+        _send(console, found, place)
+    elif chrome:
         _write(console, found, file)
     elif form == "json":
         console.result(dump(found.as_json()))
@@ -44,6 +49,25 @@ def trace(console: Console, *, id: str, output: str | None, chrome: bool, file: 
 
 async def _read(store: RunStore, id: str) -> Traced:
     return await traces.traced(store, await store.resolve(id))
+
+
+# ---- to a collector
+
+
+def _send(console: Console, found: Traced, place: Address) -> None:
+    """What is over of the run; as it is sent again, so often it is the same. Raises MagentError where it is not
+    taken."""
+    try:
+        sent = telemetry.send(found.trace, found.finished, place)
+    except SendFailed as error:
+        hint = "does it listen there? OTEL_EXPORTER_OTLP_HEADERS holds its key"
+        raise MagentError(f"{place.shown} did not take them: {error.message}", hint) from error
+    spans = "1 span" if sent == 1 else f"{sent:,} spans"
+    console.say(f"{spans} of run {found.run_id} were sent to {place.shown}")
+    left = len(found.spans) - sent
+    if left:
+        console.say(f"{left:,} more are not over yet")
+    console.result(found.trace.id)
 
 
 # ---- for Perfetto

@@ -151,7 +151,7 @@ def test_ten_thousand_visits_are_told_in_well_under_two_seconds_and_in_a_few_lin
 def test_in_a_terminal_signs_and_colours_tell_how_each_ended(tides: Path, capsys: pytest.CaptureFixture[str]) -> None:
     screen = Screen()
     console = Console(Globals(), screen, Screen())
-    assert verb.trace(console, id="r1", output=None, chrome=False, file=None) == 0
+    assert verb.trace(console, id="r1", output=None, chrome=False, file=None, otlp=None) == 0
     told = screen.getvalue()
     assert "⏸ tides" in told
     assert "✔ draft" in told

@@ -1,0 +1,363 @@
+"""What a run did is sent to collectors that others wrote, live and afterwards; nothing that they do harms a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import magent
+from magent import settings, telemetry, traces
+from magent.errors import InvalidWorkflow, UsageError
+from magent.outcome import Result
+from magent.ports import Reply, RunStore, Usage
+from magent.spans.ids import Trace
+from magent.spans.measures import INSTRUMENTS
+from magent.spans.span import Span
+from magent.stores import open_store
+from magent.tracing import line
+from magent.tracing.address import Address, from_environment, read
+from magent.tracing.line import Line
+from tests.adapters.collectors import Kept, attributes, over_grpc, over_http
+from tests.cli.helpers import ROOT
+from tests.cli.helpers import magent as run_magent
+from tests.engine.crew import Scripted, calls
+from tests.packages import install
+
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+FLOW: dict[str, Any] = {
+    "magent": 1,
+    "name": "tides",
+    "agents": {"writer": {"model": "openai:gpt-5-mini"}},
+    "tools": {"calculator": {"builtin": "calculator"}},
+    "nodes": {
+        "draft": {"prompt": "tides", "agent": "writer", "tools": ["calculator"], "next": "each"},
+        "each": {"type": "parallel", "for_each": "range(3) | list", "body": "item", "next": "bad"},
+        "item": {"set": {"n": "{{ item }}"}},
+        "bad": {"run": "exit 3", "on_error": "continue", "next": "ask"},
+        "ask": {"type": "human_input", "input": "approval", "prompt": "Publish?"},
+    },
+}
+
+
+@pytest.fixture(scope="module", params=["http", "grpc"])
+def collector(request: pytest.FixtureRequest) -> Iterator[Kept]:
+    with {"http": over_http, "grpc": over_grpc}[request.param]() as kept:
+        yield kept
+
+
+@pytest.fixture(scope="module")
+def http() -> Iterator[Kept]:
+    with over_http() as kept:
+        yield kept
+
+
+@pytest.fixture(autouse=True)
+def _empty(request: pytest.FixtureRequest) -> None:
+    for name in {"collector", "http"} & set(request.fixturenames):
+        request.getfixturevalue(name).clear()
+
+
+def writer() -> Scripted:
+    answer = Reply("It rises.", usage=Usage(100, 20, 0.004, 1), model="gpt-5-mini-2026")
+    return Scripted(calls(("calculator", {"expression": "6*7"})), answer)
+
+
+async def run(store: RunStore, source: Any = FLOW, **options: Any) -> Result:
+    return await magent.load(source).run(store=store, run_id="r1", **{"agents": {"writer": writer()}, **options})
+
+
+async def whole(store: RunStore) -> traces.Traced:
+    return await traces.traced(store, "r1")
+
+
+# ---- live and afterwards
+
+
+async def test_a_run_is_sent_as_it_happens_in_parts_and_the_same_afterwards(here: Path, collector: Kept) -> None:
+    store = open_store(f"file:{here}/.magent")
+    first = await run(store, otlp=collector.url)
+    assert (first.status, first.unsent) == ("waiting", ())
+    assert [span.name for span in collector.spans if span.name == "invoke_workflow tides"]
+    assert not [span.name for span in collector.spans if span.name == "ask"]  # which is not over
+    answers = {"ask": {"approved": True}}
+    second = await magent.resume("r1", store=store, otlp=collector.url, answers=answers)
+    assert (second.status, second.unsent) == ("completed", ())
+    live = {span.span_id: span.SerializeToString(deterministic=True) for span in collector.spans}
+    assert len(live) == len(collector.spans)
+    found = await whole(store)
+    assert {bytes.fromhex(span.id) for span in found.spans} == live.keys()
+    assert {span.trace_id.hex() for span in collector.spans} == {found.trace.id}
+    collector.clear()
+    assert telemetry.send(found.trace, found.finished, telemetry.named(collector.url)) == len(found.spans)
+    assert {span.span_id: span.SerializeToString(deterministic=True) for span in collector.spans} == live
+    assert not collector.metrics  # what is counted was counted when it happened
+
+
+async def test_spans_speak_the_words_of_the_conventions_and_hang_together(here: Path, collector: Kept) -> None:
+    await run(open_store("memory:"), otlp=collector.url)
+    spans = {span.name: span for span in collector.spans}
+    known = {span.span_id for span in collector.spans}
+    root = spans["invoke_workflow tides"]
+    assert [span.name for span in collector.spans if span.parent_span_id not in known] == [root.name]
+    chats = [attributes(span) for span in collector.spans if span.name == "chat gpt-5-mini"]
+    assert chats[1].items() >= {
+        "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-5-mini",
+        "gen_ai.response.model": "gpt-5-mini-2026", "gen_ai.usage.input_tokens": 100,
+        "gen_ai.usage.output_tokens": 20, "magent.cost_usd": 0.004, "gen_ai.agent.name": "writer",
+    }.items()  # fmt: skip
+    assert attributes(spans["execute_tool calculator"])["gen_ai.tool.name"] == "calculator"
+    assert attributes(spans["invoke_agent writer"])["gen_ai.operation.name"] == "invoke_agent"
+    assert (spans["bad"].status.code, "exit code 3" in spans["bad"].status.message) == (2, True)
+    assert (spans["draft"].status.code, spans["draft"].events[0].name) == (1, "route")
+    assert collector.resource["service.name"] == "magent"
+    told = json.dumps([attributes(span) for span in collector.spans])
+    assert "6*7" not in told  # what was said and given stays here
+    assert "It rises." not in told
+
+
+async def test_what_was_said_and_given_goes_along_where_somebody_says_so(
+    here: Path, http: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDE_SECRET", "swordfish-1")
+    here.joinpath(".magent.yaml").write_text(json.dumps({"otlp": {"endpoint": http.url, "content": True}}))
+    flow = {**FLOW, "secrets": ["TIDE_SECRET"]}
+    answer = Reply("It rises, swordfish-1.", usage=Usage(1, 1, 0.0, 1))
+    agent = Scripted(calls(("calculator", {"expression": "6*7"})), answer)
+    await run(open_store("memory:"), flow, agents={"writer": agent})
+    told = [attributes(span) for span in http.spans]
+    (tool,) = (each for each in told if each.get("gen_ai.tool.name"))
+    assert json.loads(tool["gen_ai.tool.call.arguments"]) == {"expression": "6*7"}
+    answers = [each["gen_ai.output.messages"] for each in told if "gen_ai.output.messages" in each]
+    assert json.loads(answers[-1])[0]["parts"] == [{"type": "text", "content": "It rises, ***."}]
+    assert "swordfish" not in json.dumps(told)
+
+
+async def test_what_is_counted_adds_up(here: Path, collector: Kept) -> None:
+    await run(open_store("memory:"), otlp=collector.url)
+    counted = collector.counted
+    assert counted.keys() <= INSTRUMENTS.keys()
+    (runs,) = counted["magent.runs"].sum.data_points
+    assert (runs.as_int, attributes(runs)) == (1, {"workflow": "tides", "status": "waiting"})
+    tokens: Counter[str] = Counter()
+    for point in counted["magent.tokens"].sum.data_points:
+        tokens[attributes(point)["direction"]] += point.as_int
+    assert tokens == {"input": 110, "output": 25}
+    cost = sum(point.as_double for point in counted["magent.cost.usd"].sum.data_points)
+    assert cost == pytest.approx(0.005)
+    visits = counted["magent.visits"].sum
+    assert (visits.is_monotonic, sum(point.as_int for point in visits.data_points)) == (True, 6)
+    (took,) = counted["magent.run.duration"].histogram.data_points
+    assert (took.count, list(took.explicit_bounds)) == (1, list(INSTRUMENTS["magent.run.duration"].bounds))
+
+
+# ---- who wants it
+
+
+async def test_opentelemetrys_own_variables_name_collector_service_and_key(
+    here: Path, collector: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = "grpc" if collector.url.startswith("grpc") else "http/protobuf"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.replace("grpc://", "http://"))
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", way)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hush-hush-1")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "nightly")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=ci")
+    flow = {"magent": 1, "name": "w", "nodes": {"a": {"run": "echo $OTEL_EXPORTER_OTLP_HEADERS hush-hush-1"}}}
+    result = await run(open_store("memory:"), flow, agents={})
+    assert result.outputs["a"]["data"] == "***"  # children do not see the key, and nothing shows it
+    assert collector.headers[0]["authorization"] == "Bearer hush-hush-1"
+    assert (collector.resource["service.name"], collector.resource["deployment.environment.name"]) == ("nightly", "ci")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "spans", "counted"),
+    [
+        ("OTEL_SDK_DISABLED", "true", False, False),
+        ("OTEL_TRACES_EXPORTER", "none", False, True),
+        ("OTEL_METRICS_EXPORTER", "none", True, False),
+        ("TRACEPARENT", PARENT[:-1] + "0", False, True),
+    ],
+)
+async def test_what_is_not_wanted_is_not_sent(
+    here: Path, http: Kept, monkeypatch: pytest.MonkeyPatch, name: str, value: str, spans: bool, counted: bool
+) -> None:
+    monkeypatch.setenv(name, value)
+    await run(open_store("memory:"), otlp=http.url)
+    assert (bool(http.spans), bool(http.counted)) == (spans, counted)
+
+
+def test_a_run_within_a_ci_jobs_trace_is_sent_as_a_part_of_it(
+    here: Path, http: Kept, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRACEPARENT", PARENT)
+    monkeypatch.setenv("MAGENT_OTLP", http.url)
+    here.joinpath("w.yaml").write_text("{magent: 1, name: w, nodes: {a: {set: {x: 1}}}}")
+    assert run_magent(capsys, "run", "w.yaml").code == 0
+    root = next(span for span in http.spans if span.name == "invoke_workflow w")
+    assert (root.trace_id.hex(), root.parent_span_id.hex()) == tuple(PARENT.split("-")[1:3])
+    sent = len(http.spans)
+    told = run_magent(capsys, "trace", "--otlp", http.url)
+    assert (told.code, told.out.strip()) == (0, root.trace_id.hex())
+    assert f"{sent} spans of run" in told.err
+    assert len(http.spans) == 2 * sent
+
+
+@pytest.mark.parametrize(
+    ("url", "grpc", "of_traces"),
+    [
+        ("http://c:4318", False, "http://c:4318/v1/traces"),
+        ("https://c/otlp/", False, "https://c/otlp/v1/traces"),
+        ("http://c:4318/v1/metrics", False, "http://c:4318/v1/traces"),
+        ("http://c:4317", True, "http://c:4317"),
+        ("grpc://c:9", True, "http://c:9"),
+        ("grpcs://c:9", True, "https://c:9"),
+    ],
+)
+def test_an_address_says_how_it_is_spoken_to(url: str, grpc: bool, of_traces: str) -> None:
+    found = read(url, {})
+    assert (found.grpc, found.of("traces"), found.secure) == (grpc, of_traces, of_traces.startswith("https"))
+
+
+def test_the_variables_say_which_signals_go_where() -> None:
+    assert from_environment({}) is None
+    traces_alone = from_environment({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c"})
+    assert traces_alone == Address(None, False, signals=("traces",))
+    both = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+    assert from_environment(both) == Address(None, True)
+    assert from_environment({**both, "OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"}) is None
+
+
+@pytest.mark.parametrize("url", ["localhost:4318", "ftp://c", "http://", "http://c:port"])
+async def test_what_is_no_address_is_refused_before_anything_runs(here: Path, url: str) -> None:
+    store = open_store(f"file:{here}/.magent")
+    with pytest.raises(UsageError, match="no address of a collector"):
+        await run(store, otlp=url)
+    assert not list(await store.list())
+
+
+def test_the_settings_of_it_are_checked(here: Path) -> None:
+    here.joinpath(".magent.yaml").write_text("otlp: {contents: true}")
+    with pytest.raises(InvalidWorkflow):
+        settings.read()
+
+
+# ---- nothing harms a run
+
+
+class Silent:
+    """Takes connections, and never says a word."""
+
+    def __init__(self) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+
+
+@pytest.fixture
+def silent() -> Iterator[Silent]:
+    made = Silent()
+    yield made
+    made.socket.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+def test_a_collector_that_hangs_holds_up_nothing_and_costs_a_line(here: Path, silent: Silent, scheme: str) -> None:
+    url = f"{scheme}://127.0.0.1:{silent.port}"
+    here.joinpath("w.yaml").write_text("{magent: 1, name: w, nodes: {a: {set: {x: 1}}}}")
+    program = "import sys; from magent import telemetry; from magent.cli.main import main; telemetry.PATIENCE = 0.3"
+    command = [sys.executable, "-c", f"{program}; sys.exit(main(sys.argv[1:]))", "run", "w.yaml", "--otlp", url]
+    began = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ROOT}, check=False)
+    assert (done.returncode, time.monotonic() - began < 8) == (0, True)
+    warnings = [each for each in done.stderr.splitlines() if "warning" in each]
+    assert warnings == [f"magent: warning: not all spans were sent to {url}: it did not answer in time"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+async def test_where_nobody_listens_the_run_ends_at_once_and_says_so(here: Path, scheme: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"{scheme}://127.0.0.1:{taken.getsockname()[1]}"
+        (said,) = (await run(open_store("memory:"), otlp=url)).unsent
+    assert said.startswith(f"not all spans were sent to {url}: ")
+    assert "refused" in said
+
+
+def test_a_queue_that_is_full_loses_what_is_new_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line, "MOST", 10)
+    go = threading.Event()
+    got: list[Span] = []
+
+    class Slow:
+        def export(self, _trace: Trace, spans: Sequence[Span]) -> None:
+            go.wait(10)
+            got.extend(spans)
+
+        def close(self) -> None:
+            pass
+
+    made = Line("slow", Slow)
+    span = Span("1" * 16, None, "visit", "a", "a", 1, 0.0, 1.0)
+    for _ in range(1000):
+        made.put(Trace("t", "s"), [span])
+    go.set()
+    assert made.close(time.monotonic() + 10) == "they came faster than it took them"
+    assert 10 <= len(got) < 1000
+
+
+# ---- exporters of other packages
+
+
+class Mine:
+    def __init__(self, fault: Exception | None = None) -> None:
+        self.fault = fault
+        self.got: list[Span] = []
+        self.closed = 0
+
+    def export(self, trace: Trace, spans: Sequence[Span]) -> None:
+        assert len(trace.id) == 32
+        if self.fault is not None:
+            raise self.fault
+        self.got += spans
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+async def test_an_exporter_that_is_handed_over_gets_every_span_once(here: Path) -> None:
+    mine, store = Mine(), open_store("memory:")
+    result = await run(store, exporters=(mine,))
+    assert (result.unsent, mine.closed) == ((), 1)
+    assert [span.id for span in mine.got] == [span.id for span in (await whole(store)).finished]
+    assert "It rises." in [span.content.get("output") for span in mine.got if span.kind == "model"]
+
+
+async def test_one_that_raises_harms_nothing_and_is_told_of(here: Path) -> None:
+    result = await run(open_store("memory:"), exporters=(Mine(RuntimeError("the disk is full")),))
+    assert result.unsent == ("not all spans were sent to exporter Mine: the disk is full",)
+    assert result.status == "waiting"
+    with pytest.raises(UsageError, match="has none"):
+        await run(open_store("memory:"), exporters=(object(),))
+
+
+async def test_one_of_another_package_is_named_by_its_entry_point(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "got = []\nclass Ours:\n  def export(self, trace, spans):\n    got.extend(span.name for span in spans)\n"
+    install(here / "site", monkeypatch, {"ourtraces": module}, "[magent.exporters]\nours = ourtraces:Ours\n")
+    monkeypatch.setenv("MAGENT_EXPORTERS", "ours")
+    assert (await run(open_store("memory:"))).unsent == ()
+    import ourtraces  # type: ignore[import-not-found]
+
+    assert "invoke_workflow tides" in ourtraces.got
+    monkeypatch.setenv("MAGENT_EXPORTERS", "our")
+    with pytest.raises(UsageError, match="no exporter is named 'our'"):
+        await run(open_store("memory:"))

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from magent import answering, app, forks, records
+from magent import answering, app, forks
 from magent.answering import Given
 from magent.app import LoadedWorkflow, Options
 from magent.forks import Origin, Plan
@@ -76,7 +76,7 @@ async def cancel(
     """Ends a run for good; whoever drives it is asked to, and waited for. Returns the status it has then: `cancelled`,
     what it was if it was over already, or `running` where it was not obeyed in time. Raises UsageError, StoreError."""
     opened = _opened(store)
-    status, _ = await records.cancel(opened, await opened.resolve(run_id), by=by or "somebody", reason=reason)
+    status, _ = await app.cancel(opened, await opened.resolve(run_id), by=by or "somebody", reason=reason)
     return status
 
 

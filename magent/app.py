@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from magent import durations, loading, stores
+from magent import durations, loading, records, stores
 from magent import graph as graphs
 from magent.answering import settle
 from magent.clock import SystemClock
@@ -22,9 +22,11 @@ from magent.forks import WHERE_IT_STOOD, Origin, fork
 from magent.life import Options, lead
 from magent.loading import check, workflow_of
 from magent.model import Workflow
+from magent.notify import told_of
 from magent.opening import by_name, check_inputs, create, limits_of, prepare, traced, workspace_of
 from magent.outcome import Result, over, result_of
-from magent.ports import Journal, RunStore, Sink
+from magent.outfit import Outfit
+from magent.ports import Journal, Record, RunStore, Sink
 from magent.settings import open_store
 from magent.source import Problem
 from magent.streaming import Pending
@@ -158,6 +160,24 @@ async def _keep(result: Result, store: RunStore, journal: Journal) -> None:
         if await store.result(result.run_id) == result.as_json():
             return
     await journal.finish(result.as_json())
+
+
+# ---- ending
+
+
+async def cancel(
+    store: RunStore, run_id: str, *, by: str, reason: str | None = None, untold: Callable[[str], None] = lambda _: None
+) -> tuple[str, bool]:
+    """As `records.cancel`; who wants to know is told. `untold` hears why nobody could be."""
+
+    async def tell(run: Run, result: Result, journal: Journal, record: Record) -> None:
+        seen = {"inputs": run.inputs, "env": run.env}
+        outfit = Outfit(run.workflow, {}, seen, record.header.get("cwd") or os.getcwd(), opens=False)
+        event = await told_of(run, result, outfit, journal)
+        if event is not None and event.data.get("error"):
+            untold(event.data["error"])
+
+    return await records.cancel(store, run_id, by=by, reason=reason, after=tell)
 
 
 def _check_raised(run: Run, options: Options) -> None:

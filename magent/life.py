@@ -15,15 +15,14 @@ from magent.answers import unused
 from magent.clock import Timer
 from magent.engine.drive import Driver, Stop
 from magent.engine.fold import Run
-from magent.engine.recorder import Recorder, masked
+from magent.engine.recorder import Recorder
 from magent.errors import StoreError, UsageError
-from magent.events import Event
 from magent.human.chain import Chain, Defaults
 from magent.human.file import AnswersFile
 from magent.human.terminal import Terminal
 from magent.masks import MaskedSink
 from magent.model import HumanInput
-from magent.notify import notify
+from magent.notify import told_of
 from magent.outcome import Result, result_of
 from magent.outfit import Outfit
 from magent.ports import CANCEL, Agent, Exporter, Hears, Human, Journal, Question, RunStore, Sink, Tool
@@ -129,8 +128,7 @@ async def _led(
 
 async def _notified(driver: Driver, result: Result, outfit: Outfit, journal: Journal) -> str | None:
     """Tells who wants to know (`notify`); why nobody was told, else None. A signal ends that, and nothing else."""
-    run = driver.run
-    telling = asyncio.ensure_future(notify(run, result, outfit))
+    telling = asyncio.ensure_future(told_of(driver.run, result, outfit, journal))
 
     def end(_: Stop) -> None:
         telling.cancel()
@@ -142,14 +140,10 @@ async def _notified(driver: Driver, result: Result, outfit: Outfit, journal: Jou
         telling.cancel()
     if telling.cancelled():
         return "it was interrupted"
-    data = telling.result()
-    if data is None:
+    event = telling.result()
+    if event is None:
         return None
-    event = Event(run.seq + 1, driver.now(), "notified", masked(outfit.mask, data))
-    with suppress(StoreError):  # what the run came to is on the record
-        await journal.append([event], sync=True)
-        run.apply(event)
-        driver.recorder.tell(event)
+    driver.recorder.tell(event)
     return event.data.get("error")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,11 +17,15 @@ from magent.apart import apart
 from magent.commands import MOST
 from magent.engine import run as lives
 from magent.engine.fold import Run
+from magent.engine.recorder import masked
 from magent.engine.view import names
+from magent.errors import StoreError
+from magent.events import Event
 from magent.expressions import Value
 from magent.keys import GUARD
 from magent.outcome import Result
 from magent.outfit import Outfit
+from magent.ports import Journal
 
 PATIENCE = 8.0  # seconds; a command that is ended then may take two more
 USUAL = ("waiting", "failed", "completed")
@@ -30,6 +35,18 @@ TOLD = ("run_id", "workflow", "status", "waiting", "error", "outputs", "path", "
 
 class Untold(Exception):
     """Nobody was told: why."""
+
+
+async def told_of(run: Run, result: Result, outfit: Outfit, journal: Journal) -> Event | None:
+    """Tells who wants to know, and records it; the event, where there was anything to tell."""
+    data = await notify(run, result, outfit)
+    if data is None:
+        return None
+    event = Event(run.seq + 1, round(outfit.clock.now(), 3), "notified", masked(outfit.mask, data))
+    with suppress(StoreError):  # what the run came to is on the record
+        await journal.append([event], sync=True)
+        run.apply(event)
+    return event
 
 
 async def notify(run: Run, result: Result, outfit: Outfit) -> dict[str, Any] | None:

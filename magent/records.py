@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +16,8 @@ from magent.errors import RunLocked, UsageError
 from magent.events import Event, Failure
 from magent.loading import looked_at, workflow_of
 from magent.masks import mask_of, words_of
-from magent.outcome import result_of
-from magent.ports import CANCEL, Question, Record, RunStore
+from magent.outcome import Result, result_of
+from magent.ports import CANCEL, Journal, Question, Record, RunStore
 from magent.source import did_you_mean
 
 CANCELLED = "cancelled"
@@ -37,17 +37,25 @@ def masked(run: Run, data: dict[str, Any]) -> dict[str, Any]:
     return hidden
 
 
+After = Callable[[Run, Result, Journal, Record], Awaitable[None]]
+
+
+async def _nothing(*_: Any) -> None:
+    return
+
+
 async def cancel(
-    store: RunStore, run_id: str, *, by: str, reason: str | None = None, patience: float = 10.0
+    store: RunStore, run_id: str, *, by: str, reason: str | None = None, patience: float = 10.0, after: After = _nothing
 ) -> tuple[str, bool]:
-    """Ends a run for good: at once where nobody holds it, else by asking its holder, who is waited for `patience`
-    seconds. Returns the status it has then, and whether that is our doing. Raises UsageError, StoreError."""
+    """Ends a run for good: at once where nobody holds it (then `after` is done), else by asking its holder, who is
+    waited for `patience` seconds. Returns the status it has then, and whether that is our doing. Raises UsageError,
+    StoreError."""
     clock = SystemClock()
     request = {"by": by, "at": iso(clock.now()), "reason": reason}
     end, asked = clock.now() + patience, False
     while True:
         try:
-            return await _end(store, run_id, request, asked)
+            return await _end(store, run_id, request, asked, after)
         except RunLocked:
             if not asked:
                 await store.leave(run_id, CANCEL, request)
@@ -57,7 +65,7 @@ async def cancel(
             await asyncio.sleep(LOOK_EVERY)
 
 
-async def _end(store: RunStore, run_id: str, request: Mapping[str, Any], asked: bool) -> tuple[str, bool]:
+async def _end(store: RunStore, run_id: str, request: Mapping[str, Any], asked: bool, after: After) -> tuple[str, bool]:
     """Records the end of a run that nobody holds. Raises RunLocked where somebody does."""
     journal, record = await store.open(run_id)
     try:
@@ -70,7 +78,9 @@ async def _end(store: RunStore, run_id: str, request: Mapping[str, Any], asked: 
         event = Event(run.seq + 1, SystemClock().now(), "run.cancelled", data)
         await journal.append([event], sync=True)
         run.apply(event)
-        await journal.finish(result_of(run, str(journal.directory), store).as_json())
+        result = result_of(run, str(journal.directory), store)
+        await journal.finish(result.as_json())
+        await after(run, result, journal, record)
         return run.status, True
     finally:
         await journal.close()

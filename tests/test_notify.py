@@ -73,6 +73,16 @@ async def test_a_command_is_told_of_each_question_once_and_of_the_end(here: Path
     assert (await store.info("r1")).status == "completed"
 
 
+async def test_a_run_that_waits_and_is_cancelled_is_told_of_too(here: Path) -> None:
+    spec = {"on": ["cancelled"], "command": ["sh", "-c", "cat > told"]}
+    assert (await flow(spec).run(run_id="r1")).status == "waiting"
+    assert await magent.cancel("r1", store="file:.magent", by="ann", reason="no need") == "cancelled"
+    told = json.loads((here / "told").read_text())
+    assert (told["status"], told["error"]["message"]) == ("cancelled", "ann asked for it: no need")
+    assert [event.data["on"] for event in await events()] == ["cancelled"]
+    assert (await open_store("file:.magent").info("r1")).status == "cancelled"
+
+
 class Server(ThreadingHTTPServer):
     """Keeps what it is sent, and answers by the path: `/500` so, `/302` elsewhere, `/slow` never."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from magent import records, settings
+from magent import app, settings
 from magent.cli import flags
 from magent.cli.console import Console, dump, one_line
 from magent.cli.people import login, sure
@@ -22,7 +22,10 @@ def cancel_run(console: Console, *, id: str | None, reason: str | None, by: str 
         raise UsageError("runs cancel needs the id of a run", f"{console.command('runs', 'list')} shows them")
     store = settings.open_store(console.settings.store)
     run_id = asyncio.run(store.resolve(id))
-    status, ended = asyncio.run(records.cancel(store, run_id, by=by or login(), reason=reason))
+    untold: list[str] = []
+    status, ended = asyncio.run(app.cancel(store, run_id, by=by or login(), reason=reason, untold=untold.append))
+    for why in untold:
+        console.told(f"magent: warning: nobody was notified: {one_line(why, 400)}", "yellow")
     if form == "json":
         console.result(dump({"run_id": run_id, "status": status, "cancelled": ended}))
     if ended:

@@ -268,11 +268,11 @@ def _set(blocks: Sequence[Block], links: Sequence[tuple[Link, Line]], placed: Pl
 def _linked(
     source: int, target: int, look: str, label: str, count: int | None, title: str, implied: bool = False
 ) -> tuple[Link, Line]:
-    whole = " ".join(part for part in (label, f"×{count}" if count and count > 1 else "") if part)
+    whole = " ".join(part for part in (label, f"×{count:,}" if count and count > 1 else "") if part)
     rows, size = chip(whole)
     told = title + (f": {label}" if label else "")
     if count is not None:
-        told += "\nnot taken" if not count else f"\ntaken {count} times" if count > 1 else "\ntaken once"
+        told += "\nnot taken" if not count else f"\ntaken {count:,} times" if count > 1 else "\ntaken once"
     link = Link(source, target, size, look == "loop_back")
     return link, Line(look, (), rows, None, size, told, count, implied)
 

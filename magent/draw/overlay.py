@@ -339,11 +339,11 @@ def in_words(marks: Marks) -> str:
     """The same without a sign: `completed ×3`, `11 completed, 1 failed`, `11 of 12 items, 1 failed`."""
     told = sorted(marks.statuses.items(), key=lambda each: each[0] != "completed")
     if len(told) > 1 and not marks.items:
-        return ", ".join(f"{count} {status}" for status, count in told)
+        return ", ".join(f"{count:,} {status}" for status, count in told)
     words = marks.status
     if marks.items:
-        words = f"{marks.done} of {marks.items} items" + (f", {marks.failed} failed" if marks.failed else "")
-    return words + (f" ×{marks.visits}" if marks.visits > 1 else "")
+        words = f"{marks.done:,} of {marks.items:,} items" + (f", {marks.failed:,} failed" if marks.failed else "")
+    return words + (f" ×{marks.visits:,}" if marks.visits > 1 else "")
 
 
 def spent(marks: Marks) -> list[str]:

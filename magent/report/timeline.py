@@ -65,7 +65,7 @@ class Timeline:
 
     def _within(self, span: Span) -> list[Span]:
         """What is in a span; the one attempt of a visit is not told apart from it."""
-        found = self.facts.traced.within.get(span.id, [])
+        found = [each for each in self.facts.traced.within.get(span.id, []) if each.kind != "life"]
         attempts = [each for each in found if each.kind == "attempt"]
         if len(attempts) != 1:
             return found

@@ -83,6 +83,8 @@ def test_a_report_is_one_file_named_after_the_run(published: Path, capsys: Any) 
 
 def test_a_report_tells_prompts_answers_calls_state_costs_and_who_approved(published: Path, capsys: Any) -> None:
     page = told(magent(capsys, "report", "r1", "-o", "-").out)
+    assert page.count("Life 2") == 1
+    assert "resume publish" not in page
     for words in (
         "publish completed Writes a note, has it judged, asks, and publishes.",
         "System Be brief. Prompt Write about tides, 0 so far",

@@ -40,10 +40,12 @@ class Rule:
 
 
 def configured(read: settings.Settings) -> Rule | None:
-    """What the settings say, None where they say nothing."""
+    """What the settings say, None where they say nothing. Raises UsageError where they name statuses alone."""
     said: Mapping[str, Any] | None = read.get("retention")
     if not said:
         return None
+    if "older_than" not in said and "keep" not in said:
+        raise UsageError(f"`retention` in {read.file} says neither how old nor how many", "give it older_than, or keep")
     older = durations.parse(said.get("older_than", 0))
     return Rule(older, said.get("keep", 0), tuple(said.get("status", OVER)))
 

@@ -133,7 +133,7 @@ class Plain:
 
     def decode(self, kind: Kind, data: bytes, seq: int | None = 0) -> dict[str, Any]:
         if data.startswith(SEALED):
-            raise RunSealed(f"the {kind} is encrypted, and no key is given", NO_KEY)
+            raise RunSealed("this run is encrypted, and no key is given", NO_KEY)
         body, _, tail = data.rstrip(b"\n").rpartition(_SUM)
         if kind != "checkpoint" and not _SUMMED.fullmatch(tail):
             return self._object(data)

@@ -317,9 +317,11 @@ class FileStore:
         newest_made = next((found for _, group in made if (found := [*self._ages(group)])), [])
         chosen = self._ages(name for name in names if not ids.begun(name))  # these do not tell when
         newest = max([*newest_made, *chosen], default=None)
-        if newest is None:
+        if newest is not None:
+            return newest[1]
+        if not names:
             raise ids.unknown(ids.LATEST, names, self.url)
-        return newest[1]
+        return max(names, key=lambda name: (ids.begun(name), name))  # whoever reads it will be told why it cannot be
 
     def _ages(self, names: Iterable[str]) -> Iterator[tuple[float, str]]:
         for name in names:

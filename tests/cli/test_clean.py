@@ -135,6 +135,9 @@ def test_without_saying_which_nothing_goes(store: RunStore, here: Path, capsys: 
     assert (unsure.code, "say --yes" in unsure.err) == (2, True)
     here.joinpath(".magent.yaml").write_text("retention: {older_than: 30d, status: [failed]}\n")
     assert cleaned(capsys, "--yes") == ["old-failed"]
+    here.joinpath(".magent.yaml").write_text("retention: {status: [completed]}\n")
+    vague = magent(capsys, "runs", "clean", "--yes")
+    assert (vague.code, "says neither how old nor how many" in vague.err) == (2, True)
 
 
 @pytest.mark.parametrize(("answer", "code", "count"), [("y", 0, 4), ("n", 1, 6)])

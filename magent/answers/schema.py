@@ -129,6 +129,8 @@ def faults(schema: Any, value: Any, question: Question | None) -> list[str]:
         return [f"the schema's pattern is not RE2's: {error}"]
     except RecursionError:
         return ["the schema refers to itself without end"]
+    except ArithmeticError:  # `1e999` is one
+        return ["holds a number that cannot be reckoned with"]
     except (UnknownType, TypeError, AttributeError):  # a schema out of a template, which nobody has checked
         wrong = schema_fault(schema)
         if wrong is None:

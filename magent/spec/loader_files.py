@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 
@@ -47,6 +48,8 @@ def _content(handle: int) -> bytes:
         raise Unreadable("it is a directory")
     if not stat.S_ISREG(mode):
         raise Unreadable("it is not a regular file")
+    if _of_the_system(handle):
+        raise Unreadable("it is a part of the system")
     parts, size = [], 0
     while size <= MAX_BYTES and (part := os.read(handle, 1 << 20)):
         parts.append(part)
@@ -54,6 +57,16 @@ def _content(handle: int) -> bytes:
     if size > MAX_BYTES:
         raise Unreadable(f"it is larger than magent reads ({MAX_BYTES // 1_000_000} MB)")
     return b"".join(parts)
+
+
+def _of_the_system(handle: int) -> bool:
+    """/proc and /sys look like files, and tell of this process: its environment would stand in an error."""
+    device = os.fstat(handle).st_dev
+    for place in ("/proc", "/sys"):
+        with contextlib.suppress(OSError):
+            if os.stat(place).st_dev == device != os.stat("/").st_dev:
+                return True
+    return False
 
 
 def similar(path: str) -> str | None:

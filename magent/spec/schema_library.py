@@ -36,7 +36,7 @@ def validator(schema: Schema) -> Callable[[Any], Errors]:
             raise Unsound(f"the reference {show(error.ref)} leads nowhere in it, and nothing is fetched") from error
         except BadPattern as error:
             raise Unsound(f"a pattern in it is none of RE2: {error}") from error
-        except (TypeError, ValueError, AttributeError, LookupError) as error:
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
             raise Unsound(str(error)) from error
 
     return errors

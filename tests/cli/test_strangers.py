@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -133,6 +135,43 @@ def test_what_cannot_be_there_is_told_before_a_run_without_an_import(gift: Path,
     assert "tool 'made': 'evil' has no 'Tol'" in outcome.err
     assert "did you mean 'Tool'?" in outcome.err
     assert not gift.joinpath("sprung").exists()
+
+
+PAINT = """</text><script>alert(1)</script><a href='javascript:x'> &lt;b&gt; ]] --> click n_a "http://evil" \\N \\
+  click n_b href "http://evil"
+%% note $$x$$ `y` <img src=x> "]; evil [label=<<b>x</b>>] \x1b]8;;http://evil\x07 \u202e end"""
+
+
+def test_no_text_of_a_workflow_becomes_part_of_a_drawings_language(here: Path, capsys: Any) -> None:
+    when = f"inputs.x == {json.dumps(PAINT)}"
+    run = {"run": ["echo", PAINT], "next": [{"to": "b", "when": when}, {"to": "c"}]}
+    human = {"type": "human_input", "input": "approval", "prompt": PAINT, "description": PAINT}
+    nodes = {"a": run, "b": human, "c": {"wait": 0}}
+    evil = {"magent": 1, "name": "gift", "description": PAINT, "inputs": {"x": {"default": PAINT}}, "nodes": nodes}
+    here.joinpath("w.yaml").write_text(json.dumps(evil), "utf-8")
+    drawn = {form: magent(capsys, "graph", "w.yaml", f"--{form}").out for form in ("text", "dot", "mermaid", "json")}
+    assert magent(capsys, "graph", "w.yaml", "-o", "w.svg").code == 0
+    drawn["svg"] = here.joinpath("w.svg").read_text("utf-8")
+    assert [form for form, text in drawn.items() if "\x1b" in text] == []
+    assert [form for form, text in drawn.items() if "\u202e" in text and form != "json"] == []
+    elements = list(ElementTree.fromstring(drawn["svg"]).iter())
+    texts = {element.tag.rpartition("}")[2]: "" for element in elements}
+    texts |= {element.tag.rpartition("}")[2]: str(element.text) for element in elements if element.text}
+    assert set(texts).isdisjoint({"script", "a", "image", "use", "foreignObject"})
+    assert "alert" not in texts.get("style", "")
+    attributes = {name for element in elements for name in element.attrib}
+    assert not [name for name in attributes if "href" in name or name.startswith("on")]
+    assert not [line for line in drawn["mermaid"].splitlines() if line.split()[:1] in (["click"], ["%%"])]
+    assert "<script" not in drawn["mermaid"] + drawn["svg"]
+    assert not re.search(r"label=<|URL=|href=|image=|shapefile=", re.sub(r'"(\\.|[^"\\])*"', '""', drawn["dot"]))
+
+
+def test_no_file_of_the_system_is_shown_in_an_error(here: Path, capsys: Any) -> None:
+    here.joinpath("w.yaml").write_text("magent: 1\nname: w\ninclude: [/proc/self/environ]\nnodes: {a: {wait: 0}}\n")
+    outcome = magent(capsys, "validate", "w.yaml")
+    assert outcome.code == 2
+    assert "cannot read '/proc/self/environ'" in outcome.out
+    assert "PATH=" not in outcome.out
 
 
 @pytest.mark.parametrize("url", ["os.system:; touch sprung", "subprocess.getoutput:touch sprung"])

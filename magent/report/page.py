@@ -37,7 +37,7 @@ def page(facts: Facts) -> str:
     ]
     kept = [part for part in parts if part is not None]
     main = tag("main", sections.head(facts), list(sections.notices(facts)), kept, id="main", tabindex="-1")
-    foot = tag("footer", f"magent {VERSION} · run {facts.run_id} · made to be read without a network")
+    foot = tag("footer", f"run {facts.run_id} as it stood at {sections.moment(facts.traced.now)} · magent {VERSION}")
     css, script = _styles(), _script()
     body = tag(
         "body",

@@ -27,7 +27,7 @@ def head(facts: Facts) -> Raw:
     used = shown_["tokens"]
     told = [
         ("run", tag("code", facts.run_id)),
-        ("begun", tag("time", _moment(facts.traced.begun), datetime=iso(facts.traced.begun))),
+        ("begun", tag("time", moment(facts.traced.begun), datetime=iso(facts.traced.begun))),
         ("worked", seconds(shown_["duration"])),
         ("steps", f"{shown_['steps']:,}"),
         ("tokens", f"{used['input']:,} in, {used['output']:,} out" if sum(used.values()) else None),
@@ -49,7 +49,7 @@ def _parent(parent: Mapping[str, object] | None) -> Raw | None:
     return tag("span", tag("code", parent["run_id"]), place)
 
 
-def _moment(time: float) -> str:
+def moment(time: float) -> str:
     return iso(time)[:19].replace("T", " ") + " UTC"
 
 
@@ -60,10 +60,19 @@ def notices(facts: Facts) -> Iterator[Raw]:
         where = f" at {error['node']}" if error.get("node") else ""
         said = tag("p", tag("b", f"{error['type']}{where}"), f": {error['message']}")
         yield tag("div", said, tag("p", error["hint"]) if error.get("hint") else None, class_="error", role="note")
+    if facts.status == "interrupted":
+        command = tag("pre", tag("code", f"magent resume {facts.run_id}"), class_="command")
+        yield tag(
+            "div",
+            tag("p", tag("b", "It was interrupted, and can be gone on with")),
+            command,
+            class_="asks",
+            role="note",
+        )
     for each in facts.asked:
         question = each.question
         options = ", ".join(str(option.get("label", option.get("value"))) for option in question.options)
-        parts = [tag("p", tag("b", f"{question.path} asks for {question.input}"), f", since {_moment(each.since)}")]
+        parts = [tag("p", tag("b", f"{question.path} asks for {question.input}"), f", since {moment(each.since)}")]
         parts += [tag("pre", question.prompt, dir="auto")] if question.prompt else []
         parts += [tag("p", f"one of: {options}")] if options else []
         parts += [tag("pre", tag("code", each.command), class_="command")]

@@ -241,7 +241,8 @@ def _title(span: Span) -> str:
     if span.kind == "attempt":
         return f"attempt {span.attributes.get('magent.attempt', 1)}"
     if span.kind == "delegation":
-        return f"{span.attributes.get('magent.role', '')} · {span.attributes.get(words.AGENT, '')}"
+        names = (span.attributes.get("magent.role"), span.attributes.get(words.AGENT))
+        return " · ".join(dict.fromkeys(str(name) for name in names if name))
     if span.kind == "wait":
         answer = span.content.get("output") or {}
         return f"answered by {answer.get('by') or 'somebody'}" if answer else "asked"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 
 from magent.answers import digest
 from magent.clock import from_iso, iso
-from magent.errors import StoreError, UsageError
+from magent.errors import StoreError
 from magent.events import Event
 from magent.ports import Question, RunStore
 
@@ -19,7 +18,7 @@ _TYPES = frozenset(
 )
 _NOBODY = ("timeout", "default")  # by what an answer came that is no person's
 _PREPARED = (*_NOBODY, "file")  # and that nobody was waited for
-_AT_ONCE = 32  # runs that are read at the same time
+_AT_ONCE = 50  # runs that are read in one go
 _YES: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "approval": lambda answer: answer.get("approved") is True,
     "review": lambda answer: answer.get("decision") == "approve",
@@ -68,24 +67,29 @@ async def askings(
 ) -> list[Asking]:
     """Every question that was asked since then, the oldest first. `told` is told that there are runs which cannot be
     read."""
-    every = [info for info in await store.list() if info.updated >= since and workflow in (None, info.workflow)]
-    places, unread = asyncio.Semaphore(_AT_ONCE), []
-
-    async def one(run_id: str, name: str) -> list[Asking]:
-        async with places:
+    every = {
+        info.id: info.workflow
+        for info in await store.list()
+        if info.updated >= since and workflow in (None, info.workflow)
+    }
+    found: list[Asking] = []
+    unread: list[str] = []
+    ids = list(every)
+    for at in range(0, len(ids), _AT_ONCE):
+        events = await store.events(ids[at : at + _AT_ONCE], _TYPES, "ask")
+        for run_id, those in events.items():
+            if isinstance(those, StoreError):
+                unread.append(those.message)
+                continue
             try:
-                return of_run(run_id, name, await store.events(run_id, _TYPES, "ask"))
-            except UsageError:  # it was removed meanwhile
-                return []
-            except StoreError as error:
-                unread.append(error.message)
-                return []
-
-    found = await asyncio.gather(*(one(info.id, info.workflow) for info in every))
+                found += of_run(run_id, every[run_id], those)
+            except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+                unread.append(f"what run {run_id} says of its questions cannot be read ({error!r})")
     if unread:
         told(unread[0] + (f" (and so it is with {len(unread) - 1:,} more)" if unread[1:] else ""))
-    flat = [each for of_one in found for each in of_one if each.asked >= since]
-    return sorted(flat, key=lambda each: (each.asked, each.run_id, each.path))
+    return sorted(
+        (each for each in found if each.asked >= since), key=lambda each: (each.asked, each.run_id, each.path)
+    )
 
 
 def of_run(run_id: str, workflow: str, events: Iterable[Event]) -> list[Asking]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from magent.errors import StoreError
 from magent.events import Event
 from magent.spans.ids import Trace
 from magent.spans.span import Span
@@ -380,9 +381,12 @@ class RunStore(Protocol):
         never RunLocked."""
         ...
 
-    async def events(self, run_id: str, types: Collection[str], having: str) -> Sequence[Event]:
-        """The events of these types, for readers of many runs: no more is read of the record than that takes, and
-        nothing of a run where no event of them has the member `having`. Raises as `read`."""
+    async def events(
+        self, run_ids: Sequence[str], types: Collection[str], having: str
+    ) -> Mapping[str, Sequence[Event] | StoreError]:
+        """The events of these types of several runs at once, for readers of many: no more is read of a record than that
+        takes. A run is left out where it is not there, or no event of them has the member `having`; one that cannot be
+        read has its error."""
         ...
 
     async def list(self) -> Iterable[RunInfo]:

@@ -14,7 +14,7 @@ from magent.errors import RunDamaged, StoreError, UsageError
 from magent.events import BadLine, Event
 from magent.ports import CheckpointInfo, Record, RunInfo
 from magent.stores import ids, locking
-from magent.stores.codec import Codec, RunCodec, Unsound, number_of, plain
+from magent.stores.codec import Codec, RunCodec, Unsound, gathered, number_of, plain
 from magent.stores.summary import summarise, unreadable
 
 
@@ -180,10 +180,15 @@ class Shelf:
                 return Record(header, workflow, (seq, fold), document.events(codec, seq)[1:])
         return Record(header, workflow, None, document.events(codec))
 
-    async def events(self, run_id: str, types: Collection[str], having: str) -> Sequence[Event]:
-        document, codec = self._read(run_id)
-        found = [event for event in document.events(codec) if event.type in types]
-        return found if any(having in event.data for event in found) else []
+    async def events(
+        self, run_ids: Sequence[str], types: Collection[str], having: str
+    ) -> Mapping[str, Sequence[Event] | StoreError]:
+        def read(run_id: str) -> Sequence[Event]:
+            document, codec = self._read(run_id)
+            found = [event for event in document.events(codec) if event.type in types]
+            return found if any(having in event.data for event in found) else []
+
+        return gathered(run_ids, read)
 
     async def list(self) -> Iterable[RunInfo]:
         found = [await self.info(name) for name in self._names()]

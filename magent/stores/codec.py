@@ -20,7 +20,7 @@ from hashlib import sha256
 from typing import Any, Literal, Protocol
 
 from magent import events
-from magent.errors import RunSealed
+from magent.errors import RunSealed, StoreError, UsageError
 from magent.events import BadLine, Event
 from magent.shapes import HEADER, misfit
 
@@ -107,6 +107,20 @@ def picked(codec: RunCodec, lines: Sequence[bytes], types: Collection[str], havi
         lines = [line for line in lines if any(mark in line for mark in marks)]
     found = [event for event in map(codec.event, lines) if event.type in types]
     return found if any(having in event.data for event in found) else []
+
+
+def gathered(run_ids: Sequence[str], read: Callable[[str], Sequence[Event]]) -> dict[str, Sequence[Event] | StoreError]:
+    """What `ports.RunStore.events` returns, by a function that reads one run."""
+    found: dict[str, Sequence[Event] | StoreError] = {}
+    for run_id in run_ids:
+        try:
+            if events := read(run_id):
+                found[run_id] = events
+        except UsageError:  # it is not there
+            continue
+        except StoreError as error:
+            found[run_id] = error
+    return found
 
 
 _SUM = b',"sum":"'

@@ -24,7 +24,7 @@ from magent.events import BadLine, Event
 from magent.ports import CheckpointInfo, Kept, Record, RunInfo
 from magent.stores import checkpoints, disk, ids, journal, locking
 from magent.stores.checkpoints import Found
-from magent.stores.codec import Codec, RunCodec, number_of, picked, plain
+from magent.stores.codec import Codec, RunCodec, gathered, number_of, picked, plain
 from magent.stores.journal import FileJournal, Tail
 from magent.stores.places import HOME, find_home, make_home
 from magent.stores.summary import created, summarise, unreadable
@@ -69,8 +69,10 @@ class FileStore:
     async def read(self, run_id: str, *, checkpoint: bool = True) -> Record:
         return await asyncio.to_thread(lambda: self._read(self._directory(run_id), checkpoint, self._codec(run_id))[0])
 
-    async def events(self, run_id: str, types: Collection[str], having: str) -> Sequence[Event]:
-        return await asyncio.to_thread(self._events, run_id, types, having)
+    async def events(
+        self, run_ids: Sequence[str], types: Collection[str], having: str
+    ) -> Mapping[str, Sequence[Event] | StoreError]:
+        return await asyncio.to_thread(gathered, run_ids, lambda run_id: self._events(run_id, types, having))
 
     async def list(self) -> Iterable[RunInfo]:
         return await asyncio.to_thread(self._list)

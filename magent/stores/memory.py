@@ -121,9 +121,12 @@ class MemoryStore:
     async def read(self, run_id: str, *, checkpoint: bool = True) -> Record:
         return self._find(run_id).record(checkpoint)
 
-    async def events(self, run_id: str, types: Collection[str], having: str) -> Sequence[Event]:
-        found = [event for event in self._find(run_id).events if event.type in types]
-        return found if any(having in event.data for event in found) else []
+    async def events(
+        self, run_ids: Sequence[str], types: Collection[str], having: str
+    ) -> Mapping[str, Sequence[Event] | StoreError]:
+        runs = {run_id: self._runs[run_id].events for run_id in run_ids if run_id in self._runs}
+        found = {run_id: [event for event in events if event.type in types] for run_id, events in runs.items()}
+        return {run_id: those for run_id, those in found.items() if any(having in event.data for event in those)}
 
     async def list(self) -> Iterable[RunInfo]:
         found = [self._info(run_id, run) for run_id, run in self._runs.items()]

@@ -17,7 +17,7 @@ from magent.events import Event
 from magent.ports import CheckpointInfo, Kept, Record, RunInfo
 from magent.stores import disk, ids, places, rows
 from magent.stores.batches import settled
-from magent.stores.codec import Codec, RunCodec, number_of
+from magent.stores.codec import Codec, RunCodec, gathered, number_of
 from magent.stores.rows import Row, Rows
 from magent.stores.whole import Whole, written
 
@@ -223,8 +223,10 @@ class RowStore(ABC, Generic[Held]):
     async def read(self, run_id: str, *, checkpoint: bool = True) -> Record:
         return await asyncio.to_thread(self._record, run_id, checkpoint)
 
-    async def events(self, run_id: str, types: Collection[str], having: str) -> Sequence[Event]:
-        return await asyncio.to_thread(self._events, run_id, types, having)
+    async def events(
+        self, run_ids: Sequence[str], types: Collection[str], having: str
+    ) -> Mapping[str, Sequence[Event] | StoreError]:
+        return await asyncio.to_thread(self._events, run_ids, types, having)
 
     async def list(self) -> Iterable[RunInfo]:
         found = await asyncio.to_thread(self._infos, None)
@@ -343,9 +345,15 @@ class RowStore(ABC, Generic[Held]):
             seq = record.events[-1].seq if record.events else record.checkpoint[0] if record.checkpoint else 0
             return record, seq, rows.last_line(found, row), rows.newest_checkpoint(found, row) > seq
 
-    def _events(self, run_id: str, types: Collection[str], having: str) -> Sequence[Event]:
+    def _events(
+        self, run_ids: Sequence[str], types: Collection[str], having: str
+    ) -> dict[str, Sequence[Event] | StoreError]:
         with self._rows() as found:
-            return rows.some_events(found, self._find(found, run_id), self._codec(run_id), types, having)
+            lines = rows.some_lines(found, run_ids)
+        ids = {row.id: row for row in lines}
+        return gathered(
+            list(ids), lambda run_id: rows.some_events(ids[run_id], lines[ids[run_id]], self._codec, types, having)
+        )
 
     def _infos(self, run_id: str | None) -> Sequence[RunInfo]:
         with self._rows() as found:

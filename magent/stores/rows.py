@@ -144,12 +144,31 @@ def read_events(rows: Rows, row: Row, codec: RunCodec, first: int) -> tuple[list
     return events, lines
 
 
-def some_events(rows: Rows, row: Row, codec: RunCodec, types: Collection[str], having: str) -> list[Event]:
-    """As `ports.RunStore.events`. Raises RunDamaged."""
-    document(row.id, codec, "header", row.header)  # which may say how the rest is to be read
-    lines = [line for (line,) in rows.all("SELECT line FROM event WHERE run = :run ORDER BY seq", run=row.number)]
+def some_lines(rows: Rows, run_ids: Sequence[str]) -> dict[Row, list[bytes]]:
+    """The lines of several runs, as far as these are there, in two looks."""
+    if not run_ids:
+        return {}
+    ids = {f"r{at}": run_id for at, run_id in enumerate(run_ids)}
+    sql = f"SELECT number, id, created, header, place FROM run WHERE id IN ({_names(ids)})"  # noqa: S608
+    runs = {row.number: row for row in (Row(*each) for each in rows.all(sql, **ids))}
+    lines: dict[Row, list[bytes]] = {row: [] for row in runs.values()}
+    numbers = {f"r{at}": number for at, number in enumerate(runs)}
+    sql = f"SELECT run, line FROM event WHERE run IN ({_names(numbers)}) ORDER BY run, seq"  # noqa: S608
+    for number, line in rows.all(sql, **numbers) if numbers else ():
+        lines[runs[number]].append(line)
+    return lines
+
+
+def _names(values: Mapping[str, Any]) -> str:
+    return ", ".join(f":{name}" for name in values)
+
+
+def some_events(row: Row, lines: Sequence[bytes], codec: Codec, types: Collection[str], having: str) -> list[Event]:
+    """Those of these types, as `codec.picked` picks them. Raises RunDamaged, StoreError."""
+    read = codec(row.id)
+    document(row.id, read, "header", row.header)  # which may say how the rest is to be read
     try:
-        return picked(codec, lines, types, having)
+        return picked(read, lines, types, having)
     except BadLine as bad:
         raise RunDamaged(f"run {row.id} cannot be read: {bad}", _gone(row.id)) from bad
 

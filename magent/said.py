@@ -25,16 +25,33 @@ class Said(NamedTuple):
 
 def prompts(workflow: Workflow, events: Iterable[Event], run_id: str) -> dict[int, Said]:
     """By the number of the event with which a visit of a prompt began. Raises RunDamaged where events do not fit."""
-    run = Run(workflow)
-    found: dict[int, Said] = {}
-    for event in events:
-        apply_all(run, (event,), run_id)
-        if event.type == "visit.started":
-            scope = run.scopes.get(event.data["scope"])
-            node = scope.graph.nodes.get(str(event.data["node"])) if scope is not None else None
-            if scope is not None and isinstance(node, Task) and isinstance(node.work, Prompt):
-                found[event.seq] = _said(node.work, names(run, scope))
-    return found
+    listener = Listener(workflow, run_id)
+    return {event.seq: told for event in events if (told := listener.take(event)) is not None}
+
+
+class Listener:
+    """Takes a run's events one by one."""
+
+    def __init__(self, workflow: Workflow, run_id: str = "") -> None:
+        self._run = Run(workflow)
+        self._run_id = run_id
+
+    def asked(self, event: Event) -> tuple[str, str | None] | None:
+        """The same, as far as it is told to others."""
+        said = self.take(event)
+        return None if said is None else (said.prompt, said.system)
+
+    def take(self, event: Event) -> Said | None:
+        """What the agent is asked in the visit that begins with the event. Raises RunDamaged."""
+        run = self._run
+        apply_all(run, (event,), self._run_id)
+        if event.type != "visit.started":
+            return None
+        scope = run.scopes.get(event.data["scope"])
+        node = scope.graph.nodes.get(str(event.data["node"])) if scope is not None else None
+        if scope is None or not isinstance(node, Task) or not isinstance(node.work, Prompt):
+            return None
+        return _said(node.work, names(run, scope))
 
 
 def _said(work: Prompt, seen: Mapping[str, Any]) -> Said:

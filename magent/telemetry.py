@@ -6,12 +6,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from magent import settings
 from magent.keys import GUARD
 from magent.model import Workflow
 from magent.ports import Exporter
+from magent.said import Listener
 from magent.settings import Settings
 from magent.spans.ids import Trace
 from magent.spans.span import Span
@@ -24,27 +25,38 @@ from magent.urls import passwords
 PATIENCE = 2.0  # seconds in which the rest is sent when a life has ended
 
 
-Makers = Mapping[str, Callable[[], Exporter]]
+class Maker(NamedTuple):
+    """`content`: it wants what was said and given, too."""
+
+    make: Callable[[], Exporter]
+    content: bool = True
+
+
+Makers = Mapping[str, Maker]
 
 
 def makers(wanted: str | None = None, handed: Sequence[Any] = ()) -> Makers:
     """What makes each exporter, by how it is called. `wanted`: the collector's URL. Raises UsageError for what cannot
     be; but where only OpenTelemetry's variables want something, no run is refused for it."""
-    found = {f"exporter {type(each).__name__}": custom.handed(each) for each in handed}
+    found = {f"exporter {type(each).__name__}": Maker(custom.handed(each)) for each in handed}
     for name in (each.strip() for each in os.environ.get("MAGENT_EXPORTERS", "").split(",")):
         if name:
-            found[f"exporter {name}"] = custom.named(name)
+            found[f"exporter {name}"] = Maker(custom.named(name))
     place = collector(settings.read(), wanted)
     if place is not None:
         if place.url is not None and not otlp.available():
             raise otlp.MISSING
-        found[place.shown] = lambda: otlp.Otlp(place)
+        found[place.shown] = Maker(lambda: otlp.Otlp(place), place.content)
     return found
 
 
 def pipeline(workflow: Workflow, found: Makers) -> Pipeline | None:
     """What a life of a run tells its spans to; None where nobody wants them."""
-    return Pipeline(workflow, [Line(name, make) for name, make in found.items()]) if found else None
+    if not found:
+        return None
+    lines = [Line(name, maker.make) for name, maker in found.items()]
+    listener = Listener(workflow) if any(maker.content for maker in found.values()) else None
+    return Pipeline(workflow, lines) if listener is None else Pipeline(workflow, lines, listener.asked)
 
 
 def send(trace: Trace, spans: Sequence[Span], place: Address) -> int:

@@ -12,6 +12,7 @@ from magent.events import Event
 from magent.loading import workflow_of
 from magent.model import Workflow
 from magent.ports import RunStore
+from magent.said import Listener
 from magent.spans.ids import Trace
 from magent.spans.path import children, critical
 from magent.spans.reading import read
@@ -103,17 +104,18 @@ def _order(span: Span) -> tuple[float, int, int]:
     return span.start, span.number, KINDS.index(span.kind)
 
 
-async def traced(store: RunStore, run_id: str) -> Traced:
-    """Raises UsageError, StoreError."""
+async def traced(store: RunStore, run_id: str, *, prompts: bool = False) -> Traced:
+    """With `prompts` their contents have what agents were asked, too. Raises UsageError, StoreError."""
     record = await store.read(run_id, checkpoint=False)
     status = (await store.info(run_id)).status
-    return trace_of(run_id, workflow_of(record), record.events, status)
+    return trace_of(run_id, workflow_of(record), record.events, status, prompts=prompts)
 
 
-def trace_of(run_id: str, workflow: Workflow, events: Iterable[Event], status: str) -> Traced:
+def trace_of(run_id: str, workflow: Workflow, events: Iterable[Event], status: str, *, prompts: bool = False) -> Traced:
     """`status` is as `RunStore.info` has it. Raises RunDamaged where the events are none of a run's."""
     try:
-        reading = read(workflow, events, alive=status in _GOES_ON)
+        asked = Listener(workflow, run_id).asked if prompts else None
+        reading = read(workflow, events, alive=status in _GOES_ON, asked=asked)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         hint = "the journal was changed, or written by another version of magent"
         raise RunDamaged(f"the events of run {run_id} do not fit one another ({error!r})", hint) from error

@@ -29,9 +29,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("stores", "human", "agents", "tools", "tracing"),
     (
         "settings", "retention", "masks", "streaming", "outfit", "preflight", "toolkit", "forecast", "loading",
-        "outcome", "history", "records", "traces", "answering", "asking", "notify", "telemetry", "life", "opening",
-        "moving", "copying", "forks", "app", "crew", "sweeping", "api",
-        "said", "report",
+        "outcome", "history", "records", "said", "traces", "answering", "asking", "notify", "telemetry", "life",
+        "opening", "moving", "copying", "forks", "app", "crew", "sweeping", "api", "report",
     ),
     ("__init__",),
     ("cli",),

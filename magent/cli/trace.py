@@ -35,7 +35,8 @@ def trace(console: Console, *, id: str, output: str | None, chrome: bool, file: 
         raise UsageError("-o names the file of --chrome", f"magent trace {id} --chrome -o {file}")
     place = None if otlp is None else telemetry.named(otlp)
     store = settings.open_store(console.settings.store)
-    found = asyncio.run(_read(store, id))
+    prompts = chrome or otlp is not None or form == "json"
+    found = asyncio.run(_read(store, id, prompts=prompts))
     if place is not None:
         _send(console, found, place)
     elif chrome:
@@ -47,8 +48,8 @@ def trace(console: Console, *, id: str, output: str | None, chrome: bool, file: 
     return 0
 
 
-async def _read(store: RunStore, id: str) -> Traced:
-    return await traces.traced(store, await store.resolve(id))
+async def _read(store: RunStore, id: str, *, prompts: bool) -> Traced:
+    return await traces.traced(store, await store.resolve(id), prompts=prompts)
 
 
 # ---- to a collector

@@ -41,13 +41,22 @@ class Reading(NamedTuple):
         return [*self.finished, *self.open]
 
 
-def read(workflow: Workflow, events: Iterable[Event], *, alive: bool = True) -> Reading:
-    """`alive` False: nobody drives the run, so what seems to run was interrupted. Raises KeyError, TypeError or
-    ValueError where the events are none of a run's."""
+def read(
+    workflow: Workflow,
+    events: Iterable[Event],
+    *,
+    alive: bool = True,
+    asked: Callable[[Event], tuple[str, str | None] | None] | None = None,
+) -> Reading:
+    """`alive` False: nobody drives the run, so what seems to run was interrupted. `asked` gives the prompt, and what
+    the agent is told beside it, of the attempt that begins with an event. Raises KeyError, TypeError or ValueError
+    where the events are none of a run's."""
     reader = Reader(workflow)
     finished: list[Span] = []
     for event in events:
         reader.take(event)
+        if asked is not None and (told := asked(event)) is not None:
+            reader.asked(event, *told)
         if event.type == "run.forked":
             finished.clear()
         else:
@@ -95,6 +104,12 @@ class Reader:
             self._life_ended(event)
         if event.type != "visit.answered":  # which can come while nobody drives the run
             self._last = event.time
+
+    def asked(self, event: Event, prompt: str, system: str | None) -> None:
+        """What the agent is asked in the attempt that begins with the event, which was taken."""
+        visit = self._visits.get(str(event.data["path"]))
+        if visit is not None and visit.attempt is not None:
+            visit.attempt.content |= {"input": prompt} | ({"system": system} if system else {})
 
     def drain(self) -> list[Span]:
         done, self._done = self._done, []
@@ -419,8 +434,8 @@ class Reader:
         self._spend(visit, span, tokens, data)
         if "text" in data or "output" in data:
             span.content["output"] = data.get("text", data.get("output"))
-        if call.get("prompt") is not None:
-            span.content["input"] = call["prompt"]
+        if around.kind in ("attempt", "delegation"):
+            span.content |= {name: around.content[name] for name in ("input", "system") if name in around.content}
         failure = error or (data.get("error") if call.get("failed") else None)
         self._name_agent(around, agent, data, asked)
         visit.latest = (end, event.seq)

@@ -80,7 +80,7 @@ def _cut(text: str) -> str:
 def _content(span: Span) -> dict[str, Any]:
     """What was said and given, under the convention's names."""
     said = {name: value for name, value in span.content.items() if value is not None}
-    if span.kind == "model":
+    if span.attributes.get("gen_ai.operation.name") in ("chat", "invoke_agent"):
         return _messages(said)
     names = {"input": "magent.input", "output": "magent.output"}
     if span.kind == "tool":
@@ -90,6 +90,8 @@ def _content(span: Span) -> dict[str, Any]:
 
 def _messages(said: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    if "system" in said:
+        found["gen_ai.system_instructions"] = _json([_part(said["system"])])
     if "input" in said:
         found["gen_ai.input.messages"] = _json([{"role": "user", "parts": [_part(said["input"])]}])
     if "output" in said:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from magent.events import Event
 from magent.model import Workflow
 from magent.spans.reading import Reader
 from magent.tracing.line import Line
 
+Asked = Callable[[Event], tuple[str, str | None] | None]
 _LIFE_ENDS = ("run.waiting", "run.interrupted", "run.completed", "run.failed", "run.cancelled", "run.forked")
 
 
 class Pipeline:
-    """Fills `ports.Sink`. `close` comes last."""
+    """Fills `ports.Sink`. `asked` gives the prompt of the attempt that begins with an event, where that is wanted, and
+    what the agent is told beside it. `close` comes last."""
 
-    def __init__(self, workflow: Workflow, lines: Sequence[Line]) -> None:
+    def __init__(self, workflow: Workflow, lines: Sequence[Line], asked: Asked | None = None) -> None:
         self._reader = Reader(workflow)
+        self._asked = asked
         self._lines = lines
         self._fault = ""
 
@@ -25,7 +28,7 @@ class Pipeline:
         """Takes in what earlier lives recorded. What was over only after the last of them had ended, such as a wait for
         a person, is handed on, and so is all of one that was killed: nobody knows what of it was sent."""
         for event in events:
-            self._reader.take(event)
+            self._take(event)
             if event.type in _LIFE_ENDS:
                 self._reader.drain()
         self._hand_on()
@@ -34,10 +37,15 @@ class Pipeline:
         if not event.seq or self._fault:
             return
         try:
-            self._reader.take(event)
+            self._take(event)
         except Exception as error:  # noqa: BLE001 - a sink must not raise: the run goes on without being watched
             self._fault = f"event {event.seq} was not understood: {error!r}"
         self._hand_on()
+
+    def _take(self, event: Event) -> None:
+        self._reader.take(event)
+        if self._asked is not None and (told := self._asked(event)) is not None:
+            self._reader.asked(event, *told)
 
     def _hand_on(self) -> None:
         if spans := self._reader.drain():

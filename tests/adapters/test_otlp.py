@@ -131,7 +131,10 @@ async def test_what_was_said_and_given_goes_along_where_somebody_says_so(
 ) -> None:
     monkeypatch.setenv("TIDE_SECRET", "swordfish-1")
     here.joinpath(".magent.yaml").write_text(json.dumps({"otlp": {"endpoint": http.url, "content": True}}))
-    flow = {**FLOW, "secrets": ["TIDE_SECRET"]}
+    draft = {**FLOW["nodes"]["draft"], "prompt": "tides {{ inputs.what }}"}
+    nodes = {**FLOW["nodes"], "draft": draft}
+    inputs = {"what": {"type": "string", "default": "swordfish-1"}}
+    flow = {**FLOW, "secrets": ["TIDE_SECRET"], "inputs": inputs, "nodes": nodes}
     answer = Reply("It rises, swordfish-1.", usage=Usage(1, 1, 0.0, 1))
     agent = Scripted(calls(("calculator", {"expression": "6*7"})), answer)
     await run(open_store("memory:"), flow, agents={"writer": agent})
@@ -141,6 +144,9 @@ async def test_what_was_said_and_given_goes_along_where_somebody_says_so(
     answers = [each["gen_ai.output.messages"] for each in told if "gen_ai.output.messages" in each]
     assert json.loads(answers[-1])[0]["parts"] == [{"type": "text", "content": "It rises, ***."}]
     assert "swordfish" not in json.dumps(told)
+    asked = [each["gen_ai.input.messages"] for each in told if "gen_ai.input.messages" in each]
+    assert len(asked) == 3  # of two calls of the model, and of the agent
+    assert {json.loads(each)[0]["parts"][0]["content"] for each in asked} == {"tides ***"}
 
 
 async def test_what_is_counted_adds_up(here: Path, collector: Kept) -> None:

@@ -84,7 +84,7 @@ def test_as_json_every_span_has_its_place(tides: Path, capsys: pytest.CaptureFix
     assert (root["name"], root["status"], root["critical"]) == ("invoke_workflow tides", "waiting", True)
     (model,) = (span for span in spans.values() if span["kind"] == "model")
     assert model["tokens"] == {"input": 0, "output": 0}
-    assert model["content"]["output"] == "It rises."
+    assert model["content"] == {"input": "tides", "output": "It rises."}
     visit = spans[spans[model["parent_id"]]["parent_id"]]
     assert (visit["kind"], visit["path"], visit["events"][-1]["attributes"]) == (
         "visit",

@@ -14,7 +14,7 @@ ROUNDS = {
     "sqlite": ("write", "torn", "readonly", "fight"),
     "postgres": ("write", "flip", "server", "paused"),
 }
-STEPS = {"file": 17, "sqlite": 37, "postgres": 13}  # of so many writes, one is died of
+STEPS = {"file": 23, "sqlite": 61, "postgres": 23}  # of so many writes, one is died of
 
 
 @pytest.fixture(scope="module")
@@ -31,4 +31,4 @@ def test_whatever_happens_to_a_run_it_ends_as_one_left_alone(harness: Harness, s
 
 @pytest.mark.parametrize("store", STORES)
 def test_a_life_that_dies_of_any_of_its_writes_leaves_a_run_that_goes_on(harness: Harness, store: str) -> None:
-    assert harness.every_write(store, 7, step=STEPS[store], how=("half",)) >= 4
+    assert harness.every_write(store, 7, step=STEPS[store], how=("half",)) >= 3

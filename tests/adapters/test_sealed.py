@@ -45,7 +45,7 @@ WORKFLOW = {
 
 
 def events(count: int, first: int = 1, **data: Any) -> list[Event]:
-    return [Event(seq, 1000.0 + seq, "visit.started", {"n": seq, **data}) for seq in range(first, first + count)]
+    return [Event(seq, 1000.0 + seq, "x", {"n": seq, **data}) for seq in range(first, first + count)]
 
 
 async def write(store: RunStore, run_id: str = "a", count: int = 5, *, over: bool = True, **data: Any) -> None:

@@ -34,6 +34,11 @@ def neutral(text: str) -> str:
     return text.replace("\r\n", "\n").translate(_CONTROLS)
 
 
+def apart(text: str) -> str:
+    """The text with its further lines set in, so that none of them looks like a line of ours."""
+    return re.sub(r"\n(?! )", "\n  ", text)
+
+
 def one_line(text: str, width: int = 200) -> str:
     """The text, neutral, on one line of at most `width` characters."""
     line = " ".join(neutral(text[: 4 * width]).split())
@@ -228,7 +233,7 @@ class Console:
         if isinstance(error, InvalidWorkflow):
             self.problems(error.problems, error.sources)
         if isinstance(error, MagentError):
-            self.told(f"magent: {error.message}", "red")
+            self.told(f"magent: {apart(error.message)}", "red")
             if error.hint:
                 self.told(f"  {error.hint}")
             return error.exit_code

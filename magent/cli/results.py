@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from magent import durations, plain
 from magent.cli import progress
-from magent.cli.console import Console, dump, one_line
+from magent.cli.console import Console, apart, dump, one_line
 from magent.errors import MagentError
 from magent.events import Event
 from magent.streaming import Writer
@@ -112,11 +112,12 @@ def flag_of(error: Mapping[str, Any] | None) -> list[str]:
 
 def _tell_error(console: Console, error: Mapping[str, Any]) -> None:
     if error.get("type") == "end":
-        console.told(f"magent: {error.get('message', '')}", "red")
+        console.told(f"magent: {apart(str(error.get('message', '')))}", "red")
         console.told(f"  so the run ended as failed, at its `end` node '{error.get('node')}'")
         return
     node = f" at {error['node']}" if error.get("node") else ""
-    console.told(f"magent: {error.get('type', 'error')}{node}: {error.get('message', '')}", "red")
+    message = apart(str(error.get("message", "")))
+    console.told(f"magent: {error.get('type', 'error')}{node}: {message}", "red")
     if error.get("hint"):
         console.told(f"  {error['hint']}")
 

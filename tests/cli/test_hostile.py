@@ -148,3 +148,18 @@ def test_a_file_with_an_evil_name_is_told_of_harmlessly(here: Path, capsys: Any)
         assert terminal.end() == 2
         harmless(terminal.raw)
         assert "[bold]y.yaml" in terminal.raw
+
+
+def test_no_output_forges_a_line_of_ours(here: Path, capsys: Any) -> None:
+    forged = "12:00:00 ✔ deploy 0.01s"
+    nodes = {
+        "a": {"prompt": "say", "agent": "w", "next": "b"},
+        "b": {
+            "run": ["sh", "-c", 'printf %s "$1"; printf %s "$1" >&2; exit 3', "x", f"x\n{forged}\nmagent: all is well"]
+        },
+    }
+    data = {"magent": 1, "name": "w", "agents": {"w": {"replies": [f"hi\n{forged}"]}}, "nodes": nodes}
+    here.joinpath("w.yaml").write_text(json.dumps(data), "utf-8")
+    told = magent(capsys, "run", "w.yaml").err.splitlines()
+    assert [line for line in told if line.startswith((forged, "magent: all is well"))] == []
+    assert f"  {forged}" in told

@@ -20,6 +20,7 @@ _LABEL_GAP = 15.0  # between items and labels
 _TRACK = 9.0  # between two lines that run across in a gap
 _LANE = 13.0  # between a lane and what stands beside it
 _SLOPE, _STEEPEST = 0.07, 70.0  # what a gap grows by for each unit that a line goes across in it, and how far
+_ASIDE = 14.0  # how far from the middle of an item a line may meet it
 _ARROW = 16.0  # straight before an item that a loop_back comes down on
 _ASPECT = 1.6  # width to height that columns aim at
 _MOST_ON = 4  # lines that go on from column to column
@@ -215,22 +216,32 @@ class _Ground:
         x = self._leaving(source) + self.shifts[source.layer]
         if link.back:
             return list(self._back(number, link, x, y - high))
+        cells = [*self.made.passing[number], target]
+        if not high:
+            x = self._straightened(x, self._x(cells[0]), source, cells[0])
         pieces = [_straight(x, y - high, x, self._bottom(source.layer))]
         before = source
-        for cell in [*self.made.passing[number], target]:
+        for cell in cells:
             pieces += self._onward(pieces[-1], before, cell)
             before = cell
             if cell is not target:
                 pieces.append(_straight(self._x(cell), self.tops[cell.layer], self._x(cell), self._bottom(cell.layer)))
-        end = self.tops[target.layer]
-        pieces.append(_straight(self._x(target), end, self._x(target), end + self.items[link.target].deep))
+        x, end = pieces[-1].x2, self.tops[target.layer]
+        pieces.append(_straight(x, end, x, end + self.items[link.target].deep))
         return [piece for piece in pieces if (piece.x1, piece.y1) != (piece.x2, piece.y2)]
+
+    def _straightened(self, own: float, other: float, item: Cell, cell: Cell) -> float:
+        """Where a line meets an item: a little aside of its middle, where it runs straight then."""
+        near = abs(own - other) <= min(_ASIDE, item.left / 2, item.right / 2)
+        return other if near and max(item.layer, cell.layer) not in self.cuts else own
 
     def _onward(self, last: Piece, before: Cell, cell: Cell) -> Iterator[Piece]:
         """Through the gap above a cell; where a column ends, around to the top of the next."""
         x, y = self._x(cell), self.tops[cell.layer]
         cut = self.cuts.get(cell.layer)
         if cut is None:
+            if cell.item is not None and len(cell.up) == 1 and not self.items[cell.item].deep:
+                x = self._straightened(x, last.x2, cell, before)
             same = abs(x - last.x2) < 0.01
             yield Piece(last.x2, last.y2, x, y, not same) if not same else _straight(last.x2, last.y2, last.x2, y)
             return

@@ -81,7 +81,11 @@ def rectangles(items: list[Item], placed: Placed) -> list[Rectangle]:
 def scopes(draw_: st.DrawFn) -> tuple[list[Item], list[Link], float]:
     """Items that the first leads to, with loop_backs, labels, and inlets aside."""
     sizes = draw_(st.lists(st.tuples(st.integers(20, 300), st.integers(10, 400)), min_size=1, max_size=14))
-    items = [Item(float(w), float(h), draw_(st.sampled_from([-1.0, w / 4])), w / 3, 5.0, 5.0) for w, h in sizes]
+    aside, inset = st.sampled_from([(-1.0, -1.0), (0.25, 0.33)]), st.sampled_from([0.0, 5.0])
+    items = []
+    for wide, high in sizes:
+        inlet, outlet = (each * wide for each in draw_(aside))
+        items.append(Item(float(wide), float(high), inlet, outlet, draw_(inset), draw_(inset)))
     label = st.sampled_from([(0.0, 0.0), (60.0, 18.0), (190.0, 31.0)])
     links = [Link(draw_(st.integers(0, to - 1)), to, draw_(label)) for to in range(1, len(items))]
     for one, other in draw_(st.lists(st.tuples(*[st.integers(0, len(items) - 1)] * 2), max_size=10)):
@@ -97,21 +101,17 @@ def test_nothing_overlaps_and_no_edge_runs_through_an_item_or_a_label(
     items, links, tallest = scope
     placed = place(items, links, tallest)
     boxes = rectangles(items, placed)
-    labels = [
-        (
-            label[0] - link.label[0] / 2,
-            label[1] - link.label[1] / 2,
-            label[0] + link.label[0] / 2,
-            label[1] + link.label[1] / 2,
-        )
-        for link, label in zip(links, placed.labels, strict=True)
-        if label is not None
-    ]
+    labels = {
+        number: (x - link.label[0] / 2, y - link.label[1] / 2, x + link.label[0] / 2, y + link.label[1] / 2)
+        for number, (link, place_) in enumerate(zip(links, placed.labels, strict=True))
+        for x, y in ([] if place_ is None else [place_])
+    }
     assert len(labels) == sum(link.labelled for link in links)
-    solid = boxes + labels
+    solid = [*boxes, *labels.values()]
     assert not [(at, to) for at, one in enumerate(solid) for to in range(at) if meet(one, solid[to])]
-    for link, way in zip(links, placed.ways, strict=True):
+    for at, (link, way) in enumerate(zip(links, placed.ways, strict=True)):
         others = [box for number, box in enumerate(boxes) if number not in (link.source, link.target)]
+        others += [label for number, label in labels.items() if number != at]
         assert not [at for piece in way for at in points(piece) for box in others if within(*at, box)]
     whole = (-0.1, -0.1, placed.width + 0.1, placed.height + 0.1)
     assert all(whole[0] < one[0] < one[2] < whole[2] and whole[1] < one[1] < one[3] < whole[3] for one in solid)
@@ -126,9 +126,9 @@ def test_an_edge_goes_without_a_gap_from_its_source_to_its_target(scope: tuple[l
         source, target = (rectangles(items, placed)[number] for number in (link.source, link.target))
         assert all(a.x2 == pytest.approx(b.x1) and a.y2 == pytest.approx(b.y1) for a, b in pairwise(way))
         assert source[0] <= way[0].x1 <= source[2]
-        assert way[0].y1 == pytest.approx(source[3] - 5.0)
+        assert way[0].y1 == pytest.approx(source[3] - items[link.source].high)
         assert target[0] <= way[-1].x2 <= target[2]
-        assert way[-1].y2 == pytest.approx(target[1] + 5.0)
+        assert way[-1].y2 == pytest.approx(target[1] + items[link.target].deep)
         assert way[-1].y1 < way[-1].y2  # the arrow points down
 
 

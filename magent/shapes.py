@@ -116,10 +116,14 @@ HEADER: Mapping[str, Check] = {
 }  # fmt: skip
 
 
-def fault(event: Event) -> str | None:
-    """What is wrong with the members of an event, in a few words. Takes a few microseconds: a resume asks of each."""
+def fault(event: Event, *, whole: bool = True) -> str | None:
+    """What is wrong with the members of an event, in a few words; without `whole`, some may be missing. Takes a few
+    microseconds: a resume asks of each."""
     shape = _SHAPES.get(event.type) or _SHAPES.get(event.type.partition(".")[0])
-    return None if shape is None else _misfit(event.data, *shape)
+    if shape is None:
+        return None
+    needed, checks = shape
+    return _misfit(event.data, needed if whole else (), checks)
 
 
 def misfit(data: Mapping[str, Any], shape: Mapping[str, Check]) -> str | None:

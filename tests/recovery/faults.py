@@ -81,13 +81,13 @@ def _spoilt(ward: Ward, how: Callable[[str, random.Random], str]) -> None:
     ward.log.append(f"spoilt: {done}")
     if not done:
         return
-    ward.faithful = False
+    ward.faithful, ward.spoilt = False, True
     lives, refused = _goes_on_or_is_refused(ward)
     listed = ward.life("runs", "list")
     assert listed.code in (0, 5), listed
     if refused:  # from a copy, as it says
         ward.place.put_back()
-        ward.faithful = lives == 0
+        ward.faithful, ward.spoilt = lives == 0, False
 
 
 def _goes_on_or_is_refused(ward: Ward) -> tuple[int, bool]:
@@ -161,7 +161,7 @@ def vanished(ward: Ward) -> None:
     words = ward.next()
     if words is None:
         return
-    clear(ward.life(*words, vanish=True), code=2)
+    clear(ward.look_at(ward.start(*words, vanish=True).end()), code=2)
     ended = ward.life(*words, cwd=ward.home)
     if ended.code == 2:
         assert words[0] == "resume", ended

@@ -99,6 +99,7 @@ class Ward:
         self.ends: set[int] = set()  # the codes that lives ended with
         self.asked = ""  # the key of the last one that was answered
         self.faithful = True  # whether the record was left as it was
+        self.spoilt = False  # something of it still is not what was written
         self.checked = False  # the fault has seen to that itself
         self.cwd = self.home
         self.stack = ExitStack()  # what is undone after the round
@@ -259,7 +260,8 @@ class Ward:
     def check(self) -> None:
         """What must hold when the run is over."""
         self.compare()
-        self.place.check()
+        if not self.spoilt:
+            self.place.check()
         self._check_work()
         self._check_tools()
 

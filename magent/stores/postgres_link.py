@@ -34,6 +34,13 @@ _DEFAULTS = {  # what the URL does not say: a server that vanished without a wor
     "tcp_user_timeout": "25000",
 }
 _BEGINS = ("57P03", "53300")  # it starts, or has no place for us just now
+_PASSING = (  # what a server says that is there, but not for us just now
+    "too many clients",
+    "starting up",
+    "shutting down",
+    "remaining connection slots",
+    "server closed the connection unexpectedly",
+)
 _ENDS = ("57P01", "57P02", "57P05")  # an administrator, a crash, an idle session that was ended
 
 
@@ -141,9 +148,8 @@ class Link:
             return 0.0
         if self._place in _reached:
             return PATIENCE
-        said = str(error)
-        full = error.sqlstate in _BEGINS or "too many clients" in said or "starting up" in said
-        return _SHORT if full or "remaining connection slots" in said else 0.0
+        known = error.sqlstate in _BEGINS or any(words in str(error) for words in _PASSING)
+        return _SHORT if known else 0.0
 
     @contextlib.contextmanager
     def snapshot(self, doing: str) -> Iterator[Connection[Any]]:

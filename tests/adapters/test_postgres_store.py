@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import OperationalError
 
 from magent.errors import RunDamaged, RunLocked, StoreError, UsageError
 from magent.events import Event
 from magent.ports import Hears, Journal
-from magent.stores import open_store, postgres_tables
+from magent.stores import open_store, postgres_link, postgres_tables
 from magent.stores.postgres import PostgresStore, Writer
-from magent.stores.postgres_link import Link
+from magent.stores.postgres_link import Link, Place, connect
 from tests.cli.helpers import magent
 from tests.postgres import Postgres
 
@@ -554,4 +555,23 @@ async def test_a_server_that_goes_while_the_first_connection_is_prepared_may_com
     link = Link(store.place, prepare)
     found = await asyncio.to_thread(link.do, lambda connection: connection.execute("SELECT 1").fetchone(), "read")
     assert (found, len(prepared)) == ((1,), 2)
+    link.close()
+
+
+def test_a_server_that_hangs_up_while_it_is_first_called_may_take_us_in_a_moment_later(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is going down, and comes again."""
+    place = store.place._replace(shown="never reached")
+    calls = []
+
+    def hangs_up_once(where: Place) -> Any:
+        calls.append(where)
+        if len(calls) == 1:
+            raise OperationalError("connection failed: server closed the connection unexpectedly")
+        return connect(store.place)
+
+    monkeypatch.setattr(postgres_link, "connect", hangs_up_once)
+    link = Link(place, lambda _: None)
+    assert link.do(lambda connection: connection.execute("SELECT 1").fetchone(), "read") == (1,)
     link.close()

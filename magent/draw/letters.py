@@ -26,7 +26,7 @@ def _em(char: str) -> float:
         return 0.0
     if unicodedata.east_asian_width(char) in "WF":
         return 1.4 if code > 0xFFFF else 1.05  # emoji are wider than ideographs in some fonts
-    return 1.1 if unicodedata.category(char) in ("Lu", "So", "Sm") else 1.0 if char == _ELLIPSIS else 0.92
+    return 1.1 if unicodedata.category(char) in ("Lu", "So", "Sm") else 1.0
 
 
 def length(text: str, size: float, *, bold: bool = False) -> float:
@@ -38,14 +38,16 @@ def fit(text: str, width: float, size: float, *, bold: bool = False) -> str:
     """The text, or its beginning with an ellipsis, no wider than `width`."""
     if length(text, size, bold=bold) <= width:
         return text
-    room = width / size / (_BOLD if bold else 1.0) - 1.0
-    kept = 0
-    for char in text:
+    return _beginning(text, width / size / (_BOLD if bold else 1.0) - _em(_ELLIPSIS)).rstrip() + _ELLIPSIS
+
+
+def _beginning(text: str, room: float) -> str:
+    """As much of the text as fits into so many ems."""
+    for at, char in enumerate(text):
         room -= _em(char)
         if room < 0:
-            break
-        kept += 1
-    return text[:kept].rstrip() + _ELLIPSIS
+            return text[:at]
+    return text
 
 
 def wrap(text: str, width: float, size: float, most: int) -> list[str]:
@@ -53,8 +55,8 @@ def wrap(text: str, width: float, size: float, most: int) -> list[str]:
     lines: list[str] = []
     left = text
     while left and len(lines) < most - 1 and length(left, size) > width:
-        whole = fit(left, width + size, size)[:-1]  # the ellipsis takes one em
-        head = whole if left[len(whole) : len(whole) + 1] in (" ", "") else whole.rpartition(" ")[0]
+        whole = _beginning(left, width / size)
+        head = whole if left[len(whole)] == " " else whole.rpartition(" ")[0]
         head = head if len(head) > len(whole) // 3 else whole
         if not head:
             break

@@ -215,7 +215,7 @@ class _Ground:
         high = self.items[link.source].high
         x = self._leaving(source) + self.shifts[source.layer]
         if link.back:
-            return list(self._back(number, link, x, y - high))
+            return list(self._back(number, link, x, y, high))
         cells = [*self.made.passing[number], target]
         if not high:
             x = self._straightened(x, self._x(cells[0]), source, cells[0])
@@ -252,19 +252,20 @@ class _Ground:
             (last.x2, last.y2), (last.x2, lowest), (gutter, lowest), (gutter, highest), (x, highest), (x, y)
         )
 
-    def _back(self, number: int, link: Link, x: float, y: float) -> Iterator[Piece]:
+    def _back(self, number: int, link: Link, x: float, y: float, high: float) -> Iterator[Piece]:
         lane, source, target = self.lanes[number], self.made.of_item[link.source], self.made.of_item[link.target]
         side = 1.0 if lane.right else -1.0
         shift = self.shifts[source.layer]
         track = self._bottom(lane.low) + _TRACK * (lane.leaves + 0.9)
         passing = self.made.passing[number]
+        y -= high
         if passing:
             label = passing[0]
             yield _straight(x, y, x, self._bottom(source.layer))
             yield Piece(x, self._bottom(source.layer), self._x(label), self.tops[label.layer], True)
             x, y = self._x(label), self.tops[label.layer]
         else:
-            x += side * min(14.0, source.left / 3, source.right / 3)
+            x += 0.0 if high else side * min(14.0, source.left / 3, source.right / 3)
         end_x = self._x(target) + side * min(20.0, target.left / 2, target.right / 2)
         end_y = self.tops[target.layer]
         over = end_y - _ARROW - _TRACK * lane.arrives

@@ -1,6 +1,6 @@
 """What happened, as a tree of bars that unfold: of each visit its prompt and answer, its calls, its errors.
 
-Of a long row of visits that went well the first and last ones are told; what did not go well is, up to a bound.
+Of a long row of visits those that did not go well are told, the first and the last ones; each node gets its share.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from magent.spans import words
 from magent.spans.span import Moment, Span
 
 GOOD = ("completed", "skipped")
-_FIRST, _LAST, _BAD = 40, 10, 60  # of a long row
-_MOST_ROWS = 3000
-_DEEPEST = 80
+_MOST_ROWS, _MOST_BESIDE = 3000, 500
+_LEAST_OF_A_LIFE, _DEEPEST = 60, 80
 _KINDS = {"model": "model", "tool": "tool", "delegation": "subtask", "wait": "person", "own": "span", "attempt": "try"}
 
 
@@ -55,7 +54,7 @@ class Timeline:
         return join_rows(tag("p", told, class_="note"), tag("div", cells, class_="row scale", aria_hidden="true"))
 
     def _life(self, life: Span, number: int, of: int) -> Raw:
-        inner = list(self._rows(self._within(life), 0))
+        inner = list(self._rows(self._within(life), 0, max(_LEAST_OF_A_LIFE, _MOST_ROWS - self.rows)))
         if of == 1:
             return tag("div", inner)
         name = "The run began" if number == 1 else f"Life {number}: it was gone on with"
@@ -72,15 +71,16 @@ class Timeline:
         inner = [each for each in found if each.kind != "attempt"] + self.facts.traced.within.get(attempts[0].id, [])
         return sorted(inner, key=lambda each: (each.start, each.number))
 
-    def _rows(self, spans: Sequence[Span], depth: int, around: Span | None = None) -> Iterator[Raw]:
-        told = _told(spans)
+    def _rows(self, spans: Sequence[Span], depth: int, room: int, around: Span | None = None) -> Iterator[Raw]:
+        """The rows of spans beside one another, `room` at most with all that is in them: each gets its share of it."""
+        told = _told(spans, min(room, _MOST_BESIDE) if depth <= _DEEPEST else 0)
+        most = self.rows + room
         before = 0
-        for at in told:
-            if self.rows >= _MOST_ROWS or depth > _DEEPEST:
-                break
+        for number, at in enumerate(told):
             if at > before:
                 yield self._gap(spans[before:at])
-            yield self._row(spans[at], depth, around)
+            share = (most - self.rows) // (len(told) - number)
+            yield self._row(spans[at], depth, share, around)
             before = at + 1
         if before < len(spans):
             yield self._gap(spans[before:])
@@ -93,7 +93,7 @@ class Timeline:
         said = ", ".join(f"{count:,} {status}" for status, count in counts.items())
         return tag("p", f"⋮ {said}, not shown here", class_="more")
 
-    def _row(self, span: Span, depth: int, around: Span | None) -> Raw:
+    def _row(self, span: Span, depth: int, room: int, around: Span | None) -> Raw:
         self.rows += 1
         id = self._anchor(span)
         head = (
@@ -102,7 +102,7 @@ class Timeline:
             _cells(seconds(self._took(span)), tokens(span.tokens), money(span.cost) if span.tokens else ""),
         )
         body = [each for each in self._body(span, around) if each is not None]
-        inner = list(self._rows(self._within(span), depth + 1, span if span.kind == "visit" else around))
+        inner = list(self._rows(self._within(span), depth + 1, room - 1, span if span.kind == "visit" else around))
         names = f"row {span.kind}"
         opened = span.status not in GOOD and span.status != "cancelled"
         if not body and not inner:
@@ -225,12 +225,16 @@ def sign(status: str) -> Raw:
     return tag("svg", inner, class_="magent-graph mark", viewBox="-9 -9 18 18", aria_hidden="true")
 
 
-def _told(spans: Sequence[Span]) -> list[int]:
+def _told(spans: Sequence[Span], most: int) -> list[int]:
+    """Which of them are told: all, or what did not go well, the first, and the last ones."""
     count = len(spans)
-    if count <= _FIRST + _LAST + 10:
+    if count <= most:
         return list(range(count))
-    bad = [at for at, span in enumerate(spans) if span.status not in GOOD][:_BAD]
-    return sorted({*range(_FIRST), *range(count - _LAST, count), *bad})
+    bad = [at for at, span in enumerate(spans) if span.status not in GOOD][: most // 3]
+    last = (most - len(bad)) // 4
+    told = {*bad, *range(count - last, count)}
+    first = (at for at in range(count) if at not in told)
+    return sorted(told | {at for at, _ in zip(first, range(most - len(told)), strict=False)})
 
 
 def _title(span: Span) -> str:

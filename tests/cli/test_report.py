@@ -182,7 +182,8 @@ def test_of_many_items_the_first_and_last_and_those_that_failed_are_told(here: P
     html = magent(capsys, "report", "m1", "-o", "-").out
     assert len(html) < 700_000
     assert "[777] mark" in told(html)
-    assert "737 completed, not shown here" in told(html)
+    assert "402 completed, not shown here" in told(html)
+    assert "598 completed, not shown here" in told(html)
     assert "rows are not shown here: magent trace m1 tells all" in told(html)
 
 
@@ -207,3 +208,28 @@ def test_while_nobody_drives_a_run_its_time_goes_by_at_once() -> None:
 def test_tags_escape_texts_and_attributes() -> None:
     made = tag("a", "<b>&\x00", [None, 1, tag("i", "x")], title='"<\u202e>', hidden=True, id=None)
     assert made == '<a title="&quot;&lt;�&gt;" hidden>&lt;b&gt;&amp;�1<i>x</i></a>'
+
+
+def test_many_items_of_one_node_leave_room_for_the_others(
+    here: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("magent.report.timeline._MOST_ROWS", 40)
+    here.joinpath("many.yaml").write_text(
+        dedent("""
+        magent: 1
+        name: many
+        nodes:
+          each: {type: parallel, for_each: range(100), as: n, body: inner, next: again}
+          inner: {type: parallel, for_each: range(3), as: m, body: mark}
+          mark: {set: {a: 1}}
+          again: {type: parallel, for_each: range(100), as: n, body: same, next: last}
+          same: {set: {b: 1}}
+          last: {run: "true"}
+        """)
+    )
+    assert magent(capsys, "run", "many.yaml", "--id", "m1").code == 0
+    html = magent(capsys, "report", "m1", "-o", "-").out
+    rows = re.findall(r'class="row (\w+)"', html)
+    assert len(rows) <= 60
+    assert all(f"<b>{name}</b>" in html for name in ("each", "again", "last", "[0] inner", "[0] same"))
+    assert re.search(r'<a href="#v\d+">\s*<title>same ', html)

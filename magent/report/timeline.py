@@ -257,7 +257,7 @@ def _error(span: Span) -> Iterator[Raw]:
     if span.error:
         error = span.error
         hint = tag("p", error["hint"]) if error.get("hint") else None
-        data = tag("pre", shown(error["data"])[:4000], tabindex="0") if error.get("data") is not None else None
+        data = tag("pre", shown(error["data"], 4000)[0], tabindex="0") if error.get("data") is not None else None
         caught = span.attributes.get("magent.caught")
         told = tag("p", f"the run went on: on_error {caught}") if caught else None
         yield tag(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,28 +36,54 @@ class Room:
         return tag("div", parts, class_=f"block {kind}".strip())
 
     def _text(self, title: str, value: Any) -> Raw:
-        whole = shown(value)
-        part = whole[: LONGEST if self.left > 0 else SHORT]
-        self.left -= len(part)
-        head = tag("h4", title, self._cut(len(whole) - len(part)))
-        return join((head, tag("pre", part, tabindex="0", dir="auto")))
-
-    @staticmethod
-    def _cut(characters: int) -> Raw | None:
-        return tag("small", f" … {characters:,} more characters are not shown") if characters else None
+        text, cut = shown(value, LONGEST if self.left > 0 else SHORT)
+        self.left -= len(text)
+        more = tag("small", " … the rest is not shown here") if cut else None
+        return join((tag("h4", title, more), tag("pre", text, tabindex="0", dir="auto")))
 
 
-def shown(value: Any) -> str:
-    return GUARD.hide(plain.show(plain.lean(value)))
+def shown(value: Any, most: int = LONGEST) -> tuple[str, bool]:
+    """A text as it is, all else as YAML, and whether it was cut after about so many characters."""
+    left = [most]
+    part = _part(plain.lean(value), left, 0)
+    return plain.show(part)[: 2 * most], left[0] < 0
 
 
 def brief(value: Any, most: int = SHORT) -> str:
     """On one line: a text as it is, all else as JSON."""
-    text = (
-        value[: 4 * most] if isinstance(value, str) else json.dumps(plain.lean(value), ensure_ascii=False, default=str)
-    )
-    line = GUARD.hide(" ".join(text[: 40 * most].split()))
-    return line if len(line) <= most else f"{line[: most - 1]}…"
+    left = [4 * most]
+    part = _part(plain.lean(value), left, 0)
+    text = part if isinstance(part, str) else json.dumps(part, ensure_ascii=False, default=str)
+    line = " ".join(text.split())
+    return f"{line[: most - 1]}…" if len(line) > most or left[0] < 0 else line
+
+
+def _part(value: Any, left: list[int], depth: int) -> Any:
+    """The beginning of a value, without secrets, while there are characters `left`; less than none: it was cut."""
+    if isinstance(value, str):
+        whole = GUARD.hide(value)
+        text = whole[: max(0, left[0])]
+        left[0] -= len(whole) + 1
+        return text
+    if isinstance(value, (Mapping, list, tuple)):
+        if depth == plain.DEEPEST:
+            return "…"
+        left[0] -= 2
+        if isinstance(value, Mapping):
+            return {
+                _part(str(name), left, depth): _part(each, left, depth + 1)
+                for name, each in _while(value.items(), left)
+            }
+        return [_part(each, left, depth + 1) for each in _while(value, left)]
+    left[0] -= 4
+    return value
+
+
+def _while(items: Iterable[Any], left: list[int]) -> Iterator[Any]:
+    for each in items:
+        if left[0] < 0:
+            return
+        yield each
 
 
 def seconds(value: float | None) -> str:

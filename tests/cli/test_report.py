@@ -15,6 +15,7 @@ import pytest
 
 from magent.report.facts import axis_of
 from magent.report.html import tag
+from magent.report.values import brief, shown
 from magent.spans.span import Span
 from tests.cli.helpers import magent
 
@@ -233,3 +234,19 @@ def test_many_items_of_one_node_leave_room_for_the_others(
     assert len(rows) <= 60
     assert all(f"<b>{name}</b>" in html for name in ("each", "again", "last", "[0] inner", "[0] same"))
     assert re.search(r'<a href="#v\d+">\s*<title>same ', html)
+
+
+def test_of_a_long_value_the_beginning_is_told_and_that_there_is_more() -> None:
+    """Whatever it is made of, and without working through the rest."""
+    text, cut = shown({"rows": [{"k": n, "text": "x" * 100} for n in range(100_000)]}, 1000)
+    assert text.startswith("rows:\n  - k: 0\n")
+    assert 500 < len(text) <= 2000
+    assert cut
+    assert shown(["short", 1, None]) == ("- short\n- 1\n- null", False)
+    assert brief({"a": [1, {"b": "c\n  d"}]}) == '{"a": [1, {"b": "c\\n  d"}]}'
+    assert brief("one\n two") == "one two"
+    assert brief(list(range(1000)), 20) == "[0, 1, 2, 3, 4, 5, …"
+    deep: list[object] = []
+    for _ in range(5000):
+        deep = [deep]
+    assert "…" in brief(deep)

@@ -243,7 +243,7 @@ def test_of_a_long_value_the_beginning_is_told_and_that_there_is_more() -> None:
     assert 500 < len(text) <= 2000
     assert cut
     assert shown(["short", 1, None]) == ("- short\n- 1\n- null", False)
-    assert brief({"a": [1, {"b": "c\n  d"}]}) == '{"a": [1, {"b": "c\\n  d"}]}'
+    assert brief({"a": [1, {"b": "c\nd"}]}) == '{"a": [1, {"b": "c\\nd"}]}'
     assert brief("one\n two") == "one two"
     assert brief(list(range(1000)), 20) == "[0, 1, 2, 3, 4, 5, …"
     deep: list[object] = []

@@ -8,12 +8,13 @@ import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from magent import draw
+from magent import draw, loading
 from magent.draw.layers import Item, Link
 from magent.draw.letters import fit, length, wrap
 from magent.draw.nest import sheet
@@ -157,6 +158,27 @@ def test_frames_nest_or_stand_apart_and_hold_whole_boxes(text: str) -> None:
             holds = one[0] < other[0] and one[1] < other[1] and one[2] > other[2] and one[3] > other[3]
             assert holds or not meet(one, other)
     assert not [(at, to) for at, one in enumerate(boxes) for to in range(at) if meet(one, boxes[to])]
+
+
+GALLERY = sorted(Path(__file__).parent.parent.parent.glob("workflows/*.yaml"))
+
+
+@pytest.mark.parametrize("file", GALLERY, ids=lambda file: file.stem)
+def test_in_whole_pictures_edges_and_labels_are_clear_of_boxes_too(file: Path) -> None:
+    made = sheet(loading.read(file).workflow)
+    boxes = [(box.x, box.y, box.x + box.width, box.y + box.height) for box in made.boxes]
+    for line in made.lines:
+        ends = [(line.way[0].x1, line.way[0].y1), (line.way[-1].x2, line.way[-1].y2)]
+        others = [box for box in boxes if not any(within(x, y, grown(box)) for x, y in ends)]
+        assert not [line.title for piece in line.way for at in points(piece) for box in others if within(*at, box)]
+        if line.middle is not None:
+            (x, y), (wide, high) = line.middle, line.size
+            label = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
+            assert not [line.title for box in boxes if meet(label, box)]
+
+
+def grown(box: Rectangle) -> Rectangle:
+    return box[0] - 2, box[1] - 2, box[2] + 2, box[3] + 2
 
 
 def test_everything_of_a_workflow_is_in_its_picture() -> None:

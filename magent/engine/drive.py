@@ -77,6 +77,7 @@ class Driver:
         default_factory=list
     )  # wait for that event to be on the record
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    trace: Trace | None = None  # that the run is in, as soon as work has begun
     leaving: bool = False  # nothing is recorded any more for what is still at work
     consulting: int = 0  # attempts at work that wait for a person's consent
     waited: float = 0.0  # seconds of this life in which only people were awaited
@@ -311,9 +312,9 @@ class Driver:
         seen, inputs = names(self.run, scope), scope.file_inputs()
         attempt = Attempt(scope.graph, visit.node, visit.path, seen, self.services, desk, before, inputs)
         self.attempts[scope.id] = attempt
-        run = self.run
-        trace = Trace.of(run.id, run.created, run.trace)
-        here.enter(here.Attempt(trace, desk.note_soon, self.clock), trace.span(visit.event))
+        if self.trace is None:
+            self.trace = Trace.of(self.run.id, self.run.created, self.run.trace)
+        here.enter(here.Attempt(self.trace, desk.note_soon, self.clock), visit.event)
         try:
             outcome = await attempt_once(attempt)
         except Exception as error:  # noqa: BLE001

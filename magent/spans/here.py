@@ -7,11 +7,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from magent.clock import Clock, SystemClock
+from magent.clock import Clock
 from magent.spans.ids import Context, Trace
 
 MOST_SPANS = 1000  # of one attempt; more are not recorded
@@ -22,29 +21,38 @@ LONGEST = 4096  # characters of a name or of a value, as JSON
 Tell = Callable[[str, Mapping[str, Any]], None]
 
 
-@dataclass(slots=True)
+_NUMBERS = threading.Lock()
+
+
 class Attempt:
     """The attempt that code works for. `tell` takes an event of its visit, in any thread."""
 
-    trace: Trace
-    tell: Tell
-    clock: Clock = field(default_factory=SystemClock)
-    made: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    __slots__ = ("clock", "made", "tell", "trace")
+
+    def __init__(self, trace: Trace, tell: Tell, clock: Clock) -> None:
+        self.trace = trace
+        self.tell = tell
+        self.clock = clock
+        self.made = 0
 
     def next(self) -> int:
         """The number of a span of one's own; 0 where there are enough."""
-        with self.lock:
+        with _NUMBERS:
             if self.made >= MOST_SPANS:
                 return 0
             self.made += 1
             return self.made
 
 
-@dataclass(frozen=True, slots=True)
-class Here:
+class Here(NamedTuple):
+    """`place` is the number of the event that the span begins with, or its id."""
+
     attempt: Attempt
-    span: str
+    place: int | str
+
+    @property
+    def span(self) -> str:
+        return self.place if isinstance(self.place, str) else self.attempt.trace.span(self.place)
 
     @property
     def context(self) -> Context:
@@ -54,9 +62,9 @@ class Here:
 _HERE: ContextVar[Here | None] = ContextVar("magent_span", default=None)
 
 
-def enter(attempt: Attempt, span: str) -> None:
+def enter(attempt: Attempt, place: int | str) -> None:
     """For the rest of this asyncio task, and what it begins."""
-    _HERE.set(Here(attempt, span))
+    _HERE.set(Here(attempt, place))
 
 
 @contextmanager
@@ -66,7 +74,7 @@ def within(number: int) -> Iterator[None]:
     if here is None:
         yield
         return
-    token = _HERE.set(Here(here.attempt, here.attempt.trace.span(number)))
+    token = _HERE.set(Here(here.attempt, number))
     try:
         yield
     finally:

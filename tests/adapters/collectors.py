@@ -61,7 +61,7 @@ def _value(value: Any) -> Any:
 
 
 @contextmanager
-def over_grpc() -> Iterator[Kept]:
+def over_grpc(*, metrics: bool = True) -> Iterator[Kept]:
     kept = Kept()
 
     class Traces(trace_grpc.TraceServiceServicer):
@@ -80,7 +80,8 @@ def over_grpc() -> Iterator[Kept]:
         adds: Any = trace_grpc
         adds.add_TraceServiceServicer_to_server(Traces(), server)
         adds = metrics_grpc
-        adds.add_MetricsServiceServicer_to_server(Metrics(), server)
+        if metrics:
+            adds.add_MetricsServiceServicer_to_server(Metrics(), server)
         kept.url = f"grpc://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
         server.start()
         try:
@@ -90,12 +91,14 @@ def over_grpc() -> Iterator[Kept]:
 
 
 @contextmanager
-def over_http() -> Iterator[Kept]:
+def over_http(*, metrics: bool = True) -> Iterator[Kept]:
     kept = Kept()
     requests: dict[str, tuple[list[Any], Any]] = {
         "/v1/traces": (kept.traces, trace_pb.ExportTraceServiceRequest),
         "/v1/metrics": (kept.metrics, metrics_pb.ExportMetricsServiceRequest),
     }
+    if not metrics:
+        del requests["/v1/metrics"]
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

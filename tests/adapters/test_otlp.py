@@ -299,6 +299,13 @@ async def test_where_nobody_listens_the_run_ends_at_once_and_says_so(here: Path,
     assert "refused" in said
 
 
+@pytest.mark.parametrize("way", [over_http, over_grpc])
+async def test_a_collector_that_takes_no_metrics_gets_the_spans_without_a_word(here: Path, way: Any) -> None:
+    with way(metrics=False) as kept:
+        result = await run(open_store("memory:"), otlp=kept.url)
+        assert (result.unsent, bool(kept.spans), kept.metrics) == ((), True, [])
+
+
 def test_a_queue_that_is_full_loses_what_is_new_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line, "MOST", 10)
     go = threading.Event()

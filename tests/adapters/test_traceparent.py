@@ -6,6 +6,7 @@ import os
 import sys
 
 from magent.agents import AgentEnvironment, make
+from magent.clock import SystemClock
 from magent.model import AgentSpec
 from magent.ports import Message, Request
 from magent.process import ProcessExecutor
@@ -24,7 +25,7 @@ SHOWS = [sys.executable, "-c", "import os; print(os.environ.get('TRACEPARENT'), 
 
 def enter(trace: Trace = TRACE) -> None:
     """For the rest of the test, which is a task of its own."""
-    here.enter(here.Attempt(trace, lambda _kind, _data: None), SPAN)
+    here.enter(here.Attempt(trace, lambda _kind, _data: None, SystemClock()), SPAN)
 
 
 async def test_an_http_server_is_told_by_header_unless_the_workflow_says_something_else() -> None:

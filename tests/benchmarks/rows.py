@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tests.benchmarks import engine, processes, roles, stores
+from tests.benchmarks import engine, processes, roles, stores, tracing
 from tests.benchmarks.measure import Effort
 from tests.benchmarks.table import Line
 
@@ -28,4 +28,5 @@ ROWS: Mapping[str, Callable[[Effort], list[Line]]] = {
     "postgres": stores.postgres,
     "sealing": stores.sealing,
     "chain-sealed": stores.sealed_chain,
+    "traces": tracing.traces,
 }

@@ -27,6 +27,7 @@ from magent.spans.span import Link, Span
 from magent.stores import open_store
 from tests.build import Lab, workflow
 from tests.engine.crew import FakeTool, Scripted, broken, calls, crew
+from tests.engine.graphs import Chancy
 from tests.engine.test_properties import made, run_once
 from tests.fakes import FakeExecutor, ScriptedPeople
 
@@ -309,6 +310,26 @@ def test_whatever_a_run_does_its_spans_fit_it_and_one_another(seed: int, timing:
     at = data.draw(st.integers(1, len(events)))
     part = read(flow, events[:at])
     assert all(known[span.id] == span for span in part.finished)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 2**32), st.data())
+def test_a_killed_life_and_the_next_give_one_trace_in_which_nothing_is_said_otherwise(
+    seed: int, data: st.DataObject
+) -> None:
+    flow = made(seed)
+    _, events, _ = run_once(flow, seed)
+    at = data.draw(st.integers(1, len(events)))
+    lab = Lab(flow, executor=Chancy(random.Random(seed)))
+    if events[at - 1].type in ("run.completed", "run.cancelled"):
+        return
+    asyncio.run(lab.resume(events[:at]))
+    whole = read(flow, lab.journal.events)
+    known = {span.id: span for span in whole.spans}
+    assert (whole.open, len(known)) == ([], len(whole.spans))
+    assert all(known[span.id] == span for span in read(flow, events[:at], alive=False).finished)
+    visits = Counter((each["path"], each["status"]) for each in lives.visits(lab.journal.events))
+    assert Counter((span.path, span.status) for span in whole.spans if span.kind == "visit") == visits
 
 
 # ---- spans of one's own

@@ -7,6 +7,7 @@ one node alone uses stands inside that node; others stand below, each in a frame
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -124,7 +125,10 @@ class _Scopes:
             return self._frame(node, head)
         if name in self.inside:
             inner = self.inside[name]
-            return _column("subgraph", head, [Block(inner, Item(inner.width, inner.height))], [])
+            marks = head.sheet.boxes[0].marks
+            count = None if self.overlay is None else marks.visits if marks is not None else 0
+            into = (Link(0, 1), Line("normal", (), count=count, implied=True))
+            return _column("subgraph", head, [Block(inner, Item(inner.width, inner.height))], [into])
         steps = steps_of(node, self.graph)
         return _chain(head, steps) if steps else head
 
@@ -198,7 +202,7 @@ class _Scopes:
         ends = [edge for edge in edges if edge.target is None]
         if region.owner is None:
             if ends:
-                blocks.append(self._end())
+                blocks.append(self._end(sum(edge.count or 0 for edge in ends)))
             return _laid(blocks, names, edges, _TALLEST)
         if len(ends) == 1 and not ends[0].label and ends[0].look != "conditional":
             made = _laid(blocks, names, [edge for edge in edges if edge.target is not None], _TALLEST)
@@ -213,9 +217,11 @@ class _Scopes:
             return Block(made.sheet, replace(made.item, outlet=made.lefts[-1] + blocks[-1].item.width / 2))
         return _laid(blocks, names, edges, _TALLEST)
 
-    def _end(self) -> Block:
+    def _end(self, reached: int) -> Block:
         """The end that always exists, where the file does not declare it."""
-        return card("end", END, (), title="end", told=self.overlay is not None, node=(self.graph.key, END), icon="end")
+        marks = Marks(Counter(completed=reached)) if reached else None
+        told = self.overlay is not None
+        return card("end", END, (), title=END, told=told, node=(self.graph.key, END), marks=marks, icon="end")
 
     def _edges(self, name: str, region: Region) -> list[_Edge]:
         node, key = self.graph.nodes[name], self.graph.key
@@ -282,8 +288,6 @@ def _column(
 ) -> Block:
     """A frame around a head and what stands below it. `joined`: the last part is where the frame is left."""
     blocks = [head, *parts]
-    if not links:
-        links = [(Link(0, 1), Line("normal", (), implied=True))]
     placed = place([block.item for block in blocks], [link for link, _ in links])
     inner = _set(blocks, links, placed)
     width, height = placed.width + 2 * _PAD, placed.height + _HEAD + _PAD

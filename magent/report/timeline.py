@@ -259,7 +259,7 @@ def _error(span: Span) -> Iterator[Raw]:
         hint = tag("p", error["hint"]) if error.get("hint") else None
         data = tag("pre", shown(error["data"], 4000)[0], tabindex="0") if error.get("data") is not None else None
         caught = span.attributes.get("magent.caught")
-        told = tag("p", f"the run went on: on_error {caught}") if caught else None
+        told = tag("p", "it was caught by on_error, and the run went on") if caught else None
         yield tag(
             "div",
             tag("p", tag("b", error.get("type", "error")), f": {error.get('message', '')}"),

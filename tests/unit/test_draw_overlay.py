@@ -281,3 +281,20 @@ async def test_a_picture_tells_what_a_run_did() -> None:
     assert '<path class="box human_input untaken"' in drawn
     assert "judge → end: else\nnot taken" in drawn
     assert "Nodes: 2 completed, 1 failed." in drawn
+
+
+async def test_the_end_that_nobody_declared_and_a_subgraph_are_reached_in_a_picture() -> None:
+    made = workflow("""
+        nodes:
+          polish: {type: subgraph, uses: inner, next: [{to: more, when: "false"}, {to: end}]}
+          more: {set: {b: 1}}
+        subgraphs:
+          inner: {nodes: {shine: {set: {a: 1}}}}
+    """)
+    lab = Lab(made)
+    await lab.start()
+    drawn = draw.svg(made, draw.overlay(made, lab.journal.events))
+    assert '<path class="box end completed"' in drawn
+    assert "polish → end: else\ntaken once" in drawn
+    assert '<path class="edge normal implied taken"' in drawn
+    assert "Nodes: 3 completed." in drawn

@@ -58,7 +58,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     ),
     "draw": (
         "canvas", "overlay", "pictures", "words", "spine", "boxes", "scopes",
-        "letters", "layers", "align", "routes", "sheet", "nest", "look",
+        "letters", "layers", "align", "routes", "sheet", "frames", "nest", "look",
         "to_text", "to_dot", "to_mermaid", "to_json", "to_svg", "__init__",
     ),
     "engine": (

@@ -12,22 +12,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from magent.draw.canvas import visible
+from magent.draw.frames import HEAD, PAD, chained, framed, linked, put_together
 from magent.draw.layers import Item, Link
 from magent.draw.overlay import Marks, Overlay, in_words, spent
-from magent.draw.pictures import StepLabel, graphs_of, steps_of, title_of
-from magent.draw.routes import Placed, place
-from magent.draw.sheet import Block, Frame, Line, Sheet, card, chip, pill
+from magent.draw.pictures import graphs_of, steps_of, title_of
+from magent.draw.routes import place
+from magent.draw.sheet import Block, Frame, Line, Sheet, card, pill
 from magent.draw.words import about, branch_label, conditions, frame_title, ways
 from magent.graph import ends_scope
 from magent.layout import END
 from magent.model import Choice, Graph, Node, Parallel, Region, Subgraph, Task, Workflow
 
-_PAD, _HEAD = 16.0, 14.0  # inside a frame: at its sides and below, above
 _PANEL = 12.0
 _CAPTION = 22.0
 _APART = 44.0  # between graphs
 _TALLEST = 1500.0  # of a scope, before it goes on in another column
-_MOST_STEPS = 24  # of a chain, that are drawn
 _PILE = 8.0  # what stands out behind a body that is done for each item
 
 
@@ -62,10 +61,10 @@ def _users(workflow: Workflow, keys: Sequence[str]) -> dict[str, dict[str, str]]
 
 
 def _section(inner: Sheet, caption: str) -> Sheet:
-    width, height = max(inner.width + 2 * _PAD, 7.5 * len(caption)), inner.height + _CAPTION + _PAD + _HEAD
-    framed = Sheet(width, height, frames=[Frame("section", 0.0, 0.0, width, height, caption)])
-    framed.parts.append((inner, _PAD, _CAPTION + _HEAD))
-    return framed
+    width, height = max(inner.width + 2 * PAD, 7.5 * len(caption)), inner.height + _CAPTION + PAD + HEAD
+    made = Sheet(width, height, frames=[Frame("section", 0.0, 0.0, width, height, caption)])
+    made.parts.append((inner, PAD, _CAPTION + HEAD))
+    return made
 
 
 def _beside(whole: Sheet, others: Sequence[Sheet]) -> Sheet:
@@ -128,16 +127,16 @@ class _Scopes:
             marks = head.sheet.boxes[0].marks
             count = None if self.overlay is None else marks.visits if marks is not None else 0
             into = (Link(0, 1), Line("normal", (), count=count, implied=True))
-            return _column("subgraph", head, [Block(inner, Item(inner.width, inner.height))], [into])
+            return framed("subgraph", head, [Block(inner, Item(inner.width, inner.height))], [into])
         steps = steps_of(node, self.graph)
-        return _chain(head, steps) if steps else head
+        return chained(head, steps) if steps else head
 
     def _card(self, node: Node) -> Block:
         marks = self.overlay.node(self.graph.key, node.name) if self.overlay else None
-        framed = node.name in self.opened
-        lines = [frame_title(node)] if framed else about(node, self.graph, self.workflow)
+        opens = node.name in self.opened
+        lines = [frame_title(node)] if opens else about(node, self.graph, self.workflow)
         lines = [line for line in lines if not line.lstrip().startswith(("↳", "…"))]
-        lines += [] if framed else conditions(node)
+        lines += [] if opens else conditions(node)
         return card(
             node.type,
             node.name,
@@ -164,13 +163,13 @@ class _Scopes:
         elif bodies[0].item.outlet >= 0:
             links.append((Link(1, 0, back=True), Line("loop_back", (), count=ended[0], implied=True)))
         kind = "parallel" if isinstance(node, Parallel) else "loop"
-        return _column(kind, head, parts, links, joined=isinstance(node, Parallel))
+        return framed(kind, head, parts, links, joined=isinstance(node, Parallel))
 
     def _opening(self, node: Node, entry: str, to: int) -> tuple[Link, Line]:
         count = self.overlay.taken(self.graph.key, node.name, entry, 0) if self.overlay else None
         label = branch_label(node, entry)
         look = "conditional" if label else "normal"
-        return _linked(0, to, look, label, count, f"{node.name} → {entry}", implied=True)
+        return linked(0, to, look, label, count, f"{node.name} → {entry}", implied=True)
 
     def _ended(self, entry: str) -> int | None:
         if self.overlay is None:
@@ -252,77 +251,14 @@ def _laid(blocks: Sequence[Block], names: Sequence[str], edges: Sequence[_Edge],
     for edge in edges:
         target = len(names) if edge.target is None else number[edge.target]
         title = f"{edge.source} → {edge.target or END}"
-        links.append(_linked(number[edge.source], target, edge.look, edge.label, edge.count, title, edge.implied))
+        links.append(linked(number[edge.source], target, edge.look, edge.label, edge.count, title, edge.implied))
     placed = place([block.item for block in blocks], [link for link, _ in links], tallest)
-    made = _set(blocks, links, placed)
+    made = put_together(blocks, links, placed)
     (left, top), entry = placed.corners[0], blocks[0].item
     inlet = left + (entry.width / 2 if entry.inlet < 0 else entry.inlet)
     item = Item(placed.width, placed.height, inlet, -1.0, top + entry.deep, 0.0)
     corners = list(zip(placed.corners, blocks, strict=True))
     return _Laid(made, item, [x for (x, _), _ in corners], [y + block.item.height for (_, y), block in corners])
-
-
-def _set(blocks: Sequence[Block], links: Sequence[tuple[Link, Line]], placed: Placed) -> Sheet:
-    made = Sheet(placed.width, placed.height)
-    for block, (x, y) in zip(blocks, placed.corners, strict=True):
-        made.parts.append((block.sheet, x, y))
-    for (_, line), way, middle in zip(links, placed.ways, placed.labels, strict=True):
-        made.lines.append(replace(line, way=tuple(way), middle=middle))
-    return made
-
-
-def _linked(
-    source: int, target: int, look: str, label: str, count: int | None, title: str, implied: bool = False
-) -> tuple[Link, Line]:
-    whole = " ".join(part for part in (label, f"×{count:,}" if count and count > 1 else "") if part)
-    rows, size = chip(whole)
-    told = title + (f": {label}" if label else "")
-    if count is not None:
-        told += "\nnot taken" if not count else f"\ntaken {count:,} times" if count > 1 else "\ntaken once"
-    link = Link(source, target, size, look == "loop_back")
-    return link, Line(look, (), rows, None, size, told, count, implied)
-
-
-def _column(
-    kind: str, head: Block, parts: Sequence[Block], links: Sequence[tuple[Link, Line]], *, joined: bool = False
-) -> Block:
-    """A frame around a head and what stands below it. `joined`: the last part is where the frame is left."""
-    blocks = [head, *parts]
-    placed = place([block.item for block in blocks], [link for link, _ in links])
-    inner = _set(blocks, links, placed)
-    width, height = placed.width + 2 * _PAD, placed.height + _HEAD + _PAD
-    marks = head.sheet.boxes[0].marks
-    taken = None if not head.sheet.boxes[0].told else marks is not None
-    made = Sheet(width, height, frames=[Frame(kind, 0.0, 0.0, width, height, taken=taken)])
-    made.parts.append((inner, _PAD, _HEAD))
-    inlet = _PAD + placed.corners[0][0] + head.item.width / 2
-    outlet, high = inlet, 0.0
-    if joined:
-        x, y = placed.corners[-1]
-        last = blocks[-1].item
-        outlet = _PAD + x + (last.width / 2 if last.outlet < 0 else last.outlet)
-        high = height - _HEAD - y - last.height + last.high
-    return Block(made, Item(width, height, inlet, outlet, _HEAD + placed.corners[0][1], high))
-
-
-def _chain(head: Block, steps: Sequence[StepLabel]) -> Block:
-    """A task and the steps of its chain, one below another."""
-    parts = [_step(step) for step in steps[:_MOST_STEPS]]
-    links = []
-    for number, step in enumerate(steps[:_MOST_STEPS]):
-        when = visible(step.when) if step.when is not None else ""
-        links.append(_linked(number, number + 1, "conditional" if when else "normal", when, None, step.title, True))
-    if len(steps) > _MOST_STEPS:
-        parts.append(pill("join", f"{len(steps) - _MOST_STEPS} more steps"))
-        links.append((Link(_MOST_STEPS, _MOST_STEPS + 1), Line("normal", (), implied=True)))
-    return _column("chain", head, parts, links, joined=True)
-
-
-def _step(step: StepLabel) -> Block:
-    called = f"chain {visible(step.callee)}" if step.is_chain else visible(step.callee)
-    name, about_it = (visible(step.name), [called]) if step.name else (called, [])
-    box = card("step", name, about_it, title=step.title, icon="chain" if step.is_chain else "tool")
-    return _chain(box, step.steps) if step.steps else box
 
 
 def _meeting(node: Parallel) -> str:

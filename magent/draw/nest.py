@@ -18,7 +18,7 @@ from magent.draw.overlay import Marks, Overlay, in_words, spent
 from magent.draw.pictures import graphs_of, steps_of, title_of
 from magent.draw.routes import place
 from magent.draw.sheet import Block, Frame, Line, Sheet, card, pill
-from magent.draw.words import about, branch_label, conditions, frame_title, ways
+from magent.draw.words import branch_label, conditions, does, frame_title, ways
 from magent.graph import ends_scope
 from magent.layout import END
 from magent.model import Choice, Graph, Node, Parallel, Region, Subgraph, Task, Workflow
@@ -27,6 +27,7 @@ _PANEL = 12.0
 _CAPTION = 22.0
 _APART = 44.0  # between graphs
 _TALLEST = 1500.0  # of a scope, before it goes on in another column
+_LONGEST = 2000  # characters of what a node does, that its title tells
 _PILE = 8.0  # what stands out behind a body that is done for each item
 
 
@@ -134,9 +135,8 @@ class _Scopes:
     def _card(self, node: Node) -> Block:
         marks = self.overlay.node(self.graph.key, node.name) if self.overlay else None
         opens = node.name in self.opened
-        lines = [frame_title(node)] if opens else about(node, self.graph, self.workflow)
-        lines = [line for line in lines if not line.lstrip().startswith(("↳", "…"))]
-        lines += [] if opens else conditions(node)
+        lines = [frame_title(node) if opens else does(node, self.graph, self.workflow)]
+        lines = [line[:_LONGEST] for line in (*lines, *([] if opens else conditions(node))) if line]
         return card(
             node.type,
             node.name,

@@ -74,7 +74,7 @@ def ways(node: Node) -> list[Way]:
 
 def about(node: Node, graph: Graph, workflow: Workflow) -> list[str]:
     """What the node does, on a line below its name."""
-    lines = [text for text in (_does(node, graph, workflow),) if text]
+    lines = [text for text in (does(node, graph, workflow),) if text]
     return [cut(text, LONGEST_ABOUT) for text in (*lines, *_steps(node, graph))]
 
 
@@ -95,7 +95,8 @@ def conditions(node: Node) -> list[str]:
     return found + ([f"only when {_source(node.when)}"] if node.when is not None else [])
 
 
-def _does(node: Node, graph: Graph, workflow: Workflow) -> str:
+def does(node: Node, graph: Graph, workflow: Workflow) -> str:
+    """The same, however long it is, and without the steps of a chain; "" where there is nothing to say."""
     if isinstance(node, Task):
         return _work(node.work, node, graph)
     if isinstance(node, HumanInput):

@@ -264,11 +264,12 @@ def test_what_is_cut_is_whole_in_a_title() -> None:
         inputs: {{a: {{type: string, default: x}}}}
         nodes:
           {name}: {{set: {{b: 1}}, next: [{{to: two, when: "{condition}"}}, {{to: end}}]}}
-          two: {{wait: 1s}}
+          two: {{run: "echo a command that is a good deal longer than the box that is drawn for it"}}
         """)
     )
     titles = [title.text or "" for title in ET.fromstring(drawn).iter("{http://www.w3.org/2000/svg}title")]
     assert name in titles
+    assert "run echo a command that is a good deal longer than the box that is drawn for it" in titles
     assert f"{name} → two: {condition}" in titles
     assert f">{name}<" not in drawn.replace(f"<title>{name}</title>", "")
 

@@ -37,7 +37,7 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     tool.passed      scope, path, tool, chain, step, error: the step failed, and its chain goes on
     tool.unusable    scope, path, tool, agent, role, error: an agent is not offered it, as its schema does not hold
     delegation.started  scope, path, delegation, role, agent, by, depth, task, skills, decision
-    delegation.ended    scope, path, delegation, role, agent, by, depth, duration, tokens, cost; error
+    delegation.ended    scope, path, delegation, role, agent, by, depth, duration, model, tokens, cost; error
     notified         on (the status), how: command or webhook; questions, by name; error: nobody was told, and why
     span.ended       scope, path, span, within (ids in the run's trace), name, at, duration, values, events, error: of
                      the workflow's own code, `magent.span`

@@ -106,6 +106,7 @@ class Delegate:
         told = {"task": task, "skills": list(decision.wanted.skills), "decision": decision.as_json()}
         await attempt.note("delegation.started", {**facts, **told})
         began = attempt.desk.now()
+        attempt.used.pop("model", None)  # of the delegator's own answer, which is on the record
         try:
             tools = await tools_of(attempt, self._company, speaker, ())
             answer = await Talk(attempt, speaker, task, [Message("user", task)], offers_of(tools)).answer()
@@ -113,12 +114,18 @@ class Delegate:
             failure = error.failure
             if failure.type != "limit":
                 said = {"type": failure.type, "message": failure.message}
-                await attempt.note("delegation.ended", {**facts, "duration": self._since(began), "error": said})
+                await attempt.note("delegation.ended", {**self._ended(facts, began), "error": said})
                 message = f"'{speaker.role.name}' could not do it: {failure.message}"
                 raise WorkFailed(Failure("tool", message, hint=failure.hint)) from error
             raise
-        await attempt.note("delegation.ended", {**facts, "duration": self._since(began)} | attempt.spent_so_far())
+        await attempt.note("delegation.ended", self._ended(facts, began))
         return answer
+
+    def _ended(self, facts: Facts, began: float) -> dict[str, Any]:
+        """What it used is its own, also where it failed: nothing of it is left for the next call of who delegates."""
+        model = self._attempt.used.pop("model", None)
+        named = {"model": model} if model else {}
+        return {**facts, "duration": self._since(began), **named, **self._attempt.spent_so_far()}
 
     def _since(self, began: float) -> float:
         return round(max(0.0, self._attempt.desk.now() - began), 3)

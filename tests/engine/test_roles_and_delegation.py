@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from magent.engine.run import visits
+from magent.events import WorkFailed
 from magent.model import Workflow
-from magent.ports import Request
+from magent.ports import Reply, Request, Usage
 from magent.spec.build import build
 from magent.spec.loader import Bundle
 from tests.build import Lab
@@ -232,6 +233,28 @@ async def test_a_subtask_that_fails_is_told_to_who_handed_it_over() -> None:
     run = await done(room)
     assert run.outputs["t"] == "error: 'coder' could not do it: no idea"
     assert told(room, "delegation.ended")[0]["error"]["message"] == "no idea"
+
+
+async def test_what_a_subtask_used_before_it_failed_is_its_own_in_the_record() -> None:
+    def breaks_off(request: Request) -> WorkFailed:
+        request.meter.read = lambda: Usage(100, 50, 0.25, 1)
+        return broken("agent", "it broke off")
+
+    lead = Scripted(handing("Write it", "python"), "led")
+    room = crew(LED, [FakeTool("add")], a=lead, b=Scripted(breaks_off), c="")
+    await done(room)
+    (ended,) = told(room, "delegation.ended")
+    assert (ended["tokens"], ended["cost"]) == ({"input": 100, "output": 50}, 0.25)
+    assert (ended["model_call"]["agent"], ended["model_call"]["failed"]) == ("b", True)
+    assert told(room, "visit.completed")[0]["tokens"] == {"input": 10, "output": 5}
+
+
+async def test_the_model_that_answered_a_subtask_is_on_the_record() -> None:
+    lead = Scripted(handing("Write it", "python"), "led")
+    coder = Scripted(Reply("the code", usage=Usage(10, 5, 0.001, 1), model="openai:gpt-5-mini"))
+    room = crew(LED, [FakeTool("add")], a=lead, b=coder, c="")
+    await done(room)
+    assert told(room, "delegation.ended")[0]["model"] == "openai:gpt-5-mini"
 
 
 async def test_who_may_not_delegate_has_no_such_tool() -> None:

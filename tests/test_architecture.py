@@ -29,8 +29,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("stores", "human", "agents", "tools", "tracing"),
     (
         "settings", "retention", "masks", "streaming", "outfit", "preflight", "toolkit", "forecast", "loading",
-        "outcome", "history", "records", "said", "traces", "answering", "asking", "notify", "telemetry", "life",
-        "opening", "moving", "copying", "forks", "app", "crew", "sweeping", "api", "report",
+        "outcome", "history", "explained", "records", "said", "traces", "answering", "asking", "notify", "telemetry",
+        "life", "opening", "moving", "copying", "forks", "app", "crew", "sweeping", "api", "report",
     ),
     ("__init__",),
     ("cli",),
@@ -53,7 +53,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "tables", "people", "questions", "visits",
         "raster", "report",
         "run", "resume_plan", "resume", "respond", "validate", "graph", "runs", "runs_show", "runs_history", "runs_end",
-        "clean", "runs_copy", "trace_rows", "trace",
+        "clean", "runs_copy", "trace_rows", "trace", "explain",
         "checkpoints", "schema", "roles", "findings", "agents", "tools", "sweep", "stats", "doctor", "completion",
     ),
     "draw": (

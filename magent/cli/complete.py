@@ -177,9 +177,12 @@ def _values(
         builtins = importlib.import_module("magent.spec.builtins").BUILTINS
         for name, tools in builtins.items():
             yield from (Choice(f"{name}.{inner}" if inner else name, told.description) for inner, told in tools.items())
-    elif item.completes in ("run", "question"):
+    elif item.completes in ("run", "question", "visited"):
         lookup = importlib.import_module("magent.cli.complete_runs")
-        found = lookup.runs(store) if item.completes == "run" else lookup.questions(store, given[0])
+        if item.completes == "run":
+            found = lookup.runs(store)
+        else:
+            found = (lookup.questions if item.completes == "question" else lookup.nodes)(store, given[0])
         yield from (Choice(word, told) for word, told in found)
 
 

@@ -22,11 +22,25 @@ def runs(store: str | None) -> list[tuple[str, str]]:
 
 def questions(store: str | None, run: str) -> list[tuple[str, str]]:
     """The addresses at which a run waits."""
+    return [(address, each.workflow) for each in _named(store, run) for address in each.waiting]
+
+
+def nodes(store: str | None, run: str) -> list[tuple[str, str]]:
+    """The nodes of a run's workflow."""
+    try:
+        opened = stores.open_store(store or _usual())
+        records = [asyncio.run(opened.read(each.id)) for each in _named(store, run)[:1]]
+        documents = [data["data"] for record in records for data in record.workflow["documents"].values()]
+        return [(str(name), "") for data in documents for name in data.get("nodes", ())]
+    except (MagentError, OSError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def _named(store: str | None, run: str) -> list[RunInfo]:
     every = _list(store)
-    named = (
+    return (
         every[:1] if run == "latest" else [each for each in every if each.id.startswith(run) or each.id.endswith(run)]
     )
-    return [(address, each.workflow) for each in named for address in each.waiting]
 
 
 def _list(store: str | None) -> list[RunInfo]:

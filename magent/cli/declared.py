@@ -304,6 +304,22 @@ DECLARED: dict[str, Declared] = {
             " recorded, as often as you like: they are the same ones that `magent run --otlp` sends as they happen.",
         ),
     ),
+    "explain": Declared(
+        (
+            _ID,
+            Argument("node", "[NODE]", "Only this node: its name, its address, or draft#2.", completes="visited"),
+        ),
+        {"Output": (_output("text", "json"),)},
+        (
+            Example("magent explain latest", "Each edge that was looked at, with the values that its condition saw."),
+            Example("magent explain latest draft", "Why the run went on from draft as it did."),
+        ),
+        more=(
+            "Of every visit it tells which edges were looked at, in order, what their conditions saw and which was"
+            " taken; why a loop went on, a branch was left out, a node was skipped; and of what was routed or delegated"
+            " the candidates with their scores.",
+        ),
+    ),
     "runs cancel": Declared(
         (Argument("id", "ID", "The run: its id, its beginning or end, or latest.", completes="run"),),
         {

@@ -28,6 +28,7 @@ VERBS: tuple[VerbEntry, ...] = (
     VerbEntry("runs history", "Look back", "runs_history", "history_of", "Show a run's state, step by step."),
     VerbEntry("report", "Look back", "report", "report", "Write a run as one page that opens in a browser."),
     VerbEntry("trace", "Look back", "trace", "trace", "Show where a run's time, tokens and money went."),
+    VerbEntry("explain", "Look back", "explain", "explain", "Say why a run took its edges and its roles."),
     VerbEntry("runs cancel", "Look back", "runs_end", "cancel_run", "End a run for good."),
     VerbEntry("runs rm", "Look back", "runs_end", "remove_runs", "Remove runs and all that is kept of them."),
     VerbEntry("runs clean", "Look back", "clean", "clean_runs", "Remove runs that have had their time."),

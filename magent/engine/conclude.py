@@ -19,6 +19,7 @@ from magent.engine.view import names_after
 from magent.events import Failure
 from magent.expressions import EvaluationError, NotBoolean
 from magent.model import (
+    Edge,
     HumanInput,
     Node,
     SetOnly,
@@ -78,9 +79,21 @@ def stored(node: Node) -> bool:
 
 def _conclude(run: Run, scope: Scope, node: Node, now: float, data: dict[str, Any], output: Any) -> None:
     visit = scope.current
-    if not node.set and not _chooses(node) and not (visit is not None and visit.children):
+    if not node.set and not chooses(node) and not (visit is not None and visit.children):
         data["next"] = node.next[0].target if node.next else None
         return
+    preview, seen = after(run, scope, node, now, data, output)
+    if node.set:
+        data["set"] = _writes(scope, node, preview, seen)
+    data.update(follow(scope, node, seen))
+
+
+def after(
+    run: Run, scope: Scope, node: Node, now: float, data: Mapping[str, Any], output: Any
+) -> tuple[State, dict[str, Any]]:
+    """The state that a visit leaves which ends well, before its `set`, and the names as its `set` and `next` see them:
+    what is written to the state is seen. Raises BadWrite."""
+    visit = scope.current
     preview = State(scope.state.keys, scope.state)
     facts = branch_facts(visit)
     if visit is not None and visit.children:
@@ -88,13 +101,11 @@ def _conclude(run: Run, scope: Scope, node: Node, now: float, data: dict[str, An
     if stored(node) or stores_output(node):
         preview.write(node.name, output)
     facts[node.name] = facts_after(scope, node, visit, "completed", now, data)
-    seen = names_after(run, scope, preview, output, facts)
-    if node.set:
-        data["set"] = _writes(scope, node, preview, seen)
-    data.update(follow(scope, node, seen))
+    return preview, names_after(run, scope, preview, output, facts)
 
 
-def _chooses(node: Node) -> bool:
+def chooses(node: Node) -> bool:
+    """Whether something is to be decided when the node is done: it has more than one plain way out."""
     return len(node.next) > 1 or bool(node.next and node.next[0].kind != "normal")
 
 
@@ -160,12 +171,21 @@ def failed(
 
 
 def _caught(run: Run, scope: Scope, node: Node, failure: Failure, now: float) -> dict[str, Any]:
-    preview = State(scope.state.keys, scope.state)
+    edges = caught_edges(node)
+    return {"caught": node.on_error.action, **follow(scope, node, after_failure(run, scope, node, failure, now), edges)}
+
+
+def caught_edges(node: Node) -> tuple[Edge, ...] | None:
+    """The edges that are looked at where `on_error` takes a failure; None: those of `next`."""
     going_on = node.on_error.action == "continue"
-    if going_on:
+    return None if going_on or node.on_error.edge is None else (node.on_error.edge,)
+
+
+def after_failure(run: Run, scope: Scope, node: Node, failure: Failure, now: float) -> dict[str, Any]:
+    """The names as edges see them where `on_error` takes a failure."""
+    preview = State(scope.state.keys, scope.state)
+    if node.on_error.action == "continue":
         preview.write(node.name, None)
     facts = branch_facts(scope.current)
     facts[node.name] = facts_after(scope, node, scope.current, "failed", now, {"error": failure.as_json()})
-    seen = names_after(run, scope, preview, None, facts, failure_facts(failure))
-    edges = None if going_on or node.on_error.edge is None else (node.on_error.edge,)
-    return {"caught": node.on_error.action, **follow(scope, node, seen, edges)}
+    return names_after(run, scope, preview, None, facts, failure_facts(failure))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from magent.engine.scopes import Scope
@@ -15,24 +15,37 @@ class NoRoute(Exception):
     """No edge of a node holds; the message says what each condition saw."""
 
 
+Try = tuple[Edge, str | None]
+"""An edge that was looked at, and why it does not hold; None where it does."""
+
+
+def tries(scope: Scope, node: Node, seen: Mapping[str, Any], edges: Sequence[Edge] | None = None) -> Iterator[Try]:
+    """The edges in the order in which they are looked at; the first that holds is the last. Raises EvaluationError."""
+    if edges is None:
+        edges = switched(node, seen)[1] if isinstance(node, Choice) and node.switch is not None else node.next
+    for edge in edges:
+        why = _refusal(scope, node, edge, seen)
+        yield edge, why
+        if why is None:
+            return
+
+
 def follow(scope: Scope, node: Node, seen: Mapping[str, Any], edges: Sequence[Edge] | None = None) -> dict[str, Any]:
     """`{"next": target}`, target None where the scope ends, with `"loop": counter` where a loop_back is taken.
 
     Raises NoRoute, and EvaluationError from the conditions.
     """
-    if edges is None:
-        if isinstance(node, Choice) and node.switch is not None:
-            return _switch(scope, node, seen)
-        edges = node.next
-    if not edges:
+    choice = node if edges is None and isinstance(node, Choice) and node.switch is not None else None
+    if choice is None and not (node.next if edges is None else edges):
         return {"next": None}
     refused: list[str] = []
-    for edge in edges:
-        why = _refusal(scope, node, edge, seen)
+    for edge, why in tries(scope, node, seen, edges):
         if why is None:
             return _taken(node, edge)
         refused.append(why)
-    raise NoRoute(f"no edge of '{node.name}' holds: {'; '.join(refused)}")
+    if choice is None:
+        raise NoRoute(f"no edge of '{node.name}' holds: {'; '.join(refused)}")
+    raise NoRoute(f"no case of '{node.name}' holds: {'; '.join([*_unmatched(choice, seen), *refused])}")
 
 
 def skip_edge(node: Node) -> str | None:
@@ -55,7 +68,7 @@ def _taken(node: Node, edge: Edge) -> dict[str, Any]:
 
 def _refusal(scope: Scope, node: Node, edge: Edge, seen: Mapping[str, Any]) -> str | None:
     if edge.kind == "loop_back":
-        used, most = scope.counters.get(counter(node, edge), 0), _maximum(edge, seen)
+        used, most = scope.counters.get(counter(node, edge), 0), maximum(edge, seen)
         if used >= most:
             return f"the loop_back to '{edge.target}' is used up ({used} of {most})"
     if edge.when is not None and not edge.when.holds(seen):
@@ -63,7 +76,8 @@ def _refusal(scope: Scope, node: Node, edge: Edge, seen: Mapping[str, Any]) -> s
     return None
 
 
-def _maximum(edge: Edge, seen: Mapping[str, Any]) -> int:
+def maximum(edge: Edge, seen: Mapping[str, Any]) -> int:
+    """How often a loop_back may be taken. Raises EvaluationError."""
     if edge.max is None:
         return DEFAULT_LOOP_BACK_MAX
     most = edge.max.evaluate(seen)
@@ -105,20 +119,17 @@ def written(value: Any) -> str | None:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _switch(scope: Scope, node: Choice, seen: Mapping[str, Any]) -> dict[str, Any]:
+def switched(node: Choice, seen: Mapping[str, Any]) -> tuple[str | None, Sequence[Edge]]:
+    """What a switch gave, as a case's text is compared with it, and the edges that follow: of the case that has it,
+    then the default. Raises EvaluationError."""
     assert node.switch is not None
     text = written(node.switch.evaluate(seen))
-    refused = f"`{node.switch.source}` gave {short(text)}, which no case has"
-    for case in node.cases:
-        if text is not None and case.text == text:
-            why = _refusal(scope, node, case.edge, seen)
-            if why is None:
-                return _taken(node, case.edge)
-            refused = why
-            break
-    if node.default is not None:
-        why = _refusal(scope, node, node.default, seen)
-        if why is None:
-            return _taken(node, node.default)
-        refused = f"{refused}; {why}"
-    raise NoRoute(f"no case of '{node.name}' holds: {refused}")
+    found = next((case.edge for case in node.cases if text is not None and case.text == text), None)
+    return text, [edge for edge in (found, node.default) if edge is not None]
+
+
+def _unmatched(node: Choice, seen: Mapping[str, Any]) -> Iterator[str]:
+    assert node.switch is not None
+    text, _ = switched(node, seen)
+    if all(case.text != text for case in node.cases):
+        yield f"`{node.switch.source}` gave {short(text)}, which no case has"

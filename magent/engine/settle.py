@@ -109,10 +109,17 @@ def _goes_on(run: Run, visit: Visit, node: Loop, index: int) -> bool:
     if visit.items is not None:
         return index < len(visit.items)
     assert node.condition is not None
+    if (seen := round_sees(run, visit, node, index)) is None:
+        return True
+    return node.condition.holds(seen) == (node.kind == "while")
+
+
+def round_sees(run: Run, visit: Visit, node: Loop, index: int) -> dict[str, Any] | None:
+    """The names as the loop's condition sees them before round `index`; None where it is not asked."""
+    if node.condition is None or (node.kind == "until" and index == 0):
+        return None
     seen = {**names(run, visit.scope), "output": visit.last}
-    if node.kind == "while":
-        return node.condition.holds({**seen, "round": round_facts(index)})
-    return index == 0 or not node.condition.holds({**seen, "round": round_facts(index - 1)})
+    return {**seen, "round": round_facts(index if node.kind == "while" else index - 1)}
 
 
 def settle_subgraph(run: Run, visit: Visit, now: float) -> Decision:

@@ -63,6 +63,7 @@ def test_runs_the_newest_first_and_where_they_wait(demo: Path, capsys: Any) -> N
     assert magent(capsys, "complete-words", "runs", "show", "a1").out == "a1\tfailing, failed\n"
     assert offered(capsys, "respond", "a2", "") == ["sign_off"]
     assert offered(capsys, "respond", "latest", "s") == ["sign_off"]
+    assert "sign_off" in offered(capsys, "explain", "a2", "")
     assert offered(capsys, "resume", "--store", "file:nowhere", "") == []
     assert not demo.joinpath("nowhere").exists()
 

@@ -67,6 +67,7 @@ SCREENS = {
     "show_failed": ["runs", "show", FAILED],
     "show_waiting": ["runs", "show", WAITS],
     "history": ["runs", "history", DONE],
+    "explain": ["explain", DONE],
     "checkpoints": ["checkpoints", "list", DONE],
     "checkpoint": ["checkpoints", "show", DONE, "10"],
     "respond_list": ["respond", "--list"],

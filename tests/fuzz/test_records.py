@@ -15,7 +15,9 @@ from tests.cli.helpers import magent
 from tests.fuzz import targets
 
 GONE = object()
-LOOKS = ("runs list", "runs show r1", "runs history r1", "graph r1 --text", "respond r1", "resume r1 --plan")
+LOOKS = (
+    "runs list", "runs show r1", "runs history r1", "explain r1", "graph r1 --text", "respond r1", "resume r1 --plan"
+)  # fmt: skip
 JOURNAL = [
     ("visit.started", "path", 1.5),
     ("visit.started", "scope", GONE),

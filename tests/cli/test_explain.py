@@ -1,0 +1,88 @@
+"""`magent explain`: for people and as JSON, of runs that are over, failed, waiting and forked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from magent.cli.main import main
+from tests.cli.helpers import magent
+
+FLOW = """\
+magent: 1
+name: tides
+agents: {bot: {replies: [It rises., It falls.]}}
+roles:
+  sailor: {agent: bot, skills: [boats]}
+  diver: {agent: bot, skills: [boats], expertise: [reefs]}
+nodes:
+  draft: {prompt: tides, route: {skills: [boats], expertise: [reefs]}, next: [{loop_back: draft, max: 1}, {to: each}]}
+  each: {type: parallel, for_each: "range(30) | list", body: check, on_branch_error: collect, next: ask}
+  check: {type: condition, next: [{when: "item % 2 == 0", to: even}, {to: odd}]}
+  even: {set: {x: "{{ ([] | first).y if item == 28 else 1 }}"}}
+  odd: {set: {x: 2}}
+  ask: {type: human_input, input: approval, prompt: "Go?", next: [{when: output.approved, to: end}, {to: draft2}]}
+  draft2: {set: {y: 1}}
+"""
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a run of it that waits, r1."""
+    place = tmp_path_factory.mktemp("tides")
+    place.joinpath("tides.yaml").write_text(FLOW, "utf-8")
+    with contextlib.chdir(place):
+        assert main(["run", "tides.yaml", "--no-input", "--id", "r1", "-q"]) == 3
+    return place
+
+
+@pytest.fixture
+def tides(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(recorded)
+    return recorded
+
+
+def test_of_many_items_a_few_are_told_and_all_that_failed(tides: Path, capsys: Any) -> None:
+    told = magent(capsys, "explain", "r1")
+    lines = told.out.splitlines()
+    assert (told.code, told.err, "\x1b" in told.out) == (0, "", False)
+    assert any("each[28]/even  failed" in line for line in lines)
+    assert sum("]/check" in line for line in lines) == 7  # and the line that says how to see the others
+    assert "  … 41 more visits of the same nodes" in told.out
+    assert "open end when output.approved — not decided yet" in told.out
+    assert "each[29]/odd" in magent(capsys, "explain", "r1", "-v").out
+
+
+def test_one_node_is_told_with_the_candidates_of_its_route(tides: Path, capsys: Any) -> None:
+    lines = magent(capsys, "explain", "r1", "draft#2").out.splitlines()
+    assert [line.strip() for line in lines[2:]] == [
+        "7  draft#2 → each",
+        "route led to role diver (agent bot)",
+        "taken diver 6.50 — skill 'boats' (+2); expertise 'reefs' (+4); nothing unrelated (+0.50)",
+        "refused sailor 2.50 — no expertise 'reefs'; skill 'boats' (+2); nothing unrelated (+0.50)",
+        "refused loop_back draft — used up: 1 of 1",
+        "taken each — none before it held",
+    ]
+    (item,) = json.loads(magent(capsys, "explain", "r1", "each[3]/check", "--output", "json").out)["visits"]
+    assert item["edges"][0]["when"] == {
+        "expression": "item % 2 == 0",
+        "held": False,
+        "values": {"item": 3},
+        "error": None,
+    }
+
+
+def test_a_node_that_was_not_come_to_is_bad_usage(tides: Path, capsys: Any) -> None:
+    told = magent(capsys, "explain", "r1", "chek")
+    assert (told.code, told.out, "did you mean 'check'?" in told.err) == (2, "", True)
+
+
+def test_a_fork_says_what_it_took_over_and_tells_all_of_it(tides: Path, capsys: Any) -> None:
+    assert main(["resume", "r1", "--from", "ask", "--no-input", "-q"]) == 3
+    told = magent(capsys, "explain", "latest").out
+    assert "forked from run r1: what stands before event" in told
+    assert "refused loop_back draft — used up: 1 of 1" in told

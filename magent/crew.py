@@ -10,8 +10,9 @@ from magent.agents.base import Unusable
 from magent.app import LoadedWorkflow
 from magent.errors import InvalidWorkflow, UsageError
 from magent.events import Failure, WorkFailed
+from magent.expressions import Value
 from magent.keys import GUARD
-from magent.outfit import Outfit, missing
+from magent.outfit import Outfit, missing, rendering
 from magent.ports import Agent, Reachable
 from magent.source import did_you_mean, sort_key
 from magent.spec.build import build
@@ -66,6 +67,16 @@ class Crew:
         """A workflow of one task that puts the input `ASKED` to the agent."""
         return LoadedWorkflow(build(_with_task(self.bundle, name)), [], self.bundle.sources)
 
+    def inputs(self) -> Mapping[str, Mapping[str, Any]]:
+        """What a run of the file is given, by name."""
+        declared = self.root().get("inputs") or {}
+        return {name: schema for name, schema in declared.items() if isinstance(schema, Mapping)}
+
+    def unset(self, read: Value) -> list[str]:
+        """The inputs that are read and have no default: only a run gives them."""
+        paths = {access.path[:2] for access in read.accesses}
+        return [name for name, each in self.inputs().items() if ("inputs", name) in paths and "default" not in each]
+
     def outfit(self, name: str) -> Outfit:
         """What the agent is made of; its settings see the file's secrets and variables."""
         workflow = self.workflow(name).workflow
@@ -76,6 +87,8 @@ class Crew:
 
 async def reach(crew: Crew, name: str, *, online: bool) -> tuple[str, Failure | None]:
     """In a few words how the agent is reached, or why it cannot be. Only `online` is anything of the file imported."""
+    if unset := crew.unset(rendering(crew.described()[name])):
+        return f"known when a run gives what its settings read: {', '.join(f'inputs.{each}' for each in unset)}", None
     outfit = crew.outfit(name)
     try:
         graph = outfit.workflow.graph

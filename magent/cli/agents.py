@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from magent import app, cells, stores
 from magent.agents import price_of
-from magent.cli import files, flags, results
+from magent.cli import files, flags, inputs, results
 from magent.cli.chunks import WITHDRAWN
 from magent.cli.console import Console, dump
 from magent.cli.download import Download
@@ -20,6 +20,7 @@ from magent.cli.tables import GAP, Cell, Column, Part, Sheet, wrap
 from magent.crew import ASKED, Crew, reach
 from magent.errors import MagentError, UsageError
 from magent.events import Event, Failure
+from magent.expressions import Value
 from magent.human.prompts import is_terminal
 from magent.model import AgentSpec
 
@@ -93,6 +94,7 @@ def ask(
     name: str | None,
     prompt: str | None,
     file: str | None,
+    input: Words,
     agent: Words,
     limit: Words,
     output: str | None,
@@ -108,10 +110,12 @@ def ask(
         raise UsageError("the prompt is empty")
     crew = Crew(file_of(file, needed=":" not in name and name != "local"))
     known = crew.name_of(name)
+    stands_in = flags.agents(agent)
+    given = _given(crew, known, input, console, whole=known not in stands_in)
     telling = _Telling(console, streams=form == "text" and console.shares_terminal)
     options = app.Options(
-        inputs={ASKED: question},
-        agents=flags.agents(agent),
+        inputs={**given, ASKED: question},
+        agents=stands_in,
         limits=flags.limits(limit),
         interactive=is_terminal(),
         sinks=(telling,),
@@ -132,6 +136,14 @@ def ask(
     if form == "text" and console.terminal and (spent := results.spent(result.tokens, result.cost_usd)):
         console.say(" · ".join(spent), "dim")
     return 0
+
+
+def _given(crew: Crew, name: str, words: Words, console: Console, *, whole: bool) -> dict[str, Any]:
+    """The inputs that the agent's settings see. `whole`: what they read must be there. Raises UsageError."""
+    named = {word.partition("=")[0].strip() for word in words or ()}
+    needed = crew.unset(Value(dict(crew.described()[name]))) if whole else []
+    declared = {key: each for key, each in crew.inputs().items() if key in needed or key in named or "default" in each}
+    return inputs.gather(declared, words, None, console)
 
 
 class _Telling:

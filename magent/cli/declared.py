@@ -501,6 +501,7 @@ DECLARED: dict[str, Declared] = {
         ),
         {
             "Which": (_AGENTS_OF,),
+            "Inputs": (_INPUT._replace(help="An input of the file, for settings that read it."),),
             "Agents and limits": (_AGENT, _LIMIT),
             "Output": (_output("text", "json"),),
         },

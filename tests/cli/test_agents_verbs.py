@@ -160,6 +160,27 @@ def test_a_library_will_do(here: Path, capsys: Any) -> None:
 # ---- ask
 
 
+TAKES = """
+magent: 1
+name: takes
+inputs: {who: {type: string}, size: {type: integer, default: 2}}
+agents:
+  named: {model: "openai:{{ inputs.who }}", base_url: "http://127.0.0.1:9/v1"}
+  spoken: {command: [printf, "%s", "{{ inputs.who }} {{ inputs.size }}"]}
+nodes: {t: {prompt: x, agent: named}}
+"""
+
+
+def test_an_agent_whose_settings_read_an_input_is_no_fault_and_is_asked_with_one(here: Path, capsys: Any) -> None:
+    here.joinpath("workflow.yaml").write_text(TAKES)
+    shown = magent(capsys, "agents", "show", "named")
+    assert (shown.code, "a run gives what its settings read: inputs.who" in shown.out) == (0, True)
+    asked = magent(capsys, "agents", "ask", "spoken", "x")
+    assert (asked.code, asked.err) == (2, "magent: input 'who' (text) is missing\n  write -i who=…\n")
+    assert magent(capsys, "agents", "ask", "spoken", "x", "-i", "who=Ada", "-i", "size=3").out == "Ada 3\n"
+    assert "did you mean 'who'?" in magent(capsys, "agents", "ask", "spoken", "x", "-i", "wo=Ada").err
+
+
 def test_the_answer_alone_is_on_stdout(team: Path, capsys: Any) -> None:
     done = magent(capsys, "agents", "ask", "echo", "what about {{ this }}?")
     assert (done.code, done.out) == (0, "what about {{ this }}?\n")

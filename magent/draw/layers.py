@@ -68,13 +68,14 @@ class Layers:
 SPACE = 22.0  # between two of a layer, at least
 _LANE = 7.0  # on each side of a line that passes a layer
 _WIDEST = 1500.0  # of a layer, before what it holds is spread over several
+_MOST_PARTS = 6  # that many at most
 _SWEEPS = 12
 _MANY = 6000  # cells, from which on fewer sweeps must do
 
 
 def layers(items: Sequence[Item], links: Sequence[Link]) -> Layers:
     """The first item is where the scope is entered. Links that would make a cycle are loop_backs."""
-    ranks = _spread(items, _ranks(len(items), [link for link in links if not link.back]))
+    ranks = _spread(items, ranks_of(len(items), links))
     label_ranks = _label_ranks(links, ranks)
     used = sorted({2 * rank for rank in ranks} | set(label_ranks.values()))
     row_of = {rank: row for row, rank in enumerate(used)}
@@ -90,13 +91,14 @@ def layers(items: Sequence[Item], links: Sequence[Link]) -> Layers:
     return made
 
 
-def _ranks(count: int, links: Sequence[Link]) -> list[int]:
+def ranks_of(count: int, links: Sequence[Link]) -> list[int]:
     """The length of the longest way to each item; one that has but ways out stands near where they lead."""
     out: list[list[int]] = [[] for _ in range(count)]
     into = [0] * count
     for link in links:
-        out[link.source].append(link.target)
-        into[link.target] += 1
+        if not link.back:
+            out[link.source].append(link.target)
+            into[link.target] += 1
     ranks, left = [0] * count, list(into)
     ready = [item for item in range(count) if not into[item]]
     for item in ready:  # grows
@@ -119,7 +121,7 @@ def _spread(items: Sequence[Item], ranks: list[int]) -> list[int]:
     spread, below = list(ranks), 0
     for rank in sorted(members):
         there = members[rank]
-        parts = min(len(there), math.ceil(sum(items[item].width + SPACE for item in there) / _WIDEST))
+        parts = min(len(there), _MOST_PARTS, math.ceil(sum(items[item].width + SPACE for item in there) / _WIDEST))
         for at, item in enumerate(there):
             spread[item] = rank + below + at % parts  # so that lines pass between, and nothing moves aside
         below += parts - 1

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from magent.draw.canvas import visible
 from magent.draw.frames import HEAD, PAD, chained, framed, linked, put_together
-from magent.draw.layers import Item, Link
+from magent.draw.layers import Item, Link, ranks_of
 from magent.draw.overlay import Marks, Overlay, in_words, spent
 from magent.draw.pictures import graphs_of, steps_of, title_of
 from magent.draw.routes import place
@@ -28,6 +28,7 @@ _CAPTION = 22.0
 _APART = 44.0  # between graphs
 _TALLEST = 1500.0  # of a scope, before it goes on in another column
 _LONGEST = 2000  # characters of what a node does, that its title tells
+_MOST_PASSED = 12_000  # layers that the edges of a scope pass, together
 _PILE = 8.0  # what stands out behind a body that is done for each item
 
 
@@ -213,7 +214,7 @@ class _Scopes:
         if ends:
             blocks.append(pill("dot", ""))
             made = _laid(blocks, names, edges, _TALLEST)
-            return Block(made.sheet, replace(made.item, outlet=made.lefts[-1] + blocks[-1].item.width / 2))
+            return Block(made.sheet, replace(made.item, outlet=made.lefts[len(names)] + blocks[-1].item.width / 2))
         return _laid(blocks, names, edges, _TALLEST)
 
     def _end(self, reached: int) -> Block:
@@ -237,6 +238,22 @@ class _Scopes:
         return found
 
 
+def _told(links: list[tuple[Link, Line]], count: int, names: Sequence[str]) -> list[Block]:
+    """Where lines would be too many and too long, the longest end below their source, in a box that names their
+    target. Replaces those links, and gives the boxes."""
+    ranks = ranks_of(count, [link for link, _ in links])
+    spans = [abs(ranks[link.source] - ranks[link.target]) for link, _ in links]
+    left, boxes = sum(spans), list[Block]()
+    for at in sorted(range(len(links)), key=lambda at: -spans[at]):
+        if left <= _MOST_PASSED or spans[at] < 2:
+            break
+        link, line = links[at]
+        boxes.append(pill("join", f"→ {names[link.target] if link.target < len(names) else END}"))
+        links[at] = replace(link, target=count + len(boxes) - 1, back=False), line
+        left -= spans[at]
+    return boxes
+
+
 @dataclass(slots=True)
 class _Laid(Block):
     """With where the items stand: their left sides and their bottoms."""
@@ -252,6 +269,7 @@ def _laid(blocks: Sequence[Block], names: Sequence[str], edges: Sequence[_Edge],
         target = len(names) if edge.target is None else number[edge.target]
         title = f"{edge.source} → {edge.target or END}"
         links.append(linked(number[edge.source], target, edge.look, edge.label, edge.count, title, edge.implied))
+    blocks = [*blocks, *_told(links, len(blocks), names)]
     placed = place([block.item for block in blocks], [link for link, _ in links], tallest)
     made = put_together(blocks, links, placed)
     (left, top), entry = placed.corners[0], blocks[0].item

@@ -8,6 +8,7 @@ all that stands between, and comes down on its target. What is much higher than 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -102,20 +103,23 @@ class _Ground:
         """The short ones stand inside the long ones."""
         backs = [(number, link) for number, link in enumerate(self.links) if link.back]
         spans = {number: self._span(number, link) for number, link in backs}
-        leaves: dict[int, int] = {}
-        arrives: dict[int, int] = {}
+        leaves: Counter[int] = Counter()
+        arrives: Counter[int] = Counter()
+        lefts = [min(cell.x - cell.left for cell in row) for row in self.made.rows]
+        rights = [max(cell.x + cell.right for cell in row) for row in self.made.rows]
         for number, link in sorted(backs, key=lambda each: (abs(spans[each[0]][0] - spans[each[0]][1]), each[0])):
             low, high = spans[number]
             first, last = min(low, high), max(low, high)
-            rows = self.made.rows[first : last + 1]
-            others = [lane for lane in self.lanes.values() if lane.first <= last + 1 and first <= lane.last + 1]
-            right = max([c.x + c.right for row in rows for c in row] + [o.x for o in others if o.right])
-            left = min([c.x - c.left for row in rows for c in row] + [o.x for o in others if not o.right])
+            rows = range(max(0, first - 1), min(last + 2, len(lefts)))  # with those whose gaps its lines run across in
+            left, right = min(lefts[row] for row in rows), max(rights[row] for row in rows)
             ends = self.made.of_item[link.source].x + self.made.of_item[link.target].x
             lane = _Lane(low, high, 2 * right - ends <= ends - 2 * left + 1)
             lane.x = right + _LANE if lane.right else left - _LANE
-            lane.leaves, lane.arrives = leaves.get(low, 0), arrives.get(high, 0)
-            leaves[low], arrives[high] = lane.leaves + 1, lane.arrives + 1
+            lane.leaves, lane.arrives = leaves[low], arrives[high]
+            leaves[low] += 1
+            arrives[high] += 1
+            for row in range(first, last + 1):
+                lefts[row], rights[row] = min(lefts[row], lane.x), max(rights[row], lane.x)
             self.lanes[number] = lane
 
     def _span(self, number: int, link: Link) -> tuple[int, int]:
@@ -126,10 +130,10 @@ class _Ground:
     def _stack(self) -> None:
         rows, y = self.made.rows, 0.0
         across = self._across()
-        leaves = [sum(lane.low == row for lane in self.lanes.values()) for row in range(len(rows))]
-        arrives = [sum(lane.high == row for lane in self.lanes.values()) for row in range(len(rows))]
+        leaves = Counter(lane.low for lane in self.lanes.values())
+        arrives = Counter(lane.high for lane in self.lanes.values())
         for number, row in enumerate(rows):
-            tracks = _TRACK * (arrives[number] + (leaves[number - 1] if number else 0))
+            tracks = _TRACK * (arrives[number] + (leaves[number - 1]))
             base = 0.0 if not number else _LABEL_GAP if self._is_labels(number - 1, number) else _GAP
             arrow = _ARROW if arrives[number] else 0.0
             y += base + tracks + arrow + min(_STEEPEST, _SLOPE * across[number])

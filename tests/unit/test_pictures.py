@@ -222,6 +222,25 @@ def test_five_hundred_nodes_take_no_two_seconds_and_no_endless_strip() -> None:
     assert 0.3 < float(size[1]) / float(size[2]) < 4.0
 
 
+def test_edges_that_are_too_many_and_too_long_end_in_the_name_of_their_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("magent.draw.nest._MOST_PASSED", 30)
+    made = sheet(steps(40, 2))
+    told = [box.texts[0].shown for box in made.boxes if box.kind == "join"]
+    assert len(told) > 3
+    assert all(re.fullmatch(r"→ n\d+", text) for text in told)
+    assert len(made.lines) == len(sheet(steps(40, 2)).lines)
+
+
+@pytest.mark.untraced
+def test_a_thicket_of_edges_costs_little() -> None:
+    chance = random.Random(1)
+    links = [Link(n, chance.randint(n + 1, 79), (100.0, 18.0)) for n in range(79) for _ in range(4)]
+    began = time.process_time()
+    place([Item(100.0, 40.0)] * 80, links)
+    place([Item(100.0, 40.0)] * 1500, [Link(0, n) for n in range(1, 1500)])
+    assert time.process_time() - began < 4.0
+
+
 def test_the_same_workflow_gives_the_same_picture() -> None:
     assert draw.svg(steps(40, 2)) == draw.svg(steps(40, 2))
 

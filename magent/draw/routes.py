@@ -112,8 +112,8 @@ class _Ground:
             first, last = min(low, high), max(low, high)
             rows = range(max(0, first - 1), min(last + 2, len(lefts)))  # with those whose gaps its lines run across in
             left, right = min(lefts[row] for row in rows), max(rights[row] for row in rows)
-            ends = self.made.of_item[link.source].x + self.made.of_item[link.target].x
-            lane = _Lane(low, high, 2 * right - ends <= ends - 2 * left + 1)
+            source = [*self.made.passing[number], self.made.of_item[link.source]][0]  # its label, if it has one
+            lane = _Lane(low, high, right - source.x <= source.x - left + 1)
             lane.x = right + _LANE if lane.right else left - _LANE
             lane.leaves, lane.arrives = leaves[low], arrives[high]
             leaves[low] += 1

@@ -39,6 +39,7 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     delegation.started  scope, path, delegation, role, agent, by, depth, task, skills, decision
     delegation.ended    scope, path, delegation, role, agent, by, depth, duration, model, tokens, cost; error
     notified         on (the status), how: command or webhook; questions, by name; error: nobody was told, and why
+    checkpoint.kept  upto: the fold of the events up to that number was kept
     span.ended       scope, path, span, within (ids in the run's trace), name, at, duration, values, events, error: of
                      the workflow's own code, `magent.span`
     text             path, text, structured: a chunk of streamed text; never in the journal (seq 0)

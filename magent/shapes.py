@@ -81,17 +81,37 @@ def question(value: Any) -> bool:
     )
 
 
+def called(value: Any) -> bool:
+    """The call of a model that an event tells the end of."""
+    return (
+        isinstance(value, dict)
+        and text(value.get("agent", ""))
+        and (value.get("at") is None or moment(value["at"]))
+        and all(number(value.get(name, 0)) for name in ("took", "first"))
+    )
+
+
+def happened(value: Any) -> bool:
+    """What happened within a span of the workflow's own code."""
+    return isinstance(value, list) and all(
+        isinstance(each, dict) and text(each.get("name")) and moment(each.get("at")) and mapping(each.get("values", {}))
+        for each in value
+    )
+
+
 _VISIT: Mapping[str, Check] = {
     "scope!": whole, "path!": text, "node": text, "visit": whole, "attempt": whole, "next": text, "items": array,
     "deadline": moment, "at": moment, "tokens": counted, "cost": number, "error": failure, "ask": question,
-    "agent": text, "role": text,
+    "agent": text, "role": text, "model_call": called,
 }  # fmt: skip
 _CALL: Mapping[str, Check] = {
     "scope!": whole, "path!": text, "agent": text, "role": text, "tool": text, "delegation": text, "to": text,
     "tokens": counted, "cost": number, "error": told, "duration": number, "faults": array,
+    "model_call": called,
 }  # fmt: skip
 _LIFE: Mapping[str, Check] = {
     "run_id": text, "workflow": text, "limits": mapping, "agents": mapping, "nodes": texts, "error": failure,
+    "trace": mapping,
 }  # fmt: skip
 _STARTED: Mapping[str, Check] = {"run_id!": text, "inputs!": mapping, "env!": mapping, "run!": mapping}
 
@@ -109,6 +129,19 @@ _TYPES: Mapping[str, Mapping[str, Check]] = {
     "role.routed": {**_CALL, "role!": text, "agent!": text, "decision": mapping},
     "delegation.started": {**_CALL, "delegation!": text},
     "delegation.ended": {**_CALL, "delegation!": text},
+    "span.ended": {
+        "scope!": whole,
+        "path!": text,
+        "span!": text,
+        "name!": text,
+        "within": text,
+        "at!": moment,
+        "duration": number,
+        "values": mapping,
+        "events": happened,
+        "error": told,
+    },
+    "checkpoint.kept": {"upto!": whole},
 }
 HEADER: Mapping[str, Check] = {
     "run_id": text, "workflow": text, "file": text, "digest": text, "inputs": mapping, "created": moment,

@@ -116,7 +116,7 @@ def trace_of(run_id: str, workflow: Workflow, events: Iterable[Event], status: s
     try:
         asked = Listener(workflow, run_id).asked if prompts else None
         reading = read(workflow, events, alive=status in _GOES_ON, asked=asked)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         hint = "the journal was changed, or written by another version of magent"
         raise RunDamaged(f"the events of run {run_id} do not fit one another ({error!r})", hint) from error
     spans = reading.spans

@@ -8,11 +8,12 @@ import importlib.util
 import os
 import platform
 import re
+import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from magent import settings, urls
+from magent import settings, telemetry, urls
 from magent.cli import flags
 from magent.cli.agents import asked, file_of, reach_all
 from magent.cli.console import Console, dump
@@ -23,6 +24,7 @@ from magent.errors import InvalidWorkflow, MagentError
 from magent.keys import is_key
 from magent.ports import Examined
 from magent.source import render
+from magent.tracing import otlp
 from magent.version import VERSION
 
 OUTPUTS = ("text", "json")
@@ -41,7 +43,12 @@ _OF_THE_FILE = ("limits", "checkpoints", "defaults", "notify")
 def doctor(console: Console, *, file: str | None, offline: bool, output: str | None) -> int:
     """Check what magent works with."""
     form = flags.one_of("--output", output, OUTPUTS) or "text"
-    found = [*_versions(), *_parts(), *_settings_and_store(console, file), *_agents(file, online=not offline)]
+    found = [
+        *_versions(),
+        *_parts(),
+        *_settings_and_store(console, file, online=not offline),
+        *_agents(file, online=not offline),
+    ]
     well = all(each.state != "no" for each in found)
     if form == "json":
         console.result(dump({"well": well, "checks": [each.as_json() for each in found]}))
@@ -97,7 +104,7 @@ def _version(name: str) -> str | None:
 # ---- settings and the store
 
 
-def _settings_and_store(console: Console, file: str | None) -> Iterator[Finding]:
+def _settings_and_store(console: Console, file: str | None, *, online: bool) -> Iterator[Finding]:
     try:
         read = settings.read()
     except InvalidWorkflow as invalid:
@@ -110,6 +117,7 @@ def _settings_and_store(console: Console, file: str | None) -> Iterator[Finding]
     url = console.settings.store or read.store()
     yield _store(url)
     yield _sealing(read)
+    yield from _collector(read, online=online)
     for path, value, origin in _values(read, _of_the_file(file), console.settings.store):
         yield Finding("Settings", ".".join(path), "info", str(value), origin=origin)
 
@@ -121,6 +129,30 @@ def _store(url: str) -> Finding:
     except MagentError as error:
         return Finding("Store", urls.shown(url), "no", error.message, error.hint)
     return Finding("Store", urls.shown(url), "info" if said is None else "ok", said or "it does not say how it is")
+
+
+def _collector(read: settings.Settings, *, online: bool) -> Iterator[Finding]:
+    """Who is sent spans while runs run, and whether anybody listens there."""
+    try:
+        place = telemetry.collector(read)
+        if place is not None and not otlp.available():
+            raise otlp.MISSING
+    except MagentError as error:
+        yield Finding("Traces", "collector", "no", error.message, error.hint)
+        return
+    if place is None:
+        return
+    way = "OTLP over gRPC" if place.grpc else "OTLP over HTTP"
+    if not online or place.host is None:
+        yield Finding("Traces", place.shown, "info", way)
+        return
+    try:
+        socket.create_connection(place.host, timeout=3).close()
+    except OSError as error:
+        hint = "no run is harmed by that; magent trace ID --otlp URL sends a run's spans later"
+        yield Finding("Traces", place.shown, "no", f"{way}: {error.strerror or error}", hint)
+    else:
+        yield Finding("Traces", place.shown, "ok", f"{way}; somebody listens there")
 
 
 def _sealing(read: settings.Settings) -> Finding:
@@ -158,8 +190,10 @@ def _values(
             (_BUILT_IN.get(path), "built in"),
         ]
         for value, origin in sources:
+            if isinstance(value, Mapping) and path == ("otlp",):
+                break  # each of its own is told
             if value is not None:
-                shown = urls.shown(str(value)) if path == ("store",) else value
+                shown = urls.shown(str(value)) if path[0] in ("store", "otlp") else value
                 yield path, "***" if _is_secret(path) else shown, origin
                 break
 

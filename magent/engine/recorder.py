@@ -86,6 +86,9 @@ class Recorder:
         news, now = self.run.seq - self.checkpoint_seq, self.clock.now()
         if news >= self._enough() or now - self.checkpoint_time >= self.checkpoints.interval:
             await self._checkpoint(now)
+            if self.run.status == "running":  # what ends a life stays its last event
+                self.record("checkpoint.kept", {"upto": self.checkpoint_seq}, round(now, 3))
+                self.checkpoint_seq = self.run.seq
 
     def _enough(self) -> int:
         """How many events are worth a checkpoint: more, the larger the fold, so that the cost stays in proportion."""

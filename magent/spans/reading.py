@@ -8,7 +8,7 @@ forked from another, only what it did itself is in its trace, which links to the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -207,6 +207,10 @@ class Reader:
             visit.span.tokens, visit.span.cost = None, 0.0
         self.life, self._lives, self._done = None, 0, []
 
+    def _kept(self, event: Event) -> None:
+        if self.life is not None:
+            self.life.moments.append(Moment("checkpoint", event.time, {"magent.upto": event.data["upto"]}))
+
     # ---- visits
 
     def _visit_started(self, event: Event) -> None:
@@ -245,11 +249,7 @@ class Reader:
     def _parent_of(self, path: str, event: Event | None = None) -> str | None:
         """The span that a visit at this address is in. A composite one that a life goes on with, though it had failed,
         begins again with the first thing that happens in it."""
-        above, _, name = path.rpartition("/")
-        graph = self._graph(above)
-        node = graph.nodes.get(name)
-        owner = above.rpartition("[")[0] if above.endswith("]") else above
-        owner = owner if node is None else words.around(graph, node, above)
+        owner = self._owner(path)
         if not owner:
             return self.life.id if self.life is not None else self.trace.span("life", max(1, self._lives))
         if owner in self._visits:
@@ -257,6 +257,21 @@ class Reader:
         if event is not None and self.life is not None:
             return self._open_visit(owner, event).span.id
         return self._ids.get(owner, self.trace.span("life", 1))
+
+    def _owner(self, path: str) -> str:
+        """The address of the visit that the one at this address is in; "" for none."""
+        above, _, name = path.rpartition("/")
+        graph = self._graph(above)
+        node = graph.nodes.get(name)
+        if node is None:
+            return above.rpartition("[")[0] if above.endswith("]") else above
+        return words.around(graph, node, above)
+
+    def _around(self, path: str) -> Iterator[Span]:
+        """The composite visits at work around the one at this address, inner ones first."""
+        while path := self._owner(path):
+            if path in self._visits:
+                yield self._visits[path].span
 
     def _graph(self, above: str) -> Graph:
         """The graph that the nodes under an address are of."""
@@ -445,7 +460,9 @@ class Reader:
         if not tokens:
             return
         cost = data.get("cost")
-        for each in (span, *(inner for _, inner in visit.inner), visit.attempt, visit.span, self.life):
+        inner = (inner for _, inner in visit.inner)
+        outer = self._around(visit.span.path)
+        for each in (span, *inner, visit.attempt, visit.span, *outer, self.life):
             if each is not None:
                 each.spend(tokens, cost)
         span.attributes |= {words.INPUT_TOKENS: tokens["input"], words.OUTPUT_TOKENS: tokens["output"]}
@@ -634,4 +651,5 @@ _HANDLERS: dict[str, Callable[[Reader, Event], None]] = {
     "delegation.started": Reader._delegated,
     "delegation.ended": Reader._delegation_ended,
     "span.ended": Reader._own,
+    "checkpoint.kept": Reader._kept,
 }

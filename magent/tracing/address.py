@@ -30,6 +30,13 @@ class Address:
     def shown(self) -> str:
         return "the collector that OTEL_EXPORTER_OTLP_ENDPOINT names" if self.url is None else urls.shown(self.url)
 
+    @property
+    def host(self) -> tuple[str, int] | None:
+        """Name and port, where the URL is known."""
+        parts = urlsplit(self.url or "")
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, _GRPC_PORT)
+        return (parts.hostname, port) if parts.hostname else None
+
     def of(self, signal: str) -> str | None:
         """The address for that signal."""
         if self.url is None:

@@ -244,6 +244,21 @@ def test_the_variables_say_which_signals_go_where() -> None:
     assert from_environment({**both, "OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"}) is None
 
 
+def test_doctor_says_who_is_sent_spans_and_whether_anybody_listens_there(
+    here: Path, http: Kept, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here.joinpath(".magent.yaml").write_text(json.dumps({"otlp": {"endpoint": http.url}}))
+    found = json.loads(run_magent(capsys, "doctor", "--output", "json").out)["checks"]
+    (told,) = (each for each in found if each["group"] == "Traces")
+    assert (told["state"], told["name"]) == ("ok", http.url)
+    (said,) = (each for each in found if each["name"].startswith("otlp."))
+    assert (said["name"], said["says"]) == ("otlp.endpoint", http.url)
+    monkeypatch.setenv("MAGENT_OTLP", "http://user:hush-hush-2@127.0.0.1:1")
+    done = run_magent(capsys, "doctor")
+    assert (done.code, "hush-hush-2" in done.out) == (1, False)
+    assert "refused" in done.out
+
+
 @pytest.mark.parametrize("url", ["localhost:4318", "ftp://c", "http://", "http://c:port"])
 async def test_what_is_no_address_is_refused_before_anything_runs(here: Path, url: str) -> None:
     store = open_store(f"file:{here}/.magent")

@@ -195,9 +195,9 @@ def test_the_history_of_one_node_or_since_an_event(there: Path, capsys: Any) -> 
         told = magent(capsys, "runs", "history", DONE, "--output", "json", *words).out
         return [step["seq"] for step in json.loads(told)]
 
-    assert seqs("--node", "draft") == [3, 6]
-    assert seqs("--node", "each[1]/count") == [14]
-    assert seqs("--since", "17") == [17, 19]
+    assert seqs("--node", "draft") == [3, 7]
+    assert seqs("--node", "each[1]/count") == [15]
+    assert seqs("--since", "17") == [19, 21]
     assert seqs("--since", "1000") == []
     assert "did you mean 'draft'?" in magent(capsys, "runs", "history", DONE, "--node", "drat").err
 

@@ -101,6 +101,25 @@ async def test_tokens_and_dollars_are_those_of_model_calls_and_add_up_in_all_tha
     assert {span.attributes["gen_ai.provider.name"] for span in models} == {"openai", "anthropic"}
 
 
+async def test_what_was_used_within_composite_nodes_is_told_of_them_too() -> None:
+    text = """
+agents: {a: {model: local}}
+subgraphs: {sub: {nodes: {ask: {prompt: x, agent: a}}}}
+nodes:
+  fan: {type: parallel, branches: [left, right]}
+  left: {type: subgraph, uses: sub, next: more}
+  more: {prompt: y, agent: a}
+  right: {type: parallel, for_each: "[1, 2]", body: item}
+  item: {prompt: z, agent: a}
+"""
+    reading = await spans(crew(text, a=Scripted("done")))
+    used = {span.name: span.tokens for span in reading.spans if span.kind in ("visit", "life") and span.name != "item"}
+    assert used == {
+        "ask": (10, 5), "left": (10, 5), "more": (10, 5), "right": (20, 10), "fan": (40, 20),
+        "invoke_workflow test": (40, 20),
+    }  # fmt: skip
+
+
 async def test_branches_items_rounds_and_subgraphs_are_within_their_nodes() -> None:
     room = Lab(
         workflow("""

@@ -160,7 +160,7 @@ def tally(found: Sequence[Asking]) -> list[Tally]:
 
 def _tally(kind: str, found: Sequence[Asking]) -> Tally:
     states = [each.state for each in found]
-    times = sorted(took for each in found if (took := each.took) is not None)
+    median, p95 = spread([took for each in found if (took := each.took) is not None])
     votes = [yes for each in found if (yes := each.said_yes) is not None]
     return Tally(
         kind,
@@ -168,7 +168,15 @@ def _tally(kind: str, found: Sequence[Asking]) -> Tally:
         answered=states.count("answered"),
         open=states.count("open"),
         timeouts=states.count("timeout"),
-        median=statistics.median(times) if times else None,
-        p95=times[math.ceil(0.95 * len(times)) - 1] if times else None,
+        median=median,
+        p95=p95,
         approval_rate=sum(votes) / len(votes) if votes else None,
     )
+
+
+def spread(values: Sequence[float]) -> tuple[float | None, float | None]:
+    """The median, and what 95 of a hundred do not exceed; None where there is nothing."""
+    if not values:
+        return None, None
+    ranked = sorted(values)
+    return statistics.median(ranked), ranked[math.ceil(0.95 * len(ranked)) - 1]

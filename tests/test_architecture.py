@@ -29,8 +29,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("stores", "human", "agents", "tools", "tracing"),
     (
         "settings", "retention", "masks", "streaming", "outfit", "preflight", "toolkit", "forecast", "loading",
-        "outcome", "history", "explained", "records", "said", "traces", "answering", "asking", "notify", "telemetry",
-        "life", "opening", "moving", "copying", "forks", "app", "crew", "sweeping", "api", "report",
+        "outcome", "history", "explained", "records", "said", "traces", "answering", "asking", "figures", "notify",
+        "telemetry", "life", "opening", "moving", "copying", "forks", "app", "crew", "sweeping", "api", "report",
     ),
     ("__init__",),
     ("cli",),

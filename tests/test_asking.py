@@ -159,7 +159,8 @@ def test_the_verbs_tell_it_in_tables_and_as_json(here: Path, capsys: Any) -> Non
         "human_input"
     ]
     assert (kind["input"], kind["answered"], kind["approval_rate"]) == ("approval", 1, 0.0)
-    assert json.loads(cli(capsys, "stats", "--workflow", "x", "--output", "json").out) == {"human_input": []}
+    told = json.loads(cli(capsys, "stats", "--workflow", "x", "--output", "json").out)
+    assert told == {"workflows": [], "nodes": [], "agents": [], "human_input": []}
     (row,) = cli(capsys, "respond", "--history").out.splitlines()[1:]
     assert row.split()[2:7] == ["r1", "ask", "rejected", "ann", "(command)"]
     (answer,) = json.loads(cli(capsys, "respond", "--history", "--output", "json").out)

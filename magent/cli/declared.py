@@ -429,15 +429,21 @@ DECLARED: dict[str, Declared] = {
         {
             "Which": (
                 Option("workflow", "--workflow", "NAME", "Only runs of this workflow."),
-                Option("since", "--since", "WHEN", "Only what was asked since: 7d, 2h or 2026-11-22."),
+                Option("since", "--since", "WHEN", "Only runs begun, and what was asked, since: 7d, 2h or 2026-11-22."),
             ),
             "Output": (_output("text", "json"),),
         },
-        (Example("magent stats --since 7d", "By kind: how often people were asked, how soon they answered, what."),),
+        (
+            Example("magent stats --since 7d", "How the last week's runs fared, by workflow, node and agent."),
+            Example("magent stats --workflow tides --output json", "All figures of one workflow."),
+        ),
         (),
         (
-            "Times are those until a person answered: answers from a file, defaults and what timed out do not count."
-            " APPROVED is the share of people's answers that said yes.",
+            "WELL is the share of runs that completed, of those that completed or failed; their times leave out what"
+            " was spent on waiting for people. A node's failures are visits that failed in the end, whatever `on_error`"
+            " made of that; an agent's are calls. FALLBACKS: another was asked in its place.",
+            "Of human input, times are those until a person answered: answers from a file, defaults and what timed out"
+            " do not count. APPROVED is the share of people's answers that said yes.",
         ),
     ),
     "validate": Declared(

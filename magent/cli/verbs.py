@@ -36,7 +36,7 @@ VERBS: tuple[VerbEntry, ...] = (
     VerbEntry("checkpoints list", "Look back", "checkpoints", "list_checkpoints", "List a run's checkpoints."),
     VerbEntry("checkpoints show", "Look back", "checkpoints", "show_checkpoint", "Show how a run stood at an event."),
     VerbEntry("checkpoints clean", "Look back", "clean", "clean_checkpoints", "Drop checkpoints; nothing is lost."),
-    VerbEntry("stats", "Look back", "stats", "stats", "Say how people were asked, and how they answered."),
+    VerbEntry("stats", "Look back", "stats", "stats", "Say how runs fared, and how people answered."),
     VerbEntry("validate", "Check and draw", "validate", "validate", "Report every problem of workflow files."),
     VerbEntry("graph", "Check and draw", "graph", "graph", "Draw a workflow, or a run's path over it."),
     VerbEntry("schema", "Check and draw", "schema", "schema", "Print a JSON Schema of the language."),

@@ -223,3 +223,9 @@ def render(problem: Problem, lines: Sequence[str] | None = None, columns: int = 
     if problem.hint:
         out.append(f"  hint: {_visible(problem.hint)}")
     return "\n".join(out)
+
+
+def reason(error: Exception) -> str:
+    """What an error says of itself. RE2's library says it in bytes."""
+    said = error.args[0] if error.args else ""
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)

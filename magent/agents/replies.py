@@ -18,6 +18,7 @@ from magent.agents.calls import results, tool_calls, written_calls
 from magent.expressions import EvaluationError, ExpressionProblem, Value
 from magent.model import AgentSpec
 from magent.ports import Reply, Request, Usage
+from magent.source import reason
 
 _FREE = Usage(cost=0.0, requests=1)
 
@@ -45,7 +46,7 @@ class RepliesAgent(BaseAgent):
         try:
             self.replies = Replies(settings["replies"])
         except re2.error as error:
-            raise failed(f"agent '{spec.name}' has a `match` that is no pattern: {_text(error)}") from error
+            raise failed(f"agent '{spec.name}' has a `match` that is no pattern: {reason(error)}") from error
 
     async def reach(self, online: bool) -> str:  # noqa: ARG002
         count = len(self.replies.entries)
@@ -93,11 +94,6 @@ def _rendered(reply: Any, request: Request) -> Any:
         return value.evaluate({**request.context, **told, "prompt": request.prompt, "system": request.system})
     except (ExpressionProblem, EvaluationError) as error:
         raise failed(f"a scripted reply cannot be rendered: {error.message}", error.hint) from error
-
-
-def _text(error: Exception) -> str:
-    said = error.args[0] if error.args else error
-    return said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
 
 
 def _chunks(text: str, count: int = 4) -> list[str]:

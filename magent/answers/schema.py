@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from magent.ports import Question
-from magent.source import did_you_mean, dotted
+from magent.source import did_you_mean, dotted, reason
 
 FIRST_FIELD = {
     "approval": "approved",
@@ -126,7 +126,7 @@ def faults(schema: Any, value: Any, question: Question | None) -> list[str]:
     except Unresolvable as error:
         return [f"the schema's `$ref` {shown(getattr(error, 'ref', ''))} leads nowhere"]
     except re2.error as error:
-        return [f"the schema's pattern is not RE2's: {error}"]
+        return [f"the schema's pattern is not RE2's: {reason(error)}"]
     except RecursionError:
         return ["the schema refers to itself without end"]
     except ArithmeticError:  # `1e999` is one

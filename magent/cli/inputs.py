@@ -102,8 +102,8 @@ def _optional(schema: Mapping[str, Any]) -> bool:
 
 
 def content(flag: str, value: str) -> str:
-    """`@file` and `-` are replaced by what they hold, to the byte."""
-    if value == "-" or value.startswith("@"):
+    """`@file` and `-` are replaced by what they hold, to the byte; `@` alone is itself, such as JMESPath's."""
+    if value == "-" or (value.startswith("@") and value != "@"):
         text = files.read_text(flag, value if value == "-" else value[1:])
     else:
         text = value

@@ -9,6 +9,7 @@ from typing import Any
 from magent.expressions.problems import EvaluationError
 from magent.expressions.registry import FILTERS, whole
 from magent.expressions.values import Evaluation, as_text
+from magent.source import reason
 
 _REFERENCE = re.compile(r"\\(\d{1,2}|g<(\w+)>|.|\Z)", re.S)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
@@ -28,10 +29,8 @@ def compiled(pattern: str, ignorecase: bool = False, multiline: bool = False) ->
     except UnicodeEncodeError:
         raise EvaluationError("this is not a pattern of RE2: it holds half a character") from None
     except re2.error as error:
-        reason = error.args[0] if error.args else ""
-        reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
         raise EvaluationError(
-            f"this is not a pattern of RE2: {reason}", "RE2 has no look-around and no back-references"
+            f"this is not a pattern of RE2: {reason(error)}", "RE2 has no look-around and no back-references"
         ) from None
 
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import re2
 
-from magent.source import Path
+from magent.source import Path, reason
 
 Schema = Mapping[str, Any] | bool
 
@@ -263,8 +263,7 @@ def pattern(text: str) -> Callable[[str], bool]:
     try:
         search = re2.compile(text, _OPTIONS).search
     except re2.error as error:
-        said = error.args[0] if error.args else error
-        raise BadPattern((said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said))[:200]) from error
+        raise BadPattern(reason(error)[:200]) from error
     except UnicodeEncodeError as error:
         raise BadPattern("it holds half a character") from error
 

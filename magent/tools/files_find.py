@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from magent.events import WorkFailed
+from magent.expressions.problems import EvaluationError
+from magent.expressions.regexes import compiled
 from magent.tools.base import failed
 from magent.tools.files_open import OWN, directory, opened, shown
 
@@ -107,16 +109,11 @@ def searching(text: str | None, pattern: str | None, *, ignore_case: bool) -> Ca
 
 
 def _by_pattern(pattern: str, *, ignore_case: bool) -> Callable[[str], bool]:
-    import re2
-
-    options = re2.Options()
-    options.log_errors = False
-    options.case_sensitive = not ignore_case
     try:
-        compiled = re2.compile(pattern, options)
-    except (re2.error, ValueError, TypeError, UnicodeError) as error:
-        raise failed(f"'{shown(pattern)}' is no pattern: {error}", "patterns are RE2's; or search by `text`") from error
-    return lambda line: compiled.search(line) is not None
+        expression = compiled(pattern, ignore_case)
+    except EvaluationError as error:
+        raise failed(f"'{shown(pattern)}' is no pattern: {error.message}", error.hint) from error
+    return lambda line: expression.search(line) is not None
 
 
 def search(workspace: Path, parts: tuple[str, ...], wanted: Callable[[str], bool], most: int) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class FunctionTool:
         function = self.function
         try:
             made = self._signature.arguments(wanted)
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             raise failed(f"the arguments of '{self.name}' do not fit: {error}") from error
         try:
             if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):

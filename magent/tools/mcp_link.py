@@ -262,7 +262,7 @@ class Link:
         if isinstance(cause, MCPError) and cause.code == types.CONNECTION_CLOSED and self._child:
             if self._child.fault:
                 return f"cannot be used: {self._child.fault}", _MAINTAINER
-            hint = f"try it by itself: {one_line(' '.join(self.spec.command), 120)}"
+            hint = f"try it by itself: {one_line(self.spec.place, 120)}"
             return f"{_ended(self._child.exit_code())} before it was ready", hint
         if isinstance(cause, MCPError):
             return f"refused the connection: {one_line(cause.message, 300)} (code {cause.code})", _MAINTAINER

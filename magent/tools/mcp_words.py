@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,9 +49,9 @@ class ServerSpec:
 
     @property
     def place(self) -> str:
-        """The command, or the address without what may be secret in it."""
+        """The command as a shell takes it, or the address without what may be secret in it."""
         if self.command:
-            return " ".join(self.command)
+            return shlex.join(self.command)
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 

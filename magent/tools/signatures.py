@@ -68,8 +68,14 @@ class Signature:
     hints: Mapping[str, Any]
 
     def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Values of the types that the function expects. Raises ValueError, TypeError where one cannot be made."""
-        return {name: value_of(self.hints.get(name, Any), value) for name, value in given.items()}
+        """Values of the types that the function expects. Raises ValueError where one cannot be made."""
+        made = {}
+        for name, value in given.items():
+            try:
+                made[name] = value_of(self.hints.get(name, Any), value)
+            except (ValueError, TypeError, ArithmeticError) as error:
+                raise ValueError(f"{name}: {str(error) or type(error).__name__}") from error
+        return made
 
 
 def signature_of(function: Callable[..., Any]) -> Signature:
@@ -306,7 +312,9 @@ def value_of(hint: Any, value: Any) -> Any:
 
 
 def _one_of(kinds: tuple[Any, ...], value: Any) -> Any:
-    """The first alternative that the value is of, or can be made of."""
+    """The first alternative that the value is of, or can be made of. Raises ValueError, TypeError where it could be of
+    some, and cannot be made of any."""
+    refused: Exception | None = None
     if value is None and type(None) in kinds:
         return None
     if type(value) in kinds:
@@ -316,8 +324,10 @@ def _one_of(kinds: tuple[Any, ...], value: Any) -> Any:
             continue
         try:
             return value_of(kind, value)
-        except (ValueError, TypeError):
-            continue
+        except (ValueError, TypeError, ArithmeticError) as error:
+            refused = refused or error
+    if refused:
+        raise refused
     return value
 
 

@@ -147,7 +147,10 @@ async def test_lines_are_found_by_text_or_pattern(place: Path) -> None:
 async def test_a_search_has_to_say_what_for(place: Path) -> None:
     assert "one of them" in await fault("search", place)
     assert "one of them" in await fault("search", place, text="a", pattern="b")
-    assert "is no pattern" in await fault("search", place, pattern="(a")
+    told = await fault("search", place, pattern="(a")
+    assert "'(a' is no pattern" in told
+    assert "missing ): (a" in told
+    assert "b'" not in told
     assert "is no pattern" in await fault("search", place, pattern=r"(?=a)")
     assert "every line" in await fault("search", place, text="")
 

@@ -264,6 +264,12 @@ async def test_a_server_that_dies_at_its_start_is_told_with_its_last_words(start
     assert told.hint.startswith("try it by itself: ")
 
 
+async def test_what_is_to_be_tried_is_quoted_for_a_shell(tmp_path: Path) -> None:
+    docs = McpServer("docs", {"command": ["sh", "-c", "echo 'no key'; exit 3"]}, dict(os.environ), str(tmp_path))
+    assert (await failure(docs)).hint == """try it by itself: sh -c 'echo '"'"'no key'"'"'; exit 3'"""
+    await docs.close()
+
+
 async def test_a_server_that_never_answers_is_given_up(start: Start) -> None:
     docs = start("silent", "noisy", start_timeout="1s")
     told = await failure(docs)

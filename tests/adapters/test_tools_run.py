@@ -356,6 +356,19 @@ async def test_other_styles_and_other_types_are_understood(home: str) -> None:
     assert result == [1, 1999, {"url": "u"}, "x", [2, "b"]]
 
 
+async def test_a_value_that_none_of_a_functions_types_can_hold_does_not_reach_it(tmp_path: Path) -> None:
+    (tmp_path / "own_dates.py").write_text(
+        "import datetime\n"
+        "def when(day: datetime.date | None = None, at: datetime.datetime | int = 0) -> str:\n"
+        "    return f'{type(day).__name__} {type(at).__name__}'\n"
+    )
+    tool = await one({"call": "own_dates:when"}, home=str(tmp_path))
+    assert await used(tool, {"day": "2026-02-03", "at": "2026-02-03T10:00:00"}) == "date datetime"
+    assert await used(tool, {"day": None, "at": 3}) == "NoneType int"
+    told = await refused(tool, {"day": "soon"})
+    assert told.message == "the arguments of 't' do not fit: day: Invalid isoformat string: 'soon'"
+
+
 async def test_a_function_without_types_takes_anything(home: str) -> None:
     tool = await one({"call": "own_tools:anything"}, home=home)
     assert tool.parameters["properties"] == {"first": {}, "second": {"default": None}}

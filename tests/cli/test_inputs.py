@@ -153,6 +153,10 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(here: Path) -> None:
     assert "is a directory" in refused(TOPIC, "topic=@.")
 
 
+def test_an_at_sign_alone_names_no_file_and_is_itself() -> None:
+    assert gather(TOPIC, "topic=@") == {"topic": "@"}
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

@@ -583,8 +583,10 @@ def _around(visit: _Visit, event: Event) -> Span:
     if delegation is not None:
         base = next((span for key, span in visit.inner if key == delegation), base)
     if "chain" in data and event.type.startswith("tool."):
-        calls = (span for _, span in reversed(visit.inner) if span.attributes.get(words.TOOL) == data["chain"])
-        return next(calls, base)
+        calls = [span for _, span in reversed(visit.inner) if span.kind == "tool"]
+        named = (span for span in calls if span.attributes[words.TOOL] == data["chain"])
+        nested = isinstance(data.get("step"), str)  # its chain is a step of the one that was called
+        return next(named, calls[0] if calls and nested else base)
     return base
 
 

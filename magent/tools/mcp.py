@@ -110,7 +110,7 @@ class McpServer:
         if self._closed:
             raise failed(f"{self.spec} has been ended with its run")
         link = self._link
-        if link is None or link.over:
+        if link is None or link.ended():
             link = self._link = self._begun()
         await link.ready()
         self._take(link.tools)

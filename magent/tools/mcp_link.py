@@ -59,7 +59,7 @@ class _Session(ClientSession):
 
 
 class Link:
-    """`begin` starts it, `ready` waits until tools can be called; once `over`, another is needed."""
+    """`begin` starts it, `ready` waits until tools can be called; once it has `ended`, another is needed."""
 
     def __init__(self, spec: ServerSpec, child: Child | None, on_changed: OnChanged) -> None:
         self.spec = spec
@@ -92,6 +92,12 @@ class Link:
         self.over = True
         if not self._calls:
             self._stop.set()
+
+    def ended(self) -> bool:
+        """Whether another is needed. A program that has died is looked at, as its pipe may tell of it too late."""
+        if self._child and self._ready.done() and self._child.exit_code() is not None:
+            self.retire()
+        return self.over
 
     # ---- the task that holds it
 

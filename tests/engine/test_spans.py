@@ -63,7 +63,9 @@ roles:
   lead: {description: Leads, skills: [plan], agent: boss, can_delegate: true}
   coder: {description: Codes, skills: [python], agent: hand}
 tools: {add: {call: 'm:f'}}
-chains: {twice: {inputs: {n: {type: integer}}, steps: [{tool: add, with: {a: 1}}, {tool: add, with: {a: 2}}]}}
+chains:
+  twice: {inputs: {n: {type: integer}}, steps: [{tool: add, with: {a: 1}}, {chain: once}]}
+  once: {inputs: {}, steps: [{tool: add, with: {a: 2}}]}
 nodes: {t: {prompt: Work, role: lead, tools: [add, twice]}}
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,12 @@ def test_a_workflow_can_be_drawn(name: str) -> None:
     loaded = magent.load(FILES[name])
     picture = draw.mermaid(loaded.workflow)
     assert all(f"n_{node}" in picture for node in loaded.workflow.graph.nodes)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_workflow_and_the_folder_of_its_name_are_all_there_is_to_copy(name: str) -> None:
+    text = FILES[name].read_text("utf-8")
+    assert set(re.findall(r"run\.home (?:~ '|\}\})/(\w+)", text)) <= {name}
 
 
 def run(name: str, **options: Any) -> magent.Result:

@@ -295,6 +295,9 @@ class Reader:
                 return
             visit = self._open_visit(path, event)
         self._last_call(visit, event)
+        if visit.attempt is not None and isinstance(data.get("session"), Mapping):
+            run_id = self.trace.seed.rpartition("@")[0]
+            visit.attempt.attributes["gen_ai.conversation.id"] = f"{run_id}/{data['session'].get('name')}"
         self._end_attempt(visit, event.time, what, data.get("error"))
         if isinstance(data.get("output"), Mapping) and words.asks(visit.node):
             self._answer(visit, event.time, data["output"])
@@ -444,6 +447,8 @@ class Reader:
         span.attributes = common | {words.OPERATION: "chat", **asked}
         if data.get("model"):
             span.attributes[words.RESPONSE_MODEL] = data["model"]
+        if data.get("cut") is True:
+            span.attributes["gen_ai.response.finish_reasons"] = ["length"]
         if "first" in call:
             span.attributes["gen_ai.response.time_to_first_chunk"] = call["first"]
         self._spend(visit, span, tokens, data)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import magent
 from magent.engine import run as lives
 from magent.events import Event, decode, encode
-from magent.ports import ProcessResult
+from magent.ports import ProcessResult, Reply, Usage
 from magent.spans import here, ids
 from magent.spans.chrome import chrome
 from magent.spans.measures import INSTRUMENTS, measures
@@ -191,6 +191,13 @@ async def test_a_call_of_a_model_lasts_from_when_it_was_asked_to_its_reply() -> 
     room.agents = crew("agents: {a: {model: local}}\nnodes: {t: {prompt: x, agent: a}}", a=Scripted(slow)).agents
     reading = await spans(room)
     assert one(reading, "chat local").duration == 2.5
+
+
+async def test_an_answer_that_was_cut_and_a_session_are_told_in_the_conventions_words() -> None:
+    text = "agents: {a: {model: local}}\nnodes: {t: {prompt: x, agent: a, session: talk}}"
+    reading = await spans(crew(text, a=Scripted(Reply("It ris", usage=Usage(1, 1, 0.0, 1), cut=True))))
+    assert one(reading, "chat local").attributes["gen_ai.response.finish_reasons"] == ["length"]
+    assert one(reading, "invoke_agent a").attributes["gen_ai.conversation.id"] == "test/talk"
 
 
 async def test_an_older_journal_that_does_not_say_when_models_were_asked_is_read() -> None:
@@ -393,6 +400,21 @@ async def test_a_span_of_ones_own_is_within_the_attempt_also_in_a_thread_and_nes
     assert index_span.attributes["rows"] == 12
     assert [(moment.name, moment.attributes) for moment in index_span.moments] == [("half way", {"left": 6})]
     assert [event.type for event in events].count("span.ended") == 3
+
+
+async def test_a_span_of_a_tools_code_is_within_the_call_and_hands_its_own_place_on() -> None:
+    told: dict[str, str] = {}
+
+    def work() -> str:
+        with magent.span("look up"):
+            told.update(here.headers())
+        return "found"
+
+    agent = Scripted(calls(("add", {})), "done")
+    text = "agents: {a: {model: local}}\ntools: {add: {call: 'm:f'}}\nnodes: {t: {prompt: x, agent: a, tools: [add]}}"
+    reading = await spans(crew(text, [FakeTool("add", work)], a=agent))
+    assert tree(reading)["execute_tool add"] == ["look up"]
+    assert told == {"traceparent": f"00-{reading.trace.id}-{one(reading, 'look up').id}-01"}
 
 
 async def test_an_exception_that_leaves_it_is_its_error() -> None:

@@ -100,7 +100,8 @@ def _show(console: Console, found: Traced) -> None:
     visits = sum(span.kind == "visit" for span in found.spans)
     facts = [f"begun {begun}", f"took {durations.show(found.now - found.begun)}"]
     facts += [f"{visits:,} visit{'' if visits == 1 else 's'}"]
-    sheet.facts([*facts, *results.spent({"input": tokens[0], "output": tokens[1]}, cost), f"trace {found.trace.id}"])
+    sheet.facts(facts)
+    sheet.facts([f"trace {found.trace.id}", *results.spent({"input": tokens[0], "output": tokens[1]}, cost)])
     axis = Axis(found)
     bars = _BARS[console.unicode]
     for line in _around(found):
@@ -165,7 +166,12 @@ def _table(sheet: Sheet, rows: Sequence[Row], axis: Axis, signs: str) -> None:
         bar = Part(axis.bar(row, columns, signs), "cyan" if row.critical else "dim")
         table.append((shown, Part(took, "dim"), Part(tokens, "dim"), Part(cost, "dim"), bar))
     head = f"0s{trace_rows.lasted(axis.length):>{columns - 2}}"
-    titles = (Column("SPAN"), Column("TIME", right=True), Column("TOKENS", right=True), Column("COST", right=True))
+    titles = (
+        Column("SPAN"),
+        Column("TIME", right=True),
+        Column("TOKENS", rank=3, right=True),
+        Column("COST", rank=2, right=True),
+    )
     sheet.table((*titles, Column(head)), table)
 
 

@@ -16,7 +16,10 @@ from magent.cli.console import Console, Globals
 from magent.cli.main import main
 from magent.cli.trace_rows import rows
 from magent.events import Event
-from magent.traces import trace_of
+from magent.spans.ids import Trace
+from magent.spans.path import children
+from magent.spans.span import Span
+from magent.traces import Traced, trace_of
 from tests.build import workflow
 from tests.cli.helpers import Screen, magent
 
@@ -58,7 +61,7 @@ def test_the_tree_of_a_run_fits_eighty_columns_and_sums_up_its_items(
     told = magent(capsys, "trace", "r1")
     lines = told.out.splitlines()
     assert told.code == 0
-    assert max(map(cells.width, lines[3:])) <= 80
+    assert max(map(cells.width, lines)) <= 80
     assert "\x1b" not in told.out
     assert lines[0] == "waiting  tides  r1"
     tree = [line.split("  0")[0] for line in lines]
@@ -69,6 +72,19 @@ def test_the_tree_of_a_run_fits_eighty_columns_and_sums_up_its_items(
     assert any("more (" in line for line in lines)
     assert len(lines) < 40
     assert "wait for a person (waiting)" in told.out
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_the_tree_fits_a_window_whatever_it_is(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Console, "window", columns)
+    spans = [Span("a" * 16, None, "life", "invoke_workflow w", "", 1, 0.0, 90.0, "completed")]
+    spans[0].spend({"input": 1_000_000, "output": 5}, 1.5)
+    spans.append(Span("b" * 16, "a" * 16, "visit", "ein_sehr_langer_name_" * 4, "x", 2, 1.0, 2.0, "failed"))
+    flow = workflow("nodes: {a: {run: x}}")
+    found = Traced("r1", flow, "completed", Trace("c" * 32, "r1@1"), spans, 90.0, children(spans), frozenset())
+    screen = Screen()
+    verb._show(Console(Globals(no_color=True), screen, Screen()), found)
+    assert max(map(cells.width, screen.getvalue().splitlines())) <= columns
 
 
 def test_verbose_tells_every_span(tides: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -370,6 +370,19 @@ async def test_an_exporter_that_is_handed_over_gets_every_span_once(here: Path) 
     assert "It rises." in [span.content.get("output") for span in mine.got if span.kind == "model"]
 
 
+@pytest.mark.parametrize("how", [{"from_": "c"}, {"from_": "fan[2]/item"}, {"only_failed": True}, {"from_": 8}])
+async def test_a_fork_is_sent_as_it_is_read_afterwards(here: Path, how: dict[str, Any]) -> None:
+    fan = {"type": "parallel", "for_each": "range(4) | list", "body": "item", "on_branch_error": "collect", "next": "c"}
+    item = {"run": "exit {{ 1 if item == 3 else 0 }}"}
+    nodes = {"fan": fan, "item": item, "c": {"set": {"x": 1}}}
+    mine, store = Mine(), open_store("memory:")
+    await run(store, {"magent": 1, "name": "w", "nodes": nodes}, agents={})
+    forked = await magent.resume("r1", store=store, exporters=(mine,), **how)
+    read_later = (await traces.traced(store, forked.run_id)).finished
+    assert [span.id for span in mine.got] == [span.id for span in read_later]
+    assert [link.why for span in mine.got for link in span.links] == ["forked_from"]
+
+
 async def test_one_that_raises_harms_nothing_and_is_told_of(here: Path) -> None:
     result = await run(open_store("memory:"), exporters=(Mine(RuntimeError("the disk is full")),))
     assert result.unsent == ("not all spans were sent to exporter Mine: the disk is full",)

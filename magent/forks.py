@@ -38,6 +38,7 @@ from magent.records import no_event
 from magent.spec.build import build
 from magent.spec.loader import Bundle
 from magent.spec.schema import check_value, field_schema, fill
+from magent.stores.codec import check_sealed
 
 _LONGEST = 18  # digits of the number of an event
 
@@ -204,6 +205,7 @@ def _given(run: Run, new: Workflow) -> dict[str, Any]:
 async def fork(store: RunStore, run_id: str, origin: Origin, options: Options) -> Result:
     """Begins a new run with what of another still holds, and drives it. Raises UsageError, StoreError."""
     record = await store.read(run_id, checkpoint=False)
+    check_sealed(run_id, record.unsealed)
     trace = await asyncio.to_thread(_trace, record, origin)
     if trace.idle is not None:
         return result_of(trace.run, str(trace.run.facts.get("dir", "")), store, note=trace.idle)

@@ -355,12 +355,13 @@ class Hears(Protocol):
 @dataclass(frozen=True, slots=True)
 class Record:
     """A run as read: header (`run.json`), the frozen workflow, newest sound checkpoint (seq, fold) or None,
-    events after it."""
+    events after it. `unsealed`: it is in the clear though a key is given, so anybody may have written it."""
 
     header: Mapping[str, Any]
     workflow: Mapping[str, Any]
     checkpoint: tuple[int, Mapping[str, Any]] | None
     events: Sequence[Event]
+    unsealed: bool = False
 
 
 class RunStore(Protocol):

@@ -144,7 +144,7 @@ def _story(record: Record, store: RunStore, run_id: str, status: str) -> Story:
         shown["duration"] = round(run.spent + max(0.0, SystemClock().now() - run.life_started), 3)
     types = {name: node.type for graph in run.workflow.graphs.values() for name, node in graph.nodes.items()}
     kept = ("file", "digest", "inputs", "created", "versions", "parent", "cwd")
-    header = {name: record.header.get(name) for name in kept}
+    header = {name: record.header.get(name) for name in kept} | {"unsealed": record.unsealed}
     ended = record.events[-1].time
     idle = _idle(record.events)
     if run.status == "running" and shown["status"] != "running":  # killed: it has worked until its last event

@@ -46,7 +46,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
     ),
     "answers": ("seal", "schema", "flags", "whole", "document", "__init__"),
     "cli": (
-        "__init__", "verbs", "declared", "guess", "help", "complete", "complete_runs", "console", "parser", "main",
+        "__init__", "verbs", "declared", "guess", "help", "complete", "complete_runs", "complete_visits",
+        "console", "parser", "main",
         "flags", "files", "inputs", "shapes", "chunks", "progress", "board", "beside", "paint", "story", "screen",
         "download",
         "dated", "live", "results", "reports", "execution",

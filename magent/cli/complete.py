@@ -127,7 +127,7 @@ def _of_verb(name: str, words: list[str], typed: str) -> Iterator[Choice]:
     given, values = _split(words, by_flag)
     last = by_flag.get(words[-1]) if words else None
     if last is not None and last.value:
-        yield from _values(last, given, file=_file_of(values))
+        yield from _values(last, given, values.get("--store"), _file_of(values))
     elif typed.startswith("-"):
         used = {by_flag[word].name for word in words if word in by_flag and not by_flag[word].many}
         yield from _flags([option for option in declared.options if option.name not in used])
@@ -184,6 +184,9 @@ def _values(
         else:
             found = (lookup.questions if item.completes == "question" else lookup.nodes)(store, given[0])
         yield from (Choice(word, told) for word, told in found)
+    elif item.completes == "visit":
+        visits = importlib.import_module("magent.cli.complete_visits").visits
+        yield from (Choice(*found) for found in visits(store, given[0] if given else "latest"))
 
 
 def _named(file: str, section: str) -> Iterator[Choice]:

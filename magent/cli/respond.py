@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -136,7 +137,8 @@ def _tell(console: Console, found: Sequence[Asked]) -> None:
 
 async def _list(console: Console, store: RunStore, output: str, workflow: str | None, since: float) -> int:
     found: list[Asked] = []
-    for info in await store.list():
+    every = await store.list()
+    for info in every:
         if workflow not in (None, info.workflow):
             continue
         if info.status in ("waiting", "interrupted", "running"):  # a driver may ask, who left may have left it open
@@ -144,6 +146,7 @@ async def _list(console: Console, store: RunStore, output: str, workflow: str | 
                 found += asked(await records.look(store, info.id), store)
             except StoreError as error:  # one damaged record hides no other
                 console.hint(f"magent: {error.message}")
+    _unread(console, Counter(info.status for info in every))
     found = sorted((each for each in found if each.since >= since), key=lambda each: each.since)
     if output == "json":
         console.result(dump([each.as_json() for each in found]))
@@ -152,6 +155,13 @@ async def _list(console: Console, store: RunStore, output: str, workflow: str | 
     else:
         console.hint("nothing waits for an answer")
     return 0
+
+
+def _unread(console: Console, counts: Mapping[str, int]) -> None:
+    for status, why in (("sealed", "encrypted, and not under a key that is given"), ("damaged", "damaged")):
+        if count := counts.get(status):
+            runs = "1 run is" if count == 1 else f"{count:,} runs are"
+            console.hint(f"magent: {runs} {why}: what waits there, if anything, cannot be read")
 
 
 _HISTORY = (

@@ -128,9 +128,10 @@ def _asked(entry: Mapping[str, object]) -> str:
 
 
 def _new(plan: Plan, apart: bool, whole: bool) -> Iterator[str]:
-    """The addresses that are come to for the first time."""
-    known = {visit.path for visit in plan.visits}
-    new = [place for place in plan.next if place not in known]
+    """The addresses at which it goes on that no visit above names: what stood there before, if anything did, does not
+    count any more."""
+    told = {visit.path for visit in plan.visits if visit.fate in ("again", "open", "waiting")}
+    new = [place for place in plan.next if place not in told]
     alike: dict[str, list[str]] = {}
     for place in new:
         alike.setdefault(place if apart else _INDEX.sub("[]", place), []).append(place)

@@ -58,6 +58,8 @@ def _head(sheet: Sheet, shown: Mapping[str, Any]) -> None:
     sheet.facts([*facts, *results.spent(shown["tokens"], shown["cost_usd"])])
     if shown.get("file"):
         sheet.line(Part(f"file {shown['file']}", "dim"))
+    if shown["unsealed"]:
+        sheet.line(Part("in the clear, though there is a key: anybody may have written it", "yellow"))
     if shown.get("parent"):
         sheet.text(_forked(shown["parent"]), indent=0, style="dim")
 

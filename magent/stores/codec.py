@@ -34,6 +34,15 @@ class Unsound(ValueError):
     """The bytes are no document as it was written."""
 
 
+def check_sealed(run_id: str, unsealed: bool) -> None:
+    """Raises StoreError: under a key nothing comes of what anybody may have written, until it is sealed by a copy."""
+    if unsealed:
+        raise StoreError(
+            f"run {run_id} was begun in the clear, and is not gone on with while there is a key",
+            f"seal it by a copy: magent runs copy {run_id} --to URL",
+        )
+
+
 class RunCodec(Protocol):
     """How one run is written. What is damaged is a ValueError (`BadLine`, `Unsound`), which the store tells with its
     place. A StoreError goes up to the user as it is: no key, the wrong one."""
@@ -71,6 +80,11 @@ class RunCodec(Protocol):
 
     def fits(self, data: bytes, line: bytes) -> bool:
         """Whether the document was written when this line was the last, as far as it says."""
+        ...
+
+    @property
+    def unsealed(self) -> bool:
+        """Whether the run, whose header was read, is in the clear though a key is given."""
         ...
 
     def check_writable(self) -> None:
@@ -168,6 +182,10 @@ class Plain:
     def fits(self, data: bytes, line: bytes) -> bool:  # noqa: ARG002
         return True
 
+    @property
+    def unsealed(self) -> bool:
+        return False
+
     def check_writable(self) -> None:
         """Whatever is in the clear may go on so."""
 
@@ -176,7 +194,7 @@ class Plain:
         try:
             found = json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise Unsound(str(error)) from error
+            raise Unsound(f"it is no JSON: {error}" if data.strip() else "it is empty") from error
         if not isinstance(found, dict):
             raise Unsound("it holds no object")
         return found

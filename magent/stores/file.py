@@ -263,14 +263,14 @@ class FileStore:
             for point in checkpoints.sound(directory, codec) if checkpoint else ():
                 if tail := journal.read_after(path, codec, point):
                     journal.check_end(path, codec, tail, ends)
-                    return Record(header, workflow, (point.seq, point.fold), tail.events), tail
+                    return Record(header, workflow, (point.seq, point.fold), tail.events, codec.unsealed), tail
             tail = journal.read_tail(path, codec)
             journal.check_end(path, codec, tail, ends)
         except FileNotFoundError:
             raise RunDamaged(f"{path} is missing", disk.gone(path)) from None
         except OSError as error:
             raise disk.refusal(error, f"read {path}") from error
-        return Record(header, workflow, None, tail.events), tail
+        return Record(header, workflow, None, tail.events, codec.unsealed), tail
 
     def _events(self, run_id: str, types: Collection[str], having: str) -> Sequence[Event]:
         directory, codec = self._directory(run_id), self._codec(run_id)

@@ -73,10 +73,10 @@ def record(rows: Rows, row: Row, codec: RunCodec, *, checkpoint: bool) -> Record
         events, lines = read_events(rows, row, codec, seq)
         if events and events[0].seq == seq:
             _check_end(row, codec, lines, seq, ends)
-            return Record(header, frozen, (seq, fold), events[1:])
+            return Record(header, frozen, (seq, fold), events[1:], codec.unsealed)
     events, lines = read_events(rows, row, codec, 1)
     _check_end(row, codec, lines, 1, ends)
-    return Record(header, frozen, None, events)
+    return Record(header, frozen, None, events, codec.unsealed)
 
 
 def _ends(rows: Rows, row: Row, codec: RunCodec) -> list[tuple[str, bytes]]:
@@ -105,8 +105,12 @@ def _check_end(
         seq = codec.pinned(data)
         if seq > last or (seq >= first and not codec.fits(data, lines[seq - first])):
             message = f"the end of run {row.id} is missing, or another's: it has {last} events, and its {kind} was "
-            hint = "if it is a copy that was made while runs were at work, copy it again; else "
-            raise RunDamaged(f"{message}written after event {seq}", hint + _gone(row.id))
+            hint = (
+                "if it is a copy that was made while runs were at work, copy it again; else put it back from a copy, "
+            )
+            raise RunDamaged(
+                f"{message}written after event {seq}", f"{hint}or give up what is missing: {_cut(row, last)}"
+            )
 
 
 def last_line(rows: Rows, row: Row) -> bytes:
@@ -174,11 +178,17 @@ def some_events(row: Row, lines: Sequence[bytes], codec: Codec, types: Collectio
 
 
 def _broken(row: Row, number: int, why: str) -> RunDamaged:
-    cut = f"DELETE FROM event WHERE run = {row.number} AND seq >= {number}"  # noqa: S608
     return RunDamaged(
         f"event {number} of run {row.id} cannot be read: {why}",
-        f"make a copy of the database first; to give up what happened from there: {cut}",
+        f"make a copy of the database first; to give up what happened from there: {_cut(row, number - 1)}",
     )
+
+
+def _cut(row: Row, last: int) -> str:
+    """The statements after which event `last` is the last one, and nothing that is kept says that there were more."""
+    rows = f"WHERE run = {row.number} AND seq > {last}"
+    ends = f"DELETE FROM checkpoint {rows}; UPDATE run SET result = NULL WHERE number = {row.number}"  # noqa: S608
+    return f"DELETE FROM event {rows}; {ends}"  # noqa: S608
 
 
 def _folds(rows: Rows, row: Row, codec: RunCodec) -> Iterator[tuple[int, Mapping[str, Any]]]:

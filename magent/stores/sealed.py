@@ -25,9 +25,9 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from magent.errors import RunSealed, StoreError, UsageError
+from magent.errors import RunSealed, UsageError
 from magent.events import BadLine, Event
-from magent.stores.codec import SEALED, SEALED_LINE, Kind, Plain, Unsound
+from magent.stores.codec import SEALED, SEALED_LINE, Kind, Plain, Unsound, check_sealed
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -171,12 +171,12 @@ class SealedRun:
         _, link, _ = _document(data)
         return link in (_UNKNOWN, _tag_of_line(line))
 
+    @property
+    def unsealed(self) -> bool:
+        return self._plain is not None
+
     def check_writable(self) -> None:
-        if self._plain:
-            raise StoreError(
-                f"run {self._run_id} was begun in the clear, and is not gone on with while there is a key",
-                f"seal it by a copy: magent runs copy {self._run_id} --to URL",
-            )
+        check_sealed(self._run_id, self.unsealed)
 
     # ---- the cipher
 

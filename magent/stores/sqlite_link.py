@@ -28,6 +28,11 @@ _TABLES = (
     "CREATE TABLE note (run INTEGER NOT NULL, name TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (run, name))",
     "CREATE INDEX run_created ON run (created, id)",
 )
+_KINDS: dict[str, type] = {
+    "id": str, "created": float, "place": str, "name": str, "seq": int,
+    "header": bytes, "workflow": bytes, "result": bytes, "line": bytes, "body": bytes,
+}  # fmt: skip
+"""What the columns hold. SQLite itself lets any of them hold anything, whoever wrote the file."""
 _HINTS = {
     sqlite3.SQLITE_FULL: "free some space, then go on with: magent resume",
     sqlite3.SQLITE_READONLY: "you may not write there: mend the permissions, or choose another place with --store",
@@ -50,7 +55,9 @@ class Link:
 
     def all(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         with explained(self._path, "read"):
-            return self.connection.execute(sql, values).fetchall()
+            found = self.connection.execute(sql, values)
+            kinds = [_KINDS.get(column[0]) for column in found.description]
+            return [_as_declared(row, kinds) for row in found]
 
     def run(self, sql: str, *values: Any) -> int:
         """How many rows it changed."""
@@ -72,6 +79,14 @@ class Link:
 
     def close(self) -> None:
         self.connection.close()
+
+
+def _as_declared(row: tuple[Any, ...], kinds: Sequence[type | None]) -> tuple[Any, ...]:
+    """The row, with nothing of another kind in it; what stands there instead, whoever reads it finds to be damaged."""
+    pairs = list(zip(row, kinds, strict=True))
+    if all(kind is None or value is None or type(value) is kind for value, kind in pairs):
+        return row
+    return tuple(value if kind is None or value is None or type(value) is kind else kind() for value, kind in pairs)
 
 
 @contextlib.contextmanager

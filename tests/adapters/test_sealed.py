@@ -6,7 +6,9 @@ import base64
 import contextlib
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -214,26 +216,24 @@ async def test_documents_cannot_stand_for_each_other(store: FileStore) -> None:
     assert [(each.seq, each.sound) for each in await store.checkpoints("a")] == [(4, False), (5, True)]
 
 
+def _database(kind: str, place: Path, request: pytest.FixtureRequest) -> tuple[Callable[..., None], str]:
+    """What runs statements in a new database, and its URL as a store."""
+    if kind == "sqlite":
+        path = place / "runs.db"
+        return partial(_execute, path), f"sqlite:///{path}"
+    postgres, schema = request.getfixturevalue("postgres"), f"rows_{place.name}".lower().replace("-", "_")
+    return partial(postgres.run, f"SET search_path TO {schema}"), postgres.url(schema)
+
+
+def _execute(path: Path, *statements: str) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 async def test_rows_cannot_be_changed_unseen(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    if kind == "sqlite":
-        import sqlite3
-
-        path = tmp_path / "runs.db"
-        url = f"sqlite:///{path}"
-
-        def run(*statements: str) -> None:
-            with sqlite3.connect(path) as connection:
-                for statement in statements:
-                    connection.execute(statement)
-            connection.close()
-    else:
-        postgres = request.getfixturevalue("postgres")
-        url = postgres.url("changed_rows")
-
-        def run(*statements: str) -> None:
-            postgres.run("SET search_path TO changed_rows", *statements)
-
+    run, url = _database(kind, tmp_path, request)
     store = open_store(url, codec=Keyring([KEY]))
     await write(store)
     assert (await store.read("a")).checkpoint == (5, {"text": MARK})
@@ -342,6 +342,8 @@ async def test_a_run_begun_in_the_clear_is_read_under_a_key_and_not_gone_on_with
     with pytest.raises(StoreError, match="begun in the clear") as seen:
         await store.open("old")
     assert "magent runs copy old --to" in str(seen.value.hint)
+    assert [(await store.read(run_id)).unsealed for run_id in ("old", "new")] == [True, False]
+    assert not (await open_store(url).read("old")).unsealed
     await store.remove("old")
     assert [info.id for info in await store.list()] == ["new"]
 
@@ -361,6 +363,25 @@ async def test_what_was_written_under_an_old_key_goes_on_under_it(tmp_path: Path
     ):
         store = open_store(url, codec=Keyring([key]))
         assert {info.id: info.status for info in await store.list()} == statuses
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+async def test_the_statements_that_give_up_what_is_damaged_leave_a_run_that_is_read(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    run, url = _database(kind, tmp_path, request)
+    store = open_store(url, codec=Keyring([KEY]))
+    await write(store)
+    run("UPDATE event SET line = substr(line, 9) WHERE seq = 5")
+    for said, left in (("event 5 of run a cannot be read", 4), ("the end of run a is missing", 3)):
+        with pytest.raises(RunDamaged, match=said) as seen:
+            await store.read("a")
+        run(*str(seen.value.hint).rpartition(": ")[2].split("; "))
+        journal, record = await store.open("a")
+        assert (len(record.events), await store.result("a"), await store.checkpoints("a")) == (left, None, [])
+        await journal.finish({})
+        await journal.close()
+        run(f"DELETE FROM event WHERE seq = {left}")
 
 
 # ---- settings and verbs
@@ -401,3 +422,31 @@ def test_the_settings_name_the_key_and_all_verbs_obey(here: Path, capsys: Any, m
     monkeypatch.setenv("MAGENT_ENCRYPTION_KEY_ENV", "OLD_KEY")
     monkeypatch.setenv("OLD_KEY", TEXT)
     assert cli(capsys, "respond", "r1", "--approve", "--resume").code == 0
+
+
+def test_under_a_key_nothing_comes_of_a_run_that_anybody_may_have_written(
+    here: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.joinpath("asks.yaml").write_text(ASKS)
+    assert cli(capsys, "run", "asks.yaml", "-q", "--no-input", "--id", "a").code == 3
+    monkeypatch.setenv("VAULT_KEY", TEXT)
+    monkeypatch.setenv("MAGENT_ENCRYPTION_KEY_ENV", "VAULT_KEY")
+    assert "in the clear, though there is a key" in cli(capsys, "runs", "show", "a").out
+    for words in (["resume", "a"], ["resume", "a", "--from", "a"], ["respond", "a", "--approve"]):
+        told = cli(capsys, *words)
+        assert (told.code, "magent runs copy a --to" in told.err) == (5, True)
+    assert [each["run_id"] for each in json.loads(cli(capsys, "runs", "list", "--output", "json").out)] == ["a"]
+    assert cli(capsys, "runs", "copy", "a", "--to", "file:sealed").code == 0
+    assert "in the clear" not in cli(capsys, "runs", "show", "a", "--store", "file:sealed").out
+
+
+def test_what_waits_in_runs_that_cannot_be_read_is_not_passed_over_in_silence(
+    here: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.joinpath("asks.yaml").write_text(ASKS)
+    monkeypatch.setenv("VAULT_KEY", TEXT)
+    monkeypatch.setenv("MAGENT_ENCRYPTION_KEY_ENV", "VAULT_KEY")
+    assert cli(capsys, "run", "asks.yaml", "-q", "--no-input", "--id", "a").code == 3
+    monkeypatch.setenv("VAULT_KEY", base64.b64encode(OTHER).decode())
+    told = cli(capsys, "respond", "--list")
+    assert "1 run is encrypted, and not under a key that is given: what waits there" in told.err

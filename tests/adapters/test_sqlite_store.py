@@ -338,6 +338,9 @@ async def test_of_a_removed_run_nothing_is_left(store: SqliteStore, tmp_path: Pa
         ("UPDATE event SET seq = 9 WHERE seq = 3", "event 3 of run a cannot be read: it is missing"),
         ("UPDATE run SET header = x'7b'", "the header of run a is damaged"),
         ("UPDATE run SET workflow = x''", "the workflow of run a is damaged"),
+        ("UPDATE event SET line = 'text' WHERE seq = 2", "event 2 of run a cannot be read"),
+        ("UPDATE run SET header = 5", "the header of run a is damaged: it is empty"),
+        ("UPDATE run SET workflow = 'text', place = x'00', created = 'never'", "the workflow of run a is damaged"),
     ],
 )
 async def test_damage_is_told_with_its_place(store: SqliteStore, sql: str, said: str) -> None:
@@ -354,7 +357,7 @@ async def test_damage_is_told_with_its_place(store: SqliteStore, sql: str, said:
 
 def change(store: SqliteStore, sql: str) -> None:
     with sqlite3.connect(store.path) as connection:
-        connection.execute(sql)
+        connection.executescript(sql)
     connection.close()
 
 

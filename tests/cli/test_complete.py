@@ -111,3 +111,19 @@ def test_agents_and_roles_of_a_file_are_completed(tmp_path: Path, capsys: Any) -
     assert offered(capsys, "roles", "show", "-f", str(file), "pi") == ["pilot"]
     assert offered(capsys, "roles", "show", "re") == ["researcher", "reviewer"]
     assert offered(capsys, "roles", "route", "x", "--prefer", "cod") == ["coder"]
+
+
+def test_where_a_new_run_may_begin_is_completed(here: Path, capsys: Any) -> None:
+    here.joinpath("again.yaml").write_text(
+        "magent: 1\nname: w\nnodes:\n"
+        "  draft: {set: {}, next: [{loop_back: draft, max: 1}, {to: each}]}\n"
+        "  each: {type: parallel, for_each: [a, b], body: part}\n  part: {set: {}}\n"
+    )
+    magent(capsys, "run", "again.yaml", "-q", "--id", "a1")
+    every = ["draft", "draft#2", "each", "each[0]/part", "each[1]/part"]
+    assert sorted(offered(capsys, "resume", "a1", "--from", "")) == every
+    assert sorted(offered(capsys, "resume", "--plan", "--from", "")) == every
+    assert offered(capsys, "resume", "a1", "--from", "each[1") == ["each[1]/part"]
+    assert offered(capsys, "resume", "a1", "--store", "file:nowhere", "--from", "") == []
+    for words in (["a1", "--from", word] for word in every):
+        assert magent(capsys, "resume", *words, "--plan").code == 0

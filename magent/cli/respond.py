@@ -146,7 +146,6 @@ async def _list(console: Console, store: RunStore, output: str, workflow: str | 
                 found += asked(await records.look(store, info.id), store)
             except StoreError as error:  # one damaged record hides no other
                 console.hint(f"magent: {error.message}")
-    _unread(console, Counter(info.status for info in every))
     found = sorted((each for each in found if each.since >= since), key=lambda each: each.since)
     if output == "json":
         console.result(dump([each.as_json() for each in found]))
@@ -154,6 +153,7 @@ async def _list(console: Console, store: RunStore, output: str, workflow: str | 
         _tell_all(console, found)
     else:
         console.hint("nothing waits for an answer")
+    _unread(console, Counter(info.status for info in every))
     return 0
 
 

@@ -9,7 +9,7 @@ from magent.errors import UsageError
 from magent.events import Failure, WorkFailed
 from magent.ports import Tool, ToolOffer
 from magent.source import did_you_mean
-from magent.spec.builtins import LONGEST_NAME, offered_name
+from magent.spec.builtins import LONGEST_NAME, digested_name, of_one_server, offered_name
 from magent.spec.schema import UNUSABLE, check_value
 
 _MOST_FAULTS = 5  # that are told at a time
@@ -26,12 +26,16 @@ def definition(tool: Tool) -> dict[str, Any]:
 
 
 class Offers:
-    """Tools by the names they are offered under. Raises UsageError where two would have one name."""
+    """Tools by the names they are offered under. Raises UsageError where two would have one name: but for those of one
+    server, which nobody here can name."""
 
     def __init__(self, tools: Mapping[str, Tool]) -> None:
+        self._own = {tool.name: tool for tool in tools.values()}
         self.by_name: dict[str, Tool] = {}
         for tool in tools.values():
             name = offered_name(tool.name)
+            if name in self.by_name and of_one_server(self.by_name[name].name, tool.name):
+                name = digested_name(tool.name)
             other = self.by_name.setdefault(name, tool)
             if other is not tool:
                 raise UsageError(
@@ -43,7 +47,7 @@ class Offers:
 
     def find(self, name: str) -> Tool:
         """The tool that an agent means, by its offered or its own name. Raises WorkFailed (`tool`)."""
-        tool = self.by_name.get(name) or self.by_name.get(offered_name(name))
+        tool = self._own.get(name) or self.by_name.get(name) or self.by_name.get(offered_name(name))
         if tool is None:
             near = did_you_mean(name, self.by_name)
             there = f"there are: {', '.join(self.by_name)}" if self.by_name else "there are none"

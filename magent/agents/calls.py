@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from magent.ports import Message, ToolCall, ToolOffer
+from magent.spec.builtins import digested_name
 
 _OTHER = re.compile(r"[^A-Za-z0-9_-]")
 _PREFIXES = ("functions.", "default_api.", "tools.", "default_api:")  # that models put before a name
@@ -19,7 +20,7 @@ def named(name: str, offers: Sequence[ToolOffer]) -> str:
     none stays as it is."""
     known = {offer.name for offer in offers}
     bare = next((name.removeprefix(prefix) for prefix in _PREFIXES if name.startswith(prefix)), name)
-    for each in (name, bare, _OTHER.sub("_", name), _OTHER.sub("_", bare)):
+    for each in (name, bare, digested_name(name), _OTHER.sub("_", name), _OTHER.sub("_", bare)):
         if each in known:
             return each
     return name

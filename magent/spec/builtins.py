@@ -39,9 +39,19 @@ _OTHER = re.compile(r"[^A-Za-z0-9_-]")
 def offered_name(name: str) -> str:
     """A tool's name in OpenAI's form: `files.read` is `files_read`. One that is too long ends in a digest of itself."""
     plain = _OTHER.sub("_", name)
-    if len(plain) <= LONGEST_NAME:
-        return plain
+    return plain if len(plain) <= LONGEST_NAME else digested_name(name)
+
+
+def digested_name(name: str) -> str:
+    """A name in OpenAI's form that is no other tool's."""
+    plain = _OTHER.sub("_", name)
     return f"{plain[: LONGEST_NAME - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def of_one_server(name: str, other: str) -> bool:
+    """Whether these are tools of one server, or of one group."""
+    entry, dot, _ = name.partition(".")
+    return bool(dot) and other.startswith(f"{entry}.")
 
 
 def dotted_name(name: str, tools: Mapping[str, Mapping[str, Any]]) -> str | None:

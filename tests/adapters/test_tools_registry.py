@@ -1,10 +1,12 @@
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from magent.agents.calls import named
 from magent.errors import UsageError
 from magent.events import Failure, WorkFailed
 from magent.model import ToolSpec
@@ -129,6 +131,18 @@ async def test_tools_are_offered_and_found_again() -> None:
 def test_two_tools_of_one_offered_name_are_an_error() -> None:
     with pytest.raises(UsageError, match=r"'files\.read' and 'files_read' apart"):
         Offers({"files.read": Plain("files.read"), "files_read": Plain("files_read")})
+
+
+def test_tools_of_one_server_are_told_apart_whatever_it_calls_them() -> None:
+    offers = Offers({name: Plain(name) for name in ("odd.a.b", "odd.a_b", "odd.a/b")})
+    names = [offer.name for offer in offers.offers]
+    assert names[0] == "odd_a_b"
+    assert len(set(names)) == 3
+    assert all(re.fullmatch("[A-Za-z0-9_-]{1,64}", name) for name in names)
+    assert [offers.find(name).name for name in names] == ["odd.a.b", "odd.a_b", "odd.a/b"]
+    own = ["odd.a.b", "odd.a_b", "odd.a/b"]
+    assert [offers.find(name).name for name in own] == own
+    assert [named(name, offers.offers) for name in own] == names  # as scripts and programs write them
 
 
 async def test_a_tool_is_written_as_openai_takes_it() -> None:

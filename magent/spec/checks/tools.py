@@ -8,7 +8,7 @@ from typing import Any
 
 from magent.model import MAX_CHAINS
 from magent.source import Problem
-from magent.spec.builtins import BUILTINS, PROVIDERS, dotted_name, offered_name
+from magent.spec.builtins import BUILTINS, PROVIDERS, dotted_name, of_one_server, offered_name
 from magent.spec.checks.context import Context
 from magent.spec.checks.references import literal, nodes, shared, unknown
 from magent.spec.checks.views import Place, is_template, mapping, sequence
@@ -86,7 +86,7 @@ def check_offered_names(context: Context) -> Iterator[Problem]:
         group = BUILTINS.get(str(tool.get("builtin")), {})
         for each in [f"{name}.{inner}" for inner in group if inner] or [name]:
             other = offered.setdefault(offered_name(each), each)
-            if other != each:
+            if other != each and not of_one_server(other, each):
                 message = (
                     f"an agent could not tell '{other}' and '{each}' apart: both are offered as '{offered_name(each)}'"
                 )

@@ -51,6 +51,7 @@ CHECKS: tuple[Callable[[Context], Iterator[Problem]], ...] = (
     values.check_wait_for,
     values.check_lists_to_go_over,
     values.check_items_written_out,
+    values.check_session_names,
     names.check_expressions,
     names.check_shell_doubts,
     names.check_names,

@@ -144,3 +144,13 @@ def check_items_written_out(context: Context) -> Iterator[Problem]:
                     message = "items that are written out are taken as they are: this template stays text"
                     hint = 'write an expression that gives the list: `for_each: "[inputs.first, state.second]"`'
                     yield graph.at(name, "for_each", index).warning("literal-item", message, hint=hint)
+
+
+def check_session_names(context: Context) -> Iterator[Problem]:
+    """`session: "{{ x }}"`: the name of a conversation is taken as it is, so that a template is one for everybody."""
+    for graph in context.graphs:
+        for name, node in graph.nodes.items():
+            if has_template(node.get("session")):
+                message = "a session is named literally: this template stays text, and names one conversation for all"
+                hint = "name it outright, as in `session: talk`; a subgraph that is called for each has one of its own"
+                yield graph.at(name, "session").warning("literal-session", message, hint=hint)

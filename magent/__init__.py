@@ -14,7 +14,7 @@ The shape, floor by floor (a module imports only from floors below its own; `tes
       adapters      stores/ · human/ · agents/ · tools/ · tracing/
     7 assembly      settings · retention · masks · outfit · preflight · forecast · loading · outcome · history
                     explained · records · traces · answering · asking · figures · notify · telemetry
-                    life · opening · moving · copying · forks · app · said · report/ · crew · sweeping · api
+                    life · opening · moving · copying · forks · app · said · report/ · differ/ · crew · sweeping · api
     8 doors         cli/ · this module · __main__
 
 A run is its list of events; the fold of the events is its state; the planner decides purely, the loop acts thinly.

@@ -33,6 +33,7 @@ class Change(NamedTuple):
         return {name: value for name, value in shown.items() if (self.what, name) not in _ABSENT}
 
 
+_GONE: Any = object()  # in a mapping, a key that is not there: null is something else
 _ABSENT = {("add", "before"), ("remove", "after")}
 
 
@@ -118,18 +119,22 @@ def _place(scope: Scope) -> str:
     return f"subgraph {owner.path}"
 
 
-def difference(name: str, before: Any, after: Any) -> list[Change]:
-    """What makes `after` of `before`: entries of mappings and elements of lists each by their own path."""
+def difference(name: str, before: Any, after: Any, *, nulls: bool = False) -> list[Change]:
+    """What makes `after` of `before`: entries of mappings and elements of lists each by their own path. With `nulls`, a
+    null is a value like any other; else it is nothing, as in state."""
+    gone = _GONE if nulls else None
     found: list[Change] = []
     work = [(name, before, after, 0)]
     while work:
         path, old, new, depth = work.pop()
         if old is new or _equal(old, new):
             continue
-        if old is None or new is None:
-            found.append(Change("add" if old is None else "remove", path, old, new))
+        if old is gone or new is gone:
+            what = "add" if old is gone else "remove"
+            found.append(Change(what, path, None if old is gone else old, None if new is gone else new))
         elif depth < DEEPEST and isinstance(old, dict) and isinstance(new, dict):
-            work.extend((f"{path}.{key}", old.get(key), new.get(key), depth + 1) for key in reversed([*{**old, **new}]))
+            keys = reversed([*{**old, **new}])
+            work.extend((f"{path}.{key}", old.get(key, gone), new.get(key, gone), depth + 1) for key in keys)
         elif isinstance(old, list) and isinstance(new, list) and new[: len(old)] == old:
             found.extend(Change("add", f"{path}[{at}]", None, new[at]) for at in range(len(old), len(new)))
         elif depth < DEEPEST and isinstance(old, list) and isinstance(new, list) and len(old) == len(new):

@@ -177,9 +177,11 @@ def _values(
         builtins = importlib.import_module("magent.spec.builtins").BUILTINS
         for name, tools in builtins.items():
             yield from (Choice(f"{name}.{inner}" if inner else name, told.description) for inner, told in tools.items())
-    elif item.completes in ("run", "question", "visited"):
+    elif item.completes in ("run", "question", "visited", "either"):
         lookup = importlib.import_module("magent.cli.complete_runs")
-        if item.completes == "run":
+        if item.completes == "either":
+            yield Choice(FILES)
+        if item.completes in ("run", "either"):
             found = lookup.runs(store)
         else:
             found = (lookup.questions if item.completes == "question" else lookup.nodes)(store, given[0])

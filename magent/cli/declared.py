@@ -480,6 +480,25 @@ DECLARED: dict[str, Declared] = {
             Example("magent graph workflow.yaml --mermaid", "Prints a Mermaid flowchart."),
         ),
     ),
+    "diff": Declared(
+        (
+            Argument("a", "A", "A workflow file, or a run.", completes="either"),
+            Argument("b", "B", "What it is held against.", completes="either"),
+        ),
+        {"Output": (_output("text", "json"),)},
+        (
+            Example("magent diff old.yaml workflow.yaml", "Nodes, edges, prompts, agents, roles, tools, inputs."),
+            Example("magent diff latest workflow.yaml", "What was edited since the newest run began."),
+            Example("magent diff monday latest", "Of two runs: path, results, time, cost, and where they part."),
+        ),
+        (("0", "they are the same"), ("1", "they differ"), ("2", "one of them is not there, or does not hold")),
+        (
+            "What is a file is taken as one. Files are held against each other as they are read, with their libraries"
+            " and subgraphs: comments and layout are no difference. Runs are the same where they went the same way and"
+            " came to the same results, whatever time, tokens and money it took; of those that are not, the first"
+            " decision or result that differs is told with what was seen.",
+        ),
+    ),
     "agents list": Declared(
         (),
         {

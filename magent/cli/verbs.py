@@ -39,6 +39,7 @@ VERBS: tuple[VerbEntry, ...] = (
     VerbEntry("stats", "Look back", "stats", "stats", "Say how runs fared, and how people answered."),
     VerbEntry("validate", "Check and draw", "validate", "validate", "Report every problem of workflow files."),
     VerbEntry("graph", "Check and draw", "graph", "graph", "Draw a workflow, or a run's path over it."),
+    VerbEntry("diff", "Check and draw", "diff", "diff", "Say what differs: of two files, or of two runs."),
     VerbEntry("schema", "Check and draw", "schema", "schema", "Print a JSON Schema of the language."),
     VerbEntry("agents list", "Agents, roles, tools", "agents", "list_agents", "List a file's agents."),
     VerbEntry("agents show", "Agents, roles, tools", "agents", "show_agent", "Show one agent, and if it is ready."),

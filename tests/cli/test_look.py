@@ -187,5 +187,5 @@ def test_an_unknown_schema_is_bad_usage(capsys: Any) -> None:
 def test_only_verbs_that_work_are_listed() -> None:
     assert {entry.name.split()[0] for entry in VERBS} == {
         "run", "resume", "respond", "validate", "graph", "runs", "checkpoints", "agents", "roles", "tools", "schema",
-        "report", "trace", "explain", "sweep", "stats", "doctor", "completion",
+        "report", "trace", "explain", "diff", "sweep", "stats", "doctor", "completion",
     }  # fmt: skip

@@ -70,6 +70,7 @@ SCREENS = {
     "explain": ["explain", DONE],
     "checkpoints": ["checkpoints", "list", DONE],
     "checkpoint": ["checkpoints", "show", DONE, "10"],
+    "diff": ["diff", DONE, WAITS],
     "stats": ["stats"],
     "respond_list": ["respond", "--list"],
 }

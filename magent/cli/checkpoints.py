@@ -35,7 +35,7 @@ def list_checkpoints(console: Console, *, id: str, output: str | None) -> int:
         if not console.settings.quiet:
             console.suggest(console.command("checkpoints", "show", run_id, str(kept[-1].seq)), "shows the newest")
     else:
-        console.told(f"run {run_id} has no checkpoints: it is short")
+        console.told(f"run {run_id} has no checkpoints: it is short, or they were dropped")
         console.suggest(console.command("checkpoints", "show", run_id), "shows how it stands")
     return 0
 

@@ -83,6 +83,12 @@ class Guard:
             _LEARNED[f"({len(_LEARNED)})"] = secret  # no variable has such a name
             self._words = None
 
+    def forget(self) -> None:
+        """As if nothing had been read or learned."""
+        self._names.clear()
+        _LEARNED.clear()
+        self._words = None
+
     def environment(self) -> dict[str, str]:
         """What programs of this machine may see, such as an editor."""
         return clean_environment(os.environ, self._names, {})

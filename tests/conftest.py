@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from magent.keys import GUARD
 from tests.postgres import Postgres
 from tests.terminal import ROOT, Golden
 
@@ -33,6 +34,12 @@ def _settings_of_this_machine_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> 
     for name in [*os.environ]:
         if name.startswith(("MAGENT_", "OTEL_")) or name in ("NO_COLOR", "FORCE_COLOR", "TRACEPARENT", "TRACESTATE"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_one_test_are_none_of_the_next() -> Iterator[None]:
+    yield
+    GUARD.forget()
 
 
 @pytest.hookimpl(wrapper=True)

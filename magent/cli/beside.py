@@ -99,12 +99,14 @@ def beside(real: TextIO, tell: Callable[[str], None]) -> Iterator[Beside]:
 
 
 class Guarded(io.TextIOBase):
-    """A stream whose writers may print secrets: those do not get through, also where they come in pieces."""
+    """A stream whose writers may print secrets: those do not get through, also where they come in pieces. Lines are
+    written whole, or as far as they are when they are flushed: others write there, too."""
 
     def __init__(self, real: TextIO) -> None:
         self._real = real
         self._words = GUARD.words()
         self._text = MaskedText(self._words)
+        self._line = ""
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -121,18 +123,24 @@ class Guarded(io.TextIOBase):
 
     def write(self, text: str) -> int:
         if self._words is not GUARD.words():  # another workflow was read meanwhile
-            self.finish()
+            self._line += self._text.end()
             self._words = GUARD.words()
             self._text = MaskedText(self._words)
-        self._real.write(self._text.add(text))
+        whole, end, self._line = (self._line + self._text.add(text)).rpartition("\n")
+        if whole or end:
+            self._real.write(whole + end)
+        if len(self._line) > _LONGEST:
+            self.flush()
         return len(text)
 
     def flush(self) -> None:
+        line, self._line = self._line, ""
+        self._real.write(line)
         self._real.flush()
 
     def finish(self) -> None:
-        self._real.write(self._text.end())
-        self._real.flush()
+        self._line += self._text.end()
+        self.flush()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from magent.cli.beside import beside, plain
+from magent.cli.beside import beside, guarded, plain
 
 
 def heard(*texts: str) -> list[str]:
@@ -59,3 +59,20 @@ def test_afterwards_all_is_as_it_was() -> None:
     with pytest.raises(ZeroDivisionError), beside(io.StringIO(), lambda _: None):
         raise ZeroDivisionError
     assert (sys.stdout, sys.stderr) == before
+
+
+def test_a_line_that_may_begin_a_secret_is_written_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "secret-of-ours")
+    written: list[str] = []
+
+    class Real(io.StringIO):
+        def write(self, text: str) -> int:
+            written.append(text)
+            return len(text)
+
+    with guarded(Real()):
+        print("these", end="")
+        print("")
+        print("half a", end="", flush=True)
+        print(" line: secret-of-ours")
+    assert [each for each in written if each] == ["these\n", "half a", " line: ***\n"]

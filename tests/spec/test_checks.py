@@ -427,11 +427,11 @@ def branches(count: int) -> dict[str, Any]:
 def test_thousands_of_nodes_are_checked_in_time_that_grows_linearly(shape: Any) -> None:
     small, large = shape(500), shape(5_000)
     assert big(small) == []
-    started = time.perf_counter()
+    started = time.process_time()
     big(small)
-    middle = time.perf_counter()
+    middle = time.process_time()
     assert big(large) == []
-    assert time.perf_counter() - middle < 40 * (middle - started) + 1
+    assert time.process_time() - middle < 40 * (middle - started) + 1
 
 
 @pytest.mark.untraced

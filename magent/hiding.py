@@ -148,7 +148,10 @@ class _Finder:
         self._short = [word for word in self.words if len(word) < _SHORT]
         long = [word for word in self.words if len(word) >= _SHORT]
         self._back = min(map(len, long), default=0) - _BLOCK
-        self._blocks = {word[at : at + _BLOCK] for word in long for at in range(self._back + 1)}
+        self._blocks: dict[str, set[int]] = {}  # and how far into words they stand
+        for word in long:
+            for at in range(self._back + 1):
+                self._blocks.setdefault(word[at : at + _BLOCK], set()).add(at)
         self._stubs = {word[:length] for word in self.words for length in range(1, _BLOCK)}
         self._heads: dict[str, list[str]] = {}
         for word in self.words:
@@ -163,7 +166,7 @@ class _Finder:
             back = self._back
             looked = range(back, len(text) - _BLOCK + 1, back + 1)
             hits = [at for at in looked if text[at : at + _BLOCK] in blocks]
-            starts.update(start for at in hits for start in range(at - back, at + 1))
+            starts.update(at - into for at in hits for into in blocks[text[at : at + _BLOCK]])
         return [(start, end) for start in sorted(starts) if (end := self._end(text, start))]
 
     def _end(self, text: str, start: int) -> int:

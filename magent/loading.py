@@ -36,7 +36,7 @@ def read(source: str | os.PathLike[str] | Mapping[str, Any], name: str | None = 
     else:
         bundle = load_bundle(os.fspath(source))
     settings.read().complete(bundle)
-    problems = _problems(bundle)
+    problems = [*_problems(bundle), *_no_workflow(bundle)]
     if any(problem.severity == "error" for problem in problems):
         invalid = InvalidWorkflow(problems)
         invalid.sources = bundle.sources
@@ -102,6 +102,15 @@ def _problems(bundle: Bundle) -> list[Problem]:
     told = [*bundle.problems, *check_bundle(bundle), *_secrets_in(bundle)]
     found = {(each.code, each.position, each.message): each for each in told}
     return sorted(found.values(), key=sort_key)
+
+
+def _no_workflow(bundle: Bundle) -> Iterator[Problem]:
+    """A library is a valid file, and nothing that runs."""
+    root = bundle.documents[bundle.root]
+    if "nodes" not in root.data and "name" not in root.data:
+        message = f"{root.file} is a library: it has no `nodes`, so there is nothing to run"
+        hint = "name a workflow; one that uses the library lists it under `include`"
+        yield Problem("not-a-workflow", message, Position(root.file, 1, 1), hint=hint)
 
 
 def _secrets_in(bundle: Bundle) -> Iterator[Problem]:

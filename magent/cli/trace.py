@@ -156,13 +156,14 @@ def _table(sheet: Sheet, rows: Sequence[Row], axis: Axis, signs: str) -> None:
     names = [_name(sheet, row) for row in rows]
     figures = [(_took(row), _tokens(row), _cost(row)) for row in rows]
     taken = sum(max(map(cells.width, column)) + 2 for column in zip(*figures, _TITLES, strict=True) if any(column[:-1]))
-    longest = max(cells.width(name) for name in names)
+    longest = max(cells.width(name + ended) for name, ended in names)
     room = max(_LEAST_NAME, min(longest, _MOST_NAME, width - taken - _LEAST_BAR - 2))
     columns = max(_LEAST_BAR, min(60, width - taken - room - 2))
     table: list[Sequence[Cell]] = []
-    for row, name, (took, tokens, cost) in zip(rows, names, figures, strict=True):
+    for row, (name, ended), (took, tokens, cost) in zip(rows, names, figures, strict=True):
         style = STATUSES.get(row.status, ("", ""))[1] if row.status not in trace_rows.GOOD else ""
-        shown = Part(cells.cut(name, room), "dim" if row.summary else style or ("bold" if row.critical else ""))
+        said = cells.cut(name, room - cells.width(ended)) + ended
+        shown = Part(said, "dim" if row.summary else style or ("bold" if row.critical else ""))
         bar = Part(axis.bar(row, columns, signs), "cyan" if row.critical else "dim")
         table.append((shown, Part(took, "dim"), Part(tokens, "dim"), Part(cost, "dim"), bar))
     head = f"0s{trace_rows.lasted(axis.length):>{columns - 2}}"
@@ -178,11 +179,11 @@ def _table(sheet: Sheet, rows: Sequence[Row], axis: Axis, signs: str) -> None:
 _TITLES = ("TIME", "TOKENS", "COST")
 
 
-def _name(sheet: Sheet, row: Row) -> str:
-    """In a terminal a sign says how it ended, else a word, where it did not end well."""
+def _name(sheet: Sheet, row: Row) -> tuple[str, str]:
+    """In a terminal a sign says how it ended, else a word, where it did not end well: apart, as it is never cut."""
     sign = f"{STATUSES.get(row.status, ('·', ''))[0]} " if sheet.signs and not row.summary else ""
     word = "" if sheet.signs or row.summary or row.status in trace_rows.GOOD else f" ({row.status})"
-    return f"{'  ' * row.depth}{sign}{row.name}{word}"
+    return f"{'  ' * row.depth}{sign}{row.name}", word
 
 
 def _took(row: Row) -> str:

@@ -356,3 +356,11 @@ def test_whoever_mistypes_is_told_what_was_meant(words: list[str], hint: str, de
     assert (outcome.code, outcome.out) == (2, "")
     assert hint in outcome.err
     assert outcome.err.count("\n") <= 4
+
+
+@pytest.mark.parametrize("verb", ["run", "graph"])
+def test_a_library_is_nothing_to_run_or_draw(here: Path, capsys: Any, verb: str) -> None:
+    here.joinpath("crew.yaml").write_text("magent: 1\nagents: {one: {replies: [hello]}}\n")
+    done = magent(capsys, verb, "crew.yaml")
+    assert (done.code, done.out) == (2, "")
+    assert "crew.yaml is a library: it has no `nodes`, so there is nothing to run [not-a-workflow]" in done.err

@@ -119,6 +119,15 @@ def test_chrome_trace_events_go_to_stdout_or_a_file(tides: Path, capsys: pytest.
     assert len(json.loads(tides.joinpath("t.json").read_text())["traceEvents"]) == len(told["traceEvents"])
 
 
+def test_how_a_span_ended_is_told_however_long_its_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("long.yaml").write_text(f"magent: 1\nname: long\nnodes: {{{'n' * 60}: {{run: exit 3}}}}\n", "utf-8")
+    assert main(["run", "long.yaml", "-q"]) == 1
+    assert "nnn… (failed)  " in magent(capsys, "trace").out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

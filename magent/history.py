@@ -6,7 +6,7 @@ opened them merges them, which is a step of its own; a subgraph has a state of i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from magent.clock import iso
@@ -37,9 +37,13 @@ _GONE: Any = object()  # in a mapping, a key that is not there: null is somethin
 _ABSENT = {("add", "before"), ("remove", "after")}
 
 
+NO_REDUCERS: Mapping[str, str] = {}
+
+
 class Step(NamedTuple):
     """One event that wrote. `scope` says where its writes are seen, "" for the run's own state; `status` is that of the
-    visit (completed, or failed where the run went on); `begins` for what the state is before any visit."""
+    visit (completed, or failed where the run went on); `begins` for what the state is before any visit. `reducers`: by
+    key, where what was written was taken in by another one than `replace`."""
 
     seq: int
     time: float
@@ -49,9 +53,10 @@ class Step(NamedTuple):
     status: str
     scope: str
     changes: list[Change]
+    reducers: Mapping[str, str] = NO_REDUCERS
 
     def as_json(self) -> dict[str, Any]:
-        data = self._asdict() | {"time": iso(self.time), "scope": self.scope or None}
+        data = self._asdict() | {"time": iso(self.time), "scope": self.scope or None, "reducers": dict(self.reducers)}
         return data | {"changes": [change.as_json() for change in self.changes]}
 
 
@@ -90,7 +95,13 @@ def steps(workflow: Workflow, events: Iterable[Event], run_id: str) -> Iterator[
             number = visit.number if visit is not None else scope.facts[node]["visits"]
             status = event.type.partition(".")[2]
             path, where = str(data.get("path", "")), _place(scope)
-            yield Step(event.seq, event.time, path, node, number, status, where, heard.changes())
+            taken_in = _reducers(scope, heard.before)
+            yield Step(event.seq, event.time, path, node, number, status, where, heard.changes(), taken_in)
+
+
+def _reducers(scope: Scope, written: Iterable[str]) -> dict[str, str]:
+    keys = scope.graph.state
+    return {name: keys[name].reduce for name in written if name in keys and keys[name].reduce != "replace"}
 
 
 def _listen(scope: Scope) -> _Heard:

@@ -24,6 +24,7 @@ _LONGEST = 160  # characters of a value, where not all is asked for
 _MOST = 12  # changes of a step
 _AS_TOLD = "…"  # stands for a value that the same step tells
 _DATA = re.compile(r"\.data(?=$|[.\[])")
+_KEY = re.compile(r"[.\[]")  # what follows the name of a key in a path
 _SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
 
 
@@ -77,7 +78,7 @@ def _show(sheet: Sheet, step: Step, *, everything: bool) -> None:
     told = step.changes if everything else _once(step)
     changes = told if everything else told[:_MOST]
     for change in changes:
-        _change(sheet, change, everything)
+        _change(sheet, change, everything, step.reducers.get(_KEY.split(change.path, maxsplit=1)[0], ""))
     if len(changes) < len(told):
         sheet.line("       ", Part(f"… {len(told) - len(changes):,} more (-v)", "dim"))
     if not step.changes and step.status != "begins":
@@ -107,17 +108,18 @@ def _taken_over(change: Change, step: Step, by_path: Mapping[str, Change]) -> Ch
     return change._replace(after=after)
 
 
-def _change(sheet: Sheet, change: Change, everything: bool) -> None:
+def _change(sheet: Sheet, change: Change, everything: bool, reducer: str) -> None:
     sign, style = _SIGNS[change.what]
+    name = change.path + (f" ({reducer})" if reducer else "")
     values = [value for value, absent in ((change.before, "add"), (change.after, "remove")) if change.what != absent]
     if everything:
         said = " → ".join(_whole(value) for value in values)
-        sheet.text(f"{sign} {change.path}: {said}", indent=7, style=style)
+        sheet.text(f"{sign} {name}: {said}", indent=7, style=style)
         return
-    room = None if sheet.width is None else max(10, sheet.width - 12 - len(change.path))
+    room = None if sheet.width is None else max(10, sheet.width - 12 - len(name))
     most = _LONGEST if room is None else min(_LONGEST, (room - 3 * (len(values) - 1)) // len(values))
     said = " → ".join(_brief(value, most) for value in _apart(values, most))
-    sheet.line("       ", Part(f"{sign} {change.path}: ", style), said)
+    sheet.line("       ", Part(f"{sign} {name}: ", style), said)
 
 
 def _apart(values: list[Any], most: int) -> list[Any]:

@@ -254,9 +254,9 @@ def summed(lines: bytes) -> bytes:
 
 
 LOOKS = (
-    "runs list", "runs show r1", "runs show r1 --output json", "runs history r1", "explain r1", "graph r1 --text",
-    "graph r1 --json", "checkpoints list r1", "checkpoints show r1 5", "respond r1", "respond --list",
-    "resume r1 --plan", "resume r1 --from each --plan", "trace r1", "trace r1 --output json", "stats",
+    "runs list", "runs show r1", "runs show r1 --output json", "runs history r1", "explain r1", "diff r1 r1",
+    "graph r1 --text", "graph r1 --json", "checkpoints list r1", "checkpoints show r1 5", "respond r1",
+    "respond --list", "resume r1 --plan", "resume r1 --from each --plan", "trace r1", "trace r1 --output json", "stats",
     "report r1 -o report.html", "runs clean --older-than 1d --dry-run", "complete-words respond r1 ''",
 )  # fmt: skip
 

@@ -16,7 +16,8 @@ from tests.fuzz import targets
 
 GONE = object()
 LOOKS = (
-    "runs list", "runs show r1", "runs history r1", "explain r1", "graph r1 --text", "respond r1", "resume r1 --plan"
+    "runs list", "runs show r1", "runs history r1", "explain r1", "diff r1 r1", "graph r1 --text", "respond r1",
+    "resume r1 --plan",
 )  # fmt: skip
 JOURNAL = [
     ("visit.started", "path", 1.5),

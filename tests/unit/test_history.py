@@ -75,6 +75,12 @@ async def test_branches_keep_their_writes_until_the_join() -> None:
     ]
 
 
+async def test_a_step_says_by_which_reducers_its_writes_were_taken_in() -> None:
+    found = await told(state=STATE, nodes={"a": {"set": {"log": "x", "plain": 1}}})
+    assert [dict(step.reducers) for step in found] == [{}, {"log": "append"}]
+    assert found[1].as_json()["reducers"] == {"log": "append"}
+
+
 async def test_rounds_write_where_their_loop_does_and_items_to_themselves() -> None:
     nodes = {
         "loop": {"type": "loop", "for_each": [1, 2], "body": "inner"},

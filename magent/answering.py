@@ -97,7 +97,8 @@ async def _at_once(store: RunStore, run_id: str, node: str | None, given: Given,
             return Answered(question)
     finally:
         await journal.close()
-    return (await _outcome(store, run_id, left))._replace(driven=False)
+    gone_on = run.status in ("completed", "failed", "cancelled")  # by whoever took it, and left no time to say so
+    return (await _outcome(store, run_id, left))._replace(driven=gone_on)
 
 
 def _data(run: Run, question: Question, answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 import magent
 from magent.answering import Answered, Given, respond
 from magent.clock import from_iso, iso
-from magent.errors import AnsweredAlready, AnswerRefused, UsageError
+from magent.errors import AnsweredAlready, AnswerRefused, StoreError, UsageError
 from magent.events import Event
 from magent.ports import Question, RunStore
 from magent.stores import open_store
@@ -99,6 +99,21 @@ async def test_of_two_answers_to_a_run_that_is_driven_the_driver_takes_one(store
     assert await stores().notes("r1") == {}
     with pytest.raises(AnsweredAlready, match=f"'ask' of run r1 is answered already, by {who['by']} at 20"):
         await respond(stores(), "r1", None, YES)
+
+
+async def test_a_driver_that_comes_to_the_end_of_the_run_has_gone_on_with_it(here: Path, monkeypatch: Any) -> None:
+    """Though it ended before it took the note away: who answered is not told to resume what is completed."""
+
+    async def dies(*_: Any) -> None:
+        raise StoreError("the life is over")
+
+    url, slow = f"file:{here}/.magent", open_store(f"file:{here}/.magent")
+    monkeypatch.setattr(slow, "take_away", dies)
+    driven = Driven(slow)
+    await driven.asked.wait()
+    answered = await respond(open_store(url), "r1", "ask", YES)
+    assert (await driven.running).status == "completed"
+    assert (answered.driven, answered.taken) == (True, True)
 
 
 async def test_of_two_answers_to_a_run_that_waits_one_is_recorded(stores: Callable[[], RunStore]) -> None:

@@ -9,6 +9,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from magent.errors import MagentError
@@ -54,8 +55,18 @@ def write(ward: Ward) -> None:
         assert ended.code in USUAL, ended
 
 
+def power(ward: Ward) -> None:
+    """The power goes at one of a life's writes: all that was not synced is lost, contents and names."""
+    for _ in range(ward.chance.randint(1, 4)):
+        at = ward.chance.choice((ward.chance.randint(1, 40), ward.chance.randint(1, 300)))
+        ended = ward.go_on(death=replace(ward.death(at, ward.chance.choice(HOW)), power=True))
+        if ended is None:
+            return
+        assert ended.code in USUAL, ended
+
+
 def torn(ward: Ward) -> None:
-    """A power cut: behind what was synced stands half of a write."""
+    """Behind what was synced stands half of a write that a power cut left."""
     for _ in range(ward.chance.randint(1, 3)):
         if not _killed_somewhere(ward):
             return
@@ -293,7 +304,7 @@ def answered(ward: Ward) -> None:
         if words[0] == "respond":
             ward.life(*words)
             continue
-        life = ward.start(*words)
+        life = ward.start(*words, looks=0.05)  # else it has ended before it looks
         while life.lives(0.01):
             if (asked := ward.question(driven=True)) is not None and _answers(ward, life, *asked):
                 break
@@ -301,16 +312,16 @@ def answered(ward: Ward) -> None:
 
 
 def _answers(ward: Ward, driver: Life, question: Question, key: str) -> bool:
-    """Somebody answers. Whether the driver was killed meanwhile."""
-    person = ward.start(*ward.answer(question, key))
+    """Somebody answers, or two at once. Whether the driver was killed meanwhile."""
+    people = [ward.start(*ward.answer(question, key)) for _ in range(ward.chance.randint(1, 2))]
     kills = ward.chance.random()
     if kills < 0.4 and driver.lives(ward.chance.random() * 0.2):
         driver.kill()
-    elif kills < 0.6 and person.lives(ward.chance.random() * 0.2):
-        person.kill()
-    ended = ward.look_on(person.end())
-    assert ended.code in (KILLED, 0, 2), ended
-    ward.hear(ended, key if question.input != "choice" else "")
+    elif kills < 0.6 and people[0].lives(ward.chance.random() * 0.2):
+        people[0].kill()
+    for ended in sorted((ward.look_on(person.end()) for person in people), key=lambda each: each.code):
+        assert ended.code in (KILLED, 0, 2), ended
+        ward.hear(ended, key if question.input != "choice" else "")
     return not driver.lives()
 
 
@@ -366,6 +377,7 @@ def crowd(ward: Ward, many: int = 200) -> None:
 FAULTS: dict[str, Fault] = {
     "kill": kill,
     "write": write,
+    "power": power,
     "torn": torn,
     "cut": cut,
     "flip": flip,
@@ -385,5 +397,5 @@ OF_SERVERS = ("server", "gone")
 
 
 def fits(fault: str, store: str) -> bool:
-    """Whether the fault can happen to such a store."""
-    return store == "postgres" or fault not in OF_SERVERS
+    """Whether the fault can happen to such a store. What a power cut takes of a database is its server's care."""
+    return fault not in (("power",) if store == "postgres" else OF_SERVERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
 import time
@@ -67,6 +68,19 @@ def finished(record: Record) -> list[str]:
     return found
 
 
+def answered(record: Record) -> dict[str, list[str]]:
+    """Who answered by hand, by the key of the visit that asked, as the record tells."""
+    run = Run(workflow_of(record))
+    found: dict[str, list[str]] = {}
+    for event in record.events:
+        if event.type == "visit.answered" and "rating" in event.data["answer"]:
+            scope = run.scopes[event.data["scope"]]
+            found.setdefault(visit_key(run, scope), []).append(event.data["answer"]["by"])
+        run.apply(event)
+        run.clear_ready()
+    return found
+
+
 def clear(ended: Ended, code: int = 5) -> Ended:
     """Holds an end to what is promised where nothing can be done: its code, what happened, what to do."""
     assert ended.code == code, ended
@@ -95,7 +109,8 @@ class Ward:
         self.by_file = chance.random() < 0.5  # whether an answers file is at hand, or people answer when they are asked
         self.durability = chance.choice(("sync", "sync", "async", "exit"))
         self.settled: dict[str, int] = {}  # how often the work of finished visits was begun
-        self.told: set[str] = set()  # questions, by key, to which somebody's answer was taken
+        self.told: dict[str, str] = {}  # whose answer was taken, by the key of the question
+        self.people = itertools.count(1)
         self.ends: set[int] = set()  # the codes that lives ended with
         self.asked = ""  # the key of the last one that was answered
         self.faithful = True  # whether the record was left as it was
@@ -140,7 +155,7 @@ class Ward:
             assert "answered already" in ended.err or "not asked any more" in clear(ended, 2).err, ended
         elif ended.code == 0 and key:
             assert key not in self.told or not self.faithful, f"the answer to {key} was taken, and lost\n{ended}"
-            self.told.add(key)
+            self.told[key] = ended.args[-1]
 
     def do_many(self, numbers: range) -> Life:
         args = (str(self.home), str(numbers.start), str(len(numbers)))
@@ -216,7 +231,7 @@ class Ward:
             answer = {"choice": "done", "form": {"output": output_of(question.node, key)}}
         else:
             answer = {"choice": "again"}
-        return ["respond", RUN, question.path, "--answer", json.dumps(answer)]
+        return ["respond", RUN, question.path, "--answer", json.dumps(answer), "--by", f"person {next(self.people)}"]
 
     def note(self) -> None:
         """What the record says is finished is not to be done again."""
@@ -274,6 +289,11 @@ class Ward:
                 assert done[key], f"{key} is finished, but its work was never done"
         if not self.faithful:
             return
+        told = answered(record)
+        for key, people in told.items():
+            assert len(people) == 1, f"{key} has more than one answer: {people}"
+        for key, person in self.told.items():
+            assert told.get(key) == [person], f"{person} was told that their answer to {key} counts: {told.get(key)}"
         for key, count in self.settled.items():
             assert done[key] == count, f"the work of {key} was done again after it was finished"
         for key, count in done.items():

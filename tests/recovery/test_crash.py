@@ -10,8 +10,8 @@ from tests.postgres import Postgres
 from tests.recovery.harness import STORES, Harness
 
 ROUNDS = {
-    "file": ("kill", "cut", "full", "vanished"),
-    "sqlite": ("write", "torn", "readonly", "fight"),
+    "file": ("kill", "cut", "full", "vanished", "power"),
+    "sqlite": ("write", "torn", "readonly", "fight", "power"),
     "postgres": ("write", "flip", "server", "paused"),
 }
 STEPS = {"file": 23, "sqlite": 61, "postgres": 23}  # of so many writes, one is died of

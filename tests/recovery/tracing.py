@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tests.recovery.power import Power
+
 HOW = ("before", "half", "after")
 _ALL = 0x40000000  # waitpid: threads, too
 _TRACEME, _POKEUSER, _SYSCALL, _SETOPTIONS, _INFO = 0, 6, 24, 0x4200, 0x420E
@@ -24,7 +26,7 @@ _CREATE = os.O_CREAT | os.O_TRUNC
 _AT_CALL = signal.SIGTRAP | 0x80
 
 # How a call says what it changes: a handle, a path at that argument, or a path with flags behind it.
-_HANDLE, _SENDS, _FIRST, _SECOND, _OPENS = "handle", "sends", "first", "second", "opens"
+_HANDLE, _SENDS, _FIRST, _SECOND, _FOURTH, _OPENS = "handle", "sends", "first", "second", "fourth", "opens"
 _CALLS: dict[str, dict[int, tuple[str, str]]] = {
     "x86_64": {
         1: ("write", _HANDLE),
@@ -38,16 +40,19 @@ _CALLS: dict[str, dict[int, tuple[str, str]]] = {
         82: ("rename", _FIRST),
         83: ("mkdir", _FIRST),
         84: ("rmdir", _FIRST),
+        86: ("link", _SECOND),
         87: ("unlink", _FIRST),
         257: ("open", _OPENS),
         258: ("mkdir", _SECOND),
         263: ("unlink", _SECOND),
         264: ("rename", _SECOND),
+        265: ("link", _FOURTH),
         316: ("rename", _SECOND),
     },
     "aarch64": {
         34: ("mkdir", _SECOND),
         35: ("unlink", _SECOND),
+        37: ("link", _FOURTH),
         38: ("rename", _SECOND),
         45: ("truncate", _FIRST),
         46: ("ftruncate", _HANDLE),
@@ -68,12 +73,14 @@ _LENGTH = 96  # where the third argument is among the registers of x86_64
 @dataclass(frozen=True, slots=True)
 class Death:
     """At the `at`-th write (0: never), which is to one of the `places` (directories and what is in them; the start of
-    a file's name will do), or goes through a socket where those count."""
+    a file's name will do), or goes through a socket where those count. With `power`, what is not synced then is
+    lost."""
 
     at: int
     how: str
     places: Sequence[str]
     sockets: bool = False
+    power: bool = False
 
 
 class Traced(NamedTuple):
@@ -109,6 +116,7 @@ class Tracer:
         self.last = ""
         self.dying: int | None = None  # the thread whose call is to be the last
         self.seen: set[int] = set()
+        self.power = Power(death.places) if death.power else None
         self.libc = _libc()
         self.info = ctypes.create_string_buffer(88)
 
@@ -121,6 +129,8 @@ class Tracer:
             pid, status = os.waitpid(-1, _ALL)
             if not os.WIFSTOPPED(status):
                 if pid == self.child:
+                    if self.power is not None:
+                        self.power.cut()
                     return Traced(os.waitstatus_to_exitcode(status), self.writes, self.last)
                 continue
             self._do(_SYSCALL, pid, self._stopped(pid, os.WSTOPSIG(status), status >> 16))
@@ -151,6 +161,15 @@ class Tracer:
             number, *arguments = struct.unpack_from("<7Q", self.info.raw, 24)
             if number in self.calls and (what := self._writes(pid, number, arguments)):
                 self._count(pid, what, arguments)
+                if self.power is not None and (self.writes != self.death.at or self.death.how != "before"):
+                    self.power.see(*self._change(pid, what, number, arguments))
+
+    def _change(self, pid: int, what: str, number: int, arguments: Sequence[int]) -> tuple[str, str, str]:
+        """The call, the path that it changes, and where a file is moved from."""
+        name, _, path = what.partition(" ")
+        if name != "rename":
+            return name, path, ""
+        return name, self._text(pid, arguments[1 if self.calls[number][1] == _FIRST else 3]), path
 
     def _count(self, pid: int, what: str, arguments: Sequence[int]) -> None:
         self.writes += 1
@@ -178,7 +197,7 @@ class Tracer:
         elif kind == _OPENS and not arguments[2] & _CREATE:
             return ""
         else:
-            path = self._text(pid, arguments[0 if kind == _FIRST else 1])
+            path = self._text(pid, arguments[{_FIRST: 0, _FOURTH: 3}.get(kind, 1)])
         return f"{name} {path}" if path.startswith(tuple(self.death.places)) else ""
 
     @staticmethod

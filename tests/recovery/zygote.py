@@ -5,8 +5,8 @@ orphans, /proc). Commands come as lines of JSON.
     {"do": "wait", "pid": …, "for": 2.5}    → {"code": -9}, null where it still lives
     {"do": "settle"}                        → {}: also what the dead have left behind has ended
 
-A life is `{call, args, cwd, env, out, death, vanish, clock, largest, weak, patience}`; see `_live`. Where it has a
-`death`, its pid is that of the tracer, and `out`.traced says how it ended.
+A life is `{call, args, cwd, env, out, death, vanish, clock, largest, weak, patience, looks}`; see `_live`. Where it has
+a `death`, its pid is that of the tracer, and `out`.traced says how it ended.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
+from magent import life as lives
 from magent.stores import postgres_link
 from tests.recovery.tracing import Death, Tracer, be_traced
 
@@ -155,6 +156,8 @@ def _settle_in(life: Life) -> None:
         time.time = _jumping(life["clock"])
     if "patience" in life:
         postgres_link.PATIENCE = life["patience"]
+    if "looks" in life:
+        lives.LOOK_EVERY = life["looks"]
 
 
 def _to(path: str) -> int:

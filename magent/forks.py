@@ -63,10 +63,12 @@ WHERE_IT_STOOD = Origin()
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a resume would do. `visits` are those of the run as it is recorded, each with its fate and why; `next` are
-    the addresses at which it goes on; `repeats` what a person is asked about before it is done again."""
+    """What a resume would do. `status` is as a listing has it; `visits` are those of the run as it is recorded, each
+    with its fate and why; `next` are the addresses at which it goes on; `repeats` what a person is asked about before
+    it is done again."""
 
     run: Run
+    status: str
     origin: Origin
     visits: Sequence[Visited]
     next: Sequence[str]
@@ -82,7 +84,7 @@ class Plan:
         return {
             "run_id": self.run.id,
             "workflow": self.run.workflow.name,
-            "status": self.run.status,
+            "status": self.status,
             "forks": self.origin.forks,
             "from": self.origin.place,
             "file": None if edited is None else edited.file,
@@ -115,14 +117,15 @@ def _visit(visit: Visited) -> dict[str, Any]:
 async def plan(store: RunStore, run_id: str, origin: Origin) -> Plan:
     """What a resume would do; nothing is done, and nothing is held. Raises UsageError, StoreError."""
     record = await store.read(run_id, checkpoint=False)
-    return _plan(await asyncio.to_thread(_trace, record, origin), origin)
+    status = (await store.info(run_id)).status
+    return _plan(await asyncio.to_thread(_trace, record, origin), status, origin)
 
 
-def _plan(trace: Trace, origin: Origin) -> Plan:
+def _plan(trace: Trace, status: str, origin: Origin) -> Plan:
     found = trace.replayed
     note = trace.idle or (None if origin.forks else over(trace.run))
     repeats = found.repeats if origin.forks else ()
-    return Plan(trace.run, origin, found.visits, entrances(found.run), repeats, note)
+    return Plan(trace.run, status, origin, found.visits, entrances(found.run), repeats, note)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,8 @@ def resume(
     store = app.open_store(console.settings.store)
     run_id = asyncio.run(store.resolve(id))
     if plan:
-        words = [*(["--from", origin] if origin else []), *(["--workflow", workflow] if workflow else [])]
+        given = [("--from", origin), ("--workflow", workflow), *(("--limit", each) for each in limit or ())]
+        words = [word for flag, value in given if value for word in (flag, value)]
         return _plan(console, store, run_id, whence, [*words, *(["--only-failed"] if only_failed else [])], output)
     return go_on(console, store, run_id, conditions, watch, whence)
 

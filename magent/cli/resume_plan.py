@@ -50,13 +50,21 @@ def show(console: Console, plan: Plan, words: Sequence[str]) -> None:
     _section(sheet, "Asks before it does again", asked, Part("?", "yellow"), whole)
     _section(sheet, "Begins", [_Row(place) for place in _new(plan, apart, whole)], Part("▶", "blue"), whole)
     sheet.title("Next")
-    sheet.next(console.command("resume", plan.run.id, *words), "does it")
+    sheet.next(console.command("resume", plan.run.id, *words, *_raised(plan, words)), "does it")
     sheet.print()
     console.say("nothing was done (--plan)")
 
 
+def _raised(plan: Plan, words: Sequence[str]) -> list[str]:
+    """The flag without which the limit that stopped the run would stop it again."""
+    failure = plan.run.failure
+    if plan.origin.forks or "--limit" in words or plan.run.status != "interrupted" or failure is None:
+        return []
+    return results.flag_of({"hint": failure.hint})
+
+
 def _head(sheet: Sheet, plan: Plan) -> None:
-    status = sheet.status(plan.run.status)
+    status = sheet.status(plan.status)
     name = Part(plan.run.workflow.name, "bold")
     sheet.heading(Part(status.text, f"bold {status.style}".strip()), "  ", name, id=plan.run.id)
     what = "a new run begins, this one stays as it is" if plan.origin.forks else "the run itself goes on"

@@ -56,3 +56,19 @@ def test_where_a_node_was_taken_out_it_says_where_the_new_run_begins(ran: Path, 
     ran.joinpath("e.yaml").write_text(edited)
     told = magent(capsys, "resume", "r", "--workflow", "e.yaml", "--plan")
     assert (sections(told.out)["Begins"], sections(told.out)["Kept"][0]) == ("c", "a")
+
+
+def test_of_a_run_that_a_limit_stopped_it_names_the_flag_that_raises_it(ran: Path, capsys: Any) -> None:
+    assert magent(capsys, "run", "w.yaml", "-q", "--id", "l", "--limit", "steps=2").code == 4
+    assert sections(magent(capsys, "resume", "l", "--plan").out)["Next"] == "magent resume l --limit steps=4 does it"
+    told = magent(capsys, "resume", "l", "--limit", "steps=9", "--plan")
+    assert sections(told.out)["Next"] == "magent resume l --limit steps=9 does it"
+
+
+def test_a_run_whose_process_was_killed_is_interrupted(ran: Path, capsys: Any) -> None:
+    journal = ran / ".magent/runs/r/journal.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:2]))
+    for point in ran.glob(".magent/runs/r/checkpoints/*"):
+        point.unlink()
+    assert magent(capsys, "resume", "r", "--plan").out.startswith("interrupted  w  r")
+    assert json.loads(magent(capsys, "resume", "r", "--plan", "--output", "json").out)["status"] == "interrupted"

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+import magent
 from magent import figures
 from magent.asking import spread
 from magent.cli.main import main
+from magent.explained import explain
 from magent.stores import open_store
 from tests.cli.helpers import magent as cli
 
@@ -82,3 +84,24 @@ def test_the_verb_tells_them_in_tables_and_as_json(there: Path, capsys: Any) -> 
 def test_ninety_five_of_a_hundred_do_not_exceed_it() -> None:
     assert spread([*range(100, 0, -1)]) == (50.5, 95)
     assert spread([]) == (None, None)
+
+
+async def test_every_store_gives_the_same_figures_and_the_same_reasons(here: Path, postgres: Any) -> None:
+    here.joinpath("workflow.yaml").write_text(FLOW, "utf-8")
+    found = []
+    for url in (f"file:{here}/.magent", "sqlite:///runs.db", postgres.url(), "memory:"):
+        store = open_store(url)
+        loaded = magent.load("workflow.yaml")
+        await loaded.run({"code": 3}, store=store, run_id="r1", use_defaults=True)
+        told = (await figures.figures(store)).as_json()
+        record = await store.read("r1", checkpoint=False)
+        visits = [each.as_json() for each in explain(loaded.workflow, record.events, "r1")]
+        found.append(json.dumps(timeless([told, visits])))
+    assert len(set(found)) == 1
+    assert '"failures": 1' in found[0]
+
+
+def timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: timeless(each) for name, each in value.items() if name not in ("time", "median", "p95")}
+    return [timeless(each) for each in value] if isinstance(value, list) else value

@@ -12,7 +12,9 @@ from magent.engine import run as lives
 from magent.events import Event
 from magent.explained import LONGEST, Explained, Reader, explain
 from tests.build import Lab, workflow
+from tests.engine.crew import FakeTool, Scripted, crew
 from tests.engine.test_properties import made, run_once, seeds
+from tests.engine.test_roles_and_delegation import LED, handing
 
 _NEXT = ("visit.completed", "visit.skipped", "visit.failed")
 _FACTS = {
@@ -161,6 +163,17 @@ def test_a_large_value_is_cut_and_what_a_secret_decided_is_told_as_recorded() ->
     events[0] = Event(events[0].seq, events[0].time, events[0].type, data)
     masked = explain(flow, events, "test")[0]
     assert (masked.exact, masked.next, [each.state for each in masked.ways]) == (False, "b", ["taken", "passed"])
+
+
+async def test_each_delegation_is_told_with_its_candidates() -> None:
+    lead = Scripted(handing("Write it", "python"), "led")
+    room = crew(LED, [FakeTool("add")], a=lead, b=Scripted("coded"), c="tested")
+    await room.start()
+    (visit,) = [each for each in explain(room.workflow, room.journal.events, "test") if each.node == "t"]
+    (decision,) = visit.decisions
+    assert (decision["what"], decision["by"], decision["role"]) == ("delegation", "lead", "coder")
+    candidates = [(each["role"], each["fits"]) for each in decision["decision"]["candidates"]]
+    assert candidates == [("coder", True), ("tester", False)]
 
 
 def test_a_failed_visit_that_is_tried_anew_is_told_twice() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,8 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from magent.engine import run as lives
 from magent.events import Event
 from magent.explained import LONGEST, Explained, Reader, explain
+from magent.spec.build import build
+from magent.spec.loader import load_data
 from tests.build import Lab, workflow
 from tests.engine.crew import FakeTool, Scripted, crew
+from tests.engine.graphs import Maker
 from tests.engine.test_properties import made, run_once, seeds
 from tests.engine.test_roles_and_delegation import LED, handing
 
@@ -24,10 +29,43 @@ _FACTS = {
 }
 
 
+class Deciding(Maker):
+    """Graphs with more to decide: edges by what a node has just written, branches that are left out, failures that
+    `on_error` takes back."""
+
+    def inner(self) -> Maker:
+        return Deciding(self.chance, self.deepest)
+
+    def connect(self, this: str, following: str, before: Sequence[str]) -> None:
+        super().connect(this, following, before)
+        node = self.nodes[this]
+        if node.get("type") == "condition" or self.chance.random() < 0.4:
+            return
+        asked = ["state.n % 2 == 0", "state.log | length > 2", f"nodes.{this}.visits % 2 == 1", f"state.{this} is none"]
+        asked += [f"nodes.{this}.status == 'completed'", "state.n > 3 and error is none"]
+        edges = node["next"] if isinstance(node["next"], list) else [{"to": node["next"]}]
+        back = {"loop_back": this, "max": self.chance.randint(1, 3), "when": self.chance.choice(asked)}
+        node["next"] = [back, *edges]
+
+    def run(self, depth: int, shared: bool) -> str:
+        name = super().run(depth, shared)
+        if self.chance.random() < 0.4:
+            self.nodes[name]["on_error"] = {"loop_back": name, "max": 2}
+        return name
+
+    def branches(self, depth: int, shared: bool) -> str:
+        name = super().branches(depth, shared)
+        entries = self.nodes[name]["branches"]
+        self.nodes[name]["branches"] = [
+            {"to": entry, "when": "state.n % 2 == 1"} if self.chance.random() < 0.4 else entry for entry in entries
+        ]
+        return name
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seeds, seeds)
 def test_the_edge_that_is_told_is_the_one_that_was_taken(seed: int, timing: int) -> None:
-    flow = made(seed)
+    flow = build(load_data(Deciding(random.Random(seed)).workflow(), "."))
     _, events, _ = run_once(flow, timing)
     told = {each.seq: each for each in explain(flow, events, "test")}
     for event in events:
@@ -37,6 +75,10 @@ def test_the_edge_that_is_told_is_the_one_that_was_taken(seed: int, timing: int)
             (taken,) = [way for way in each.ways if way.state == "taken"]
             assert (taken.to, taken.kind == "loop_back") == (event.data["next"], "loop" in event.data)
             assert each.path == event.data["path"]
+    opened = [event.data["branches"] for event in events if "branches" in event.data]
+    fans = [each.branches for each in told.values() if each.branches]
+    assert sorted([at for at, each in enumerate(fan) if each.taken] for fan in fans) == sorted(opened)
+    assert all(each.test is None or each.test.held is each.taken for fan in fans for each in fan)
     starts = [event for event in events if event.type == "round.started"]
     assert sum(way.goes_on for each in told.values() for way in each.rounds) == len(starts)
 
@@ -71,7 +113,7 @@ FLOW = """
       fan: {type: parallel, branches: [{to: a, when: inputs.deep}, b], wait_for: any, next: three}
       a: {set: {x: 1}}
       b: {set: {y: 1}}
-      three: {set: {z: 1}, when: inputs.deep, next: four}
+      three: {set: {z: 1}, when: inputs.deep, next: [{loop_back: one, max: 1}, {to: four}]}
       four: {type: loop, while: "(state.k or 0) < 2", max_iterations: 5, body: five, next: six}
       five: {set: {k: "{{ (state.k or 0) + 1 }}"}}
       six: {type: loop, until: "false", max_iterations: 2, on_exhausted: continue, body: seven, next: eight}
@@ -113,6 +155,7 @@ def test_a_branch_that_was_left_out_says_why(flow: dict[str, Explained]) -> None
 def test_what_was_skipped_follows_the_plain_edge(flow: dict[str, Explained]) -> None:
     three = flow["three#1"]
     assert (three.status, three.when and three.when.held, three.next) == ("skipped", False, "four")
+    assert [(way.to, way.state) for way in three.ways] == [("one", "passed"), ("four", "taken")]
     assert three.ways[0].why == "a skipped node follows the edge without `when`"
 
 

@@ -598,7 +598,7 @@ DECLARED: dict[str, Declared] = {
     "tools call": Declared(
         (
             Argument("name", "NAME", "The tool, such as calculator.", completes="tool"),
-            Argument("arguments", "[K=V]...", "Its arguments; K=@FILE reads a file, K=- stdin.", many=True),
+            Argument("arguments", "[K=V]...", "Arguments; K=@FILE reads a file, K=- stdin, K=@@X is @X.", many=True),
         ),
         {"Which": (_TOOLS_OF,), "Output": (_output("text", "json"),)},
         (

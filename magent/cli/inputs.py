@@ -102,9 +102,13 @@ def _optional(schema: Mapping[str, Any]) -> bool:
 
 
 def content(flag: str, value: str) -> str:
-    """`@file` and `-` are replaced by what they hold, to the byte; `@` alone is itself, such as JMESPath's."""
-    if value == "-" or (value.startswith("@") and value != "@"):
-        text = files.read_text(flag, value if value == "-" else value[1:])
+    """`@file` and `-` are replaced by what they hold, to the byte; `@` alone is itself, `@@` begins a text with `@`."""
+    if value == "-":
+        text = files.read_text(flag, value)
+    elif value.startswith("@@"):
+        text = value[1:]
+    elif value.startswith("@") and value != "@":
+        text = _of_file(flag, value[1:])
     else:
         text = value
     try:
@@ -112,6 +116,14 @@ def content(flag: str, value: str) -> str:
     except UnicodeEncodeError:
         raise UsageError(f"{flag}: the value is not UTF-8 text") from None
     return text
+
+
+def _of_file(flag: str, path: str) -> str:
+    try:
+        return files.read_text(flag, path)
+    except UsageError as error:
+        hint = f"a text that begins with @ is written with two: {flag}=@@{one_line(path, 100)}"
+        raise UsageError(error.message, error.hint or hint) from None
 
 
 def _unknown(name: str, declared: Schemas) -> str:

@@ -157,6 +157,11 @@ def test_an_at_sign_alone_names_no_file_and_is_itself() -> None:
     assert gather(TOPIC, "topic=@") == {"topic": "@"}
 
 
+def test_a_text_that_begins_with_an_at_sign_is_written_with_two() -> None:
+    assert gather(TOPIC, "topic=@@[?x].y") == {"topic": "@[?x].y"}
+    assert "a text that begins with @ is written with two: -i topic=@@[?x].y" in refused(TOPIC, "topic=@[?x].y")
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

@@ -10,6 +10,7 @@ from magent.expressions.problems import RESERVED, Access, EvaluationError, Expre
 from magent.expressions.registry import FILTERS as _FILTERS
 from magent.expressions.registry import TESTS as _TESTS
 from magent.expressions.shell import ShellText
+from magent.expressions.shell_roles import SHELLS, interpreter_of
 from magent.expressions.survey import survey
 from magent.expressions.templates import Condition, Expression, Template, Value
 
@@ -19,6 +20,7 @@ TESTS: dict[str, str] = {name: function.description for name, function in sorted
 __all__ = [
     "FILTERS",
     "RESERVED",
+    "SHELLS",
     "TESTS",
     "Access",
     "Condition",
@@ -29,5 +31,6 @@ __all__ = [
     "ShellText",
     "Template",
     "Value",
+    "interpreter_of",
     "survey",
 ]

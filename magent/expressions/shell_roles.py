@@ -37,10 +37,10 @@ _RUNNERS: dict[str, tuple[tuple[str, ...], int]] = {
     "timeout": (("-s", "-k"), 1),
     "xargs": (("-n", "-P", "-I", "-d", "-a", "-L", "-s", "-E"), 0),
 }
-_SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "fish", "rbash")
+SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "fish", "rbash")
 # Interpreters, and the options behind which they take a program.
 _INTERPRETERS: dict[str, str] = {
-    **dict.fromkeys(_SHELLS, r"-\w*c\w*|--command"),
+    **dict.fromkeys(SHELLS, r"-\w*c\w*|--command"),
     **dict.fromkeys(("python", "python2", "python3", "pypy", "pypy3"), r"-\w*c"),
     **dict.fromkeys(("perl", "ruby", "raku"), r"-\w*[eE]"),
     **dict.fromkeys(("node", "nodejs", "bun"), r"-\w*[ep]|--eval|--print"),
@@ -184,7 +184,7 @@ class Roles:
             if option.fullmatch(text) and not word.holes:
                 self._warn_all(rest[index + 1 : index + 2], name)
                 given, index = True, index + 1
-                if name in _SHELLS:
+                if name in SHELLS:
                     return True
             elif word.holes and word.prefix.startswith("-") and option.match(word.prefix):
                 self._warn_all([word], name)
@@ -192,7 +192,7 @@ class Roles:
                 given = given or text in _RUN_FIRST.get(name, ())
                 index += 1
             elif not text.startswith(("-", "+")) or word.led:
-                if itself and not given and (word.led or name in _SHELLS or name in _RUN_FIRST):
+                if itself and not given and (word.led or name in SHELLS or name in _RUN_FIRST):
                     self._warn_all([word], name)
                 if name != "sqlite3":
                     return itself or given
@@ -219,7 +219,22 @@ class Roles:
                 raise Refused(hole, why, hint)
 
 
+def interpreter_of(words: Sequence[object], index: int) -> str | None:
+    """The interpreter that takes that word of an argument list for a program, as `sh -c` and `python -c` do."""
+    for at, word in enumerate(words[: max(0, index - 1)]):
+        name = _program(str(word))
+        between, option = words[at + 1 : index - 1], str(words[index - 1])
+        only_options = all(str(each)[:1] in ("-", "+") for each in between)
+        if name in _INTERPRETERS and only_options and re.fullmatch(_INTERPRETERS[name], option):
+            return name
+    return None
+
+
 def basename(word: Word) -> str:
     """The name of the program, as far as it is known: `/usr/bin/env` is `env`, `python3.11` is `python3`."""
-    name = (word.prefix if word.text is None else word.text).rpartition("/")[2]
+    return _program(word.prefix if word.text is None else word.text)
+
+
+def _program(path: str) -> str:
+    name = path.rpartition("/")[2]
     return re.sub(r"(?<=\d)\.\d+$", "", name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from magent.expressions import Access, ShellText
+from magent.expressions import SHELLS, Access, ShellText, interpreter_of
 from magent.source import Problem
 from magent.spec.checks.context import Context
 from magent.spec.checks.shapes import Shape, shape_of
@@ -48,6 +48,23 @@ def check_shell_doubts(context: Context) -> Iterator[Problem]:
         if isinstance(use.parsed, ShellText):
             for doubt in use.parsed.warnings:
                 yield use.warning(doubt.line, doubt.column, "unquoted", doubt.message, doubt.hint)
+        elif use.accesses and use.place.path[-2:-1] in (("run",), ("command",)):
+            yield from _program_of_data(use)
+
+
+def _program_of_data(use: Use) -> Iterator[Problem]:
+    """A word of an argument list that an interpreter reads."""
+    *path, index = use.place.path
+    words: Any = use.place.document.data
+    for step in path:
+        words = words[step]
+    if isinstance(words, list) and isinstance(index, int) and (name := interpreter_of(words, index)):
+        message = f"`{name}` runs what this gives: data can become a command there"
+        hint = "give it as an argument behind the program"
+        if name in SHELLS:
+            hint = f"give it as an argument: [{name}, -c, '… \"$1\"', {name}, '{{{{ … }}}}']"
+        first = use.accesses[0]
+        yield use.warning(first.line, first.column, "unquoted", message, hint)
 
 
 def check_names(context: Context) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ opened them merges them, which is a step of its own; a subgraph has a state of i
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -146,7 +147,7 @@ def difference(name: str, before: Any, after: Any, *, nulls: bool = False) -> li
         elif depth < DEEPEST and isinstance(old, dict) and isinstance(new, dict):
             keys = reversed([*{**old, **new}])
             work.extend((f"{path}.{key}", old.get(key, gone), new.get(key, gone), depth + 1) for key in keys)
-        elif isinstance(old, list) and isinstance(new, list) and new[: len(old)] == old:
+        elif isinstance(old, list) and isinstance(new, list) and _begins(new, old):
             found.extend(Change("add", f"{path}[{at}]", None, new[at]) for at in range(len(old), len(new)))
         elif depth < DEEPEST and isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
             pairs = reversed([*enumerate(zip(old, new, strict=True))])
@@ -156,5 +157,24 @@ def difference(name: str, before: Any, after: Any, *, nulls: bool = False) -> li
     return found
 
 
+def _begins(new: list[Any], old: list[Any]) -> bool:
+    """Whether the list has only grown. What it had before is the same, as a rule, and not looked into."""
+    return len(new) >= len(old) and (all(map(operator.is_, old, new)) or _equal(new[: len(old)], old))
+
+
 def _equal(old: Any, new: Any) -> bool:
-    return type(old) is type(new) and bool(old == new)
+    """Equality of JSON: true is not 1."""
+    if type(old) is not type(new) or old != new:
+        return False
+    work = [(old, new)]
+    while work:
+        one, other = work.pop()
+        if one is other:
+            continue
+        if type(one) is not type(other):
+            return False
+        if isinstance(one, dict):
+            work.extend((value, other[key]) for key, value in one.items())
+        elif isinstance(one, list):
+            work.extend(zip(one, other, strict=True))
+    return True

@@ -64,6 +64,7 @@ def test_runs_the_newest_first_and_where_they_wait(demo: Path, capsys: Any) -> N
     assert offered(capsys, "respond", "a2", "") == ["sign_off"]
     assert offered(capsys, "respond", "latest", "s") == ["sign_off"]
     assert "sign_off" in offered(capsys, "explain", "a2", "")
+    assert offered(capsys, "diff", "a1", "")[:2] == [":files", "latest"]
     assert offered(capsys, "resume", "--store", "file:nowhere", "") == []
     assert not demo.joinpath("nowhere").exists()
 

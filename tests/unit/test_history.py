@@ -31,6 +31,8 @@ ONE, TWO = {"a": 1}, {"a": 2}
         ({"a": 1}, {"b": 1}, [("remove", "k.a", 1, None), ("add", "k.b", None, 1)]),
         ({"a": [ONE]}, {"a": [ONE, TWO]}, [("add", "k.a[1]", None, TWO)]),
         ("x", ["x"], [("change", "k", "x", ["x"])]),
+        ({"a": True}, {"a": 1}, [("change", "k.a", True, 1)]),
+        ([True], [1, 2], [("change", "k", [True], [1, 2])]),
         ({}, {"a": None}, []),
     ],
 )

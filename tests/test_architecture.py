@@ -84,7 +84,10 @@ INSIDE: dict[str, tuple[str, ...]] = {
     ),
     "report": ("__init__", "html", "facts", "values", "timeline", "sections", "page"),
     "roles": ("words", "role", "decision", "index", "text", "ranking", "router", "__init__"),
-    "spans": ("__init__", "ids", "span", "words", "reading", "path", "chrome", "measures", "here"),
+    "spans": (
+        "__init__", "ids", "span", "words", "places", "tree", "model_calls", "lives", "visits", "steps", "reading",
+        "path", "chrome", "measures", "here",
+    ),
     "spec": (
         "__init__",
         "composer_text", "composer_result", "composer_scalars", "composer", "traps_lines", "traps_faults", "traps",

@@ -61,3 +61,6 @@ class Span:
         before = self.tokens or (0, 0)
         self.tokens = (before[0] + int(tokens.get("input", 0)), before[1] + int(tokens.get("output", 0)))
         self.cost = None if cost is None or self.cost is None else self.cost + cost
+
+    def moment(self, name: str, time: float, attributes: Mapping[str, Any]) -> None:
+        self.moments.append(Moment(name, time, attributes))

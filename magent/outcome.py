@@ -114,7 +114,8 @@ def _error(run: Run) -> dict[str, Any] | None:
 
 
 def waiting(run: Run, store: RunStore) -> list[dict[str, Any]]:
-    """What the run waits for: `{node, path, visit, input, prompt, context, schema, command}` each."""
+    """What the run waits for: `{node, path, visit, input, prompt, context, assignee, deadline, digest, schema,
+    command}` each; `deadline` in ISO 8601, or None."""
     questions = lives.open_questions(run)
     place = named_store(store) if questions else None
     return [_waiting(run, question, questions, place) for question in questions]
@@ -128,6 +129,9 @@ def _waiting(run: Run, question: Question, questions: list[Question], store: str
         "input": question.input,
         "prompt": question.prompt,
         "context": question.context,
+        "assignee": question.assignee,
+        "deadline": _until(question),
+        "digest": digest(question),
         "schema": answer_schema(question),
         "command": command(question, run.id, _named(questions, question), store),
     }
@@ -144,8 +148,7 @@ class Asked(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         facts = {"run_id": self.run_id, "workflow": self.workflow, "since": iso(self.since)}
-        until = None if self.question.deadline is None else iso(self.question.deadline)
-        asked = {**self.question.as_json(), "deadline": until, "digest": digest(self.question)}
+        asked = {**self.question.as_json(), "deadline": _until(self.question), "digest": digest(self.question)}
         return {**facts, **asked, "command": self.command}
 
 
@@ -159,6 +162,10 @@ def asked(run: Run, store: RunStore) -> list[Asked]:
         line = command(each, run.id, _named(questions, each), place)
         found.append(Asked(run.id, run.workflow.name, each, visit.started if visit else run.created, line))
     return found
+
+
+def _until(question: Question) -> str | None:
+    return None if question.deadline is None else iso(question.deadline)
 
 
 def _named(questions: list[Question], question: Question) -> str:

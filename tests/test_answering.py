@@ -205,6 +205,16 @@ async def test_what_was_shown_is_proved_by_what_is_kept_with_the_answer(here: Pa
     assert "digest" not in result.state["ask"]
 
 
+async def test_whoever_is_notified_knows_who_is_asked_until_when_and_of_what(here: Path) -> None:
+    ask = {"type": "human_input", "input": "approval", "assignee": "maria", "timeout": "2d"}
+    url = f"file:{here}/.magent"
+    (waits,) = (await magent.load({"name": "w", "nodes": {"ask": ask}}).run(store=url, run_id="r1")).waiting
+    opened = await _event(open_store(url))
+    assert (waits["assignee"], from_iso(waits["deadline"])) == ("maria", pytest.approx(opened.time + 2 * 86400, abs=1))
+    answered = await respond(open_store(url), "r1", "ask", Given(True, digest=waits["digest"]))
+    assert answered.question.path == "ask"
+
+
 async def test_an_answer_to_doubtful_work_reaches_its_driver_too(here: Path) -> None:
     """Work with effects outside that was interrupted: what became of it is asked, and answered from elsewhere."""
     store = open_store(f"file:{here}/.magent")

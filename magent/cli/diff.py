@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from magent import durations, loading, records, settings
 from magent.cli import flags, progress
-from magent.cli.console import Console, dump, one_line
-from magent.cli.tables import LONGEST, Cell, Column, Part, Sheet
+from magent.cli.console import Console, dump
+from magent.cli.tables import Cell, Column, Part, Sheet
 from magent.differ import files, runs
 from magent.differ.files import Item, Section
 from magent.differ.runs import Compared, Divergence, Told
@@ -107,7 +107,7 @@ def _section(sheet: Sheet, section: Section, everything: bool, *, of_runs: bool)
 
 def _item(sheet: Sheet, item: Item, everything: bool) -> None:
     sign, style = _SIGNS[item.what]
-    _put(sheet, f"{sign} {item.name}", 2, style)
+    sheet.item(f"{sign} {item.name}", indent=2, style=style)
     for change in item.changes:
         _change(sheet, change, everything, indent=6)
 
@@ -118,17 +118,12 @@ def _change(sheet: Sheet, change: Change, everything: bool, *, indent: int) -> N
     before, after = change.before, change.after
     texts = isinstance(before, str) and isinstance(after, str)
     if change.what == "change" and texts and (max(len(before), len(after)) > _LONG or "\n" in before + after):
-        _put(sheet, f"{sign} {change.path or 'the text'}:", indent, style)
+        sheet.item(f"{sign} {change.path or 'the text'}:", indent=indent, style=style)
         _text(sheet, before, after, everything, indent + 4)
         return
     values = [value for value, absent in ((before, "add"), (after, "remove")) if change.what != absent]
     said = " → ".join(_json(value) if everything else short(value) for value in values)
-    _put(sheet, f"{sign} {name}{said}", indent, style)
-
-
-def _put(sheet: Sheet, text: str, indent: int = 2, style: str = "") -> None:
-    """One line, however it has to be wrapped: what comes from elsewhere begins no line of ours."""
-    sheet.text(one_line(text, LONGEST), indent=indent, style=style)
+    sheet.item(f"{sign} {name}{said}", indent=indent, style=style)
 
 
 def _json(value: Any) -> str:
@@ -219,13 +214,13 @@ def _changes(sheet: Sheet, title: str, changes: Sequence[Change], everything: bo
 def _divergence(sheet: Sheet, found: Divergence, everything: bool) -> None:
     number = f"#{found.visit}" if found.visit > 1 else ""
     sheet.title("Where they part")
-    _put(sheet, f"{found.path}{number}: {found.why}")
+    sheet.item(f"{found.path}{number}: {found.why}")
     for change in found.changes if everything else found.changes[:_MOST]:
         _change(sheet, change, everything, indent=4)
     if found.kind == "decision":
         for name, told in (("A", found.first), ("B", found.second)):
             for line in _seen(told):
-                _put(sheet, f"{name}  {line}", 4, "dim")
+                sheet.item(f"{name}  {line}", indent=4, style="dim")
 
 
 def _seen(told: Explained | None) -> Iterator[str]:
@@ -256,11 +251,11 @@ def _path(sheet: Sheet, found: Compared, everything: bool) -> None:
     sheet.title("Path")
     few = found.path if everything else found.path[:_MOST]
     for sign, visit in few:
-        _put(sheet, f"{sign} {visit.removesuffix('#1')}", 2, "green" if sign == "+" else "red")
+        sheet.item(f"{sign} {visit.removesuffix('#1')}", indent=2, style="green" if sign == "+" else "red")
     if len(few) < len(found.path):
         sheet.text(f"… {len(found.path) - len(few):,} more visits (-v)", style="dim")
     if found.results:
         names = found.results if everything else found.results[:_MOST]
         more = f" and {len(found.results) - len(names):,} more" if len(names) < len(found.results) else ""
         shown = ", ".join(name.removesuffix("#1") for name in names)
-        _put(sheet, f"~ other results: {shown}{more}", 2, "yellow")
+        sheet.item(f"~ other results: {shown}{more}", indent=2, style="yellow")

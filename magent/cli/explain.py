@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from magent import explained, settings
 from magent.cli import flags
-from magent.cli.console import Console, dump, one_line
-from magent.cli.tables import LONGEST, STATUSES, Part, Sheet
+from magent.cli.console import Console, dump
+from magent.cli.tables import STATUSES, Part, Sheet
 from magent.engine.route import short
 from magent.errors import UsageError
 from magent.events import Event
@@ -109,7 +109,7 @@ def _end(sheet: Sheet, found: _Read) -> None:
         place = f" at {error['node']}" if error.get("node") else ""
         sheet.title(f"The run is {found.status}")
         told = f"{error.get('type', 'error')}{place}: {error.get('message', '')}"
-        sheet.text(one_line(told, LONGEST), style="red")
+        sheet.item(told, style="red")
     if not found.visits:
         sheet.text("nothing was visited yet", indent=0)
 
@@ -174,7 +174,7 @@ def _visit(sheet: Sheet, told: Explained, everything: bool) -> None:
 
 
 def _tell(sheet: Sheet, text: str, style: str) -> None:
-    sheet.text(one_line(text, LONGEST), indent=_INDENT, style=style)
+    sheet.item(text, indent=_INDENT, style=style)
 
 
 def _sign(sheet: Sheet, state: str, text: str, asked: Test | None, everything: bool) -> None:

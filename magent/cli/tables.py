@@ -148,6 +148,13 @@ class Sheet:
         if len(shown) < len(lines):
             self.line(" " * indent, Part(f"… {len(lines) - len(shown):,} more lines (-v, or --output json)", "dim"))
 
+    def item(self, text: str, *, indent: int = 2, style: str = "") -> None:
+        """One line of a list, its further lines set in where the window breaks it: what comes from elsewhere begins no
+        line of ours."""
+        for at, piece in enumerate(self._wrapped(one_line(text, LONGEST), indent + len(GAP))):
+            lead = " " * indent + (GAP if at else "")
+            self._lines.append((lead + self._console.tinted(piece, *style.split())).rstrip())
+
     def _beginning(self, pieces: list[str]) -> list[str]:
         if len(pieces) <= _LONGEST_LINE or self.width is None:
             return pieces

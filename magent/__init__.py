@@ -9,7 +9,8 @@ The shape, floor by floor (a module imports only from floors below its own; `tes
     4 spec/         composer · traps · loader · schema · checks/ · build
                     commands · offers · wrappers (of tools)
     5 engine/       scopes · joins · tree · reopen · fold · route · view · arrive · conclude · settle · plan (all pure)
-                    values · nodes · attempt · recorder · drive (the loop) · run
+                    values · nodes · attempt · recorder · driver · launching · people · leaving
+                    drive (the loop) · run
     6 plumbing      warden · groups · process · apart
       adapters      stores/ · human/ · agents/ · tools/ · tracing/
     7 assembly      settings · retention · masks · outfit · preflight · forecast · loading · outcome · history

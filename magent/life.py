@@ -13,7 +13,8 @@ from typing import Any
 from magent import answering, retention, settings, telemetry
 from magent.answers import unused
 from magent.clock import Timer
-from magent.engine.drive import Driver, Stop
+from magent.engine import people
+from magent.engine.driver import Driver, Stop
 from magent.engine.fold import Run
 from magent.engine.recorder import Recorder
 from magent.errors import StoreError, UsageError
@@ -67,7 +68,7 @@ class Options:
 async def lead(
     run: Run, store: RunStore, journal: Journal, outfit: Outfit, options: Options, life: Callable[[Driver], Any]
 ) -> Result:
-    """Drives the run; `life` begins it. Returns what it came to. Raises what `Driver.drive` does."""
+    """Drives the run; `life` begins it. Returns what it came to. Raises what `drive` does."""
     pipeline = telemetry.pipeline(run.workflow, telemetry.makers(options.otlp, options.exporters))
     if pipeline is None:
         return await _led(run, store, journal, outfit, options, life)
@@ -230,10 +231,9 @@ async def _recorded(driver: Driver, name: str, note: Mapping[str, Any]) -> None:
     def hear() -> None:
         if not done.done():
             data = answering.accepted(driver.run, name, note)
-            done.set_result(None if data is None else driver.heard(data))
+            done.set_result(None if data is None else people.heard(driver, data))
 
-    driver.inbox.append(hear)
-    driver.wake.set()
+    driver.soon(hear)
     if (recorded := await done) is not None:
         await recorded
 

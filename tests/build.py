@@ -8,7 +8,7 @@ from textwrap import dedent
 from typing import Any
 
 from magent.engine import run as lives
-from magent.engine.drive import Driver
+from magent.engine.driver import Driver
 from magent.engine.fold import Run
 from magent.engine.recorder import Recorder
 from magent.engine.work import Services

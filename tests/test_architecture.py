@@ -69,7 +69,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "conclude", "settle", "plan",
         "company", "reach", "visited", "origin", "likeness", "repeats", "twins", "fates", "replay", "redecide",
         "work", "budget", "retrying", "using", "chains", "sessions", "casting", "converse", "delegate",
-        "ask", "nodes", "attempt", "uncertain", "recorder", "collecting", "drive", "run",
+        "ask", "nodes", "attempt", "uncertain", "recorder",
+        "collecting", "driver", "outcomes", "people", "desk", "launching", "patience", "leaving", "drive", "run",
     ),
     "expressions": (
         "problems", "values", "registry", "operators", "functions", "predicates", "regexes",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from magent.engine.drive import Driver
+from magent.engine.drive import drive
+from magent.engine.driver import Driver
 from magent.engine.fold import Run
+from magent.engine.patience import limit_time
 from magent.engine.scopes import Scope
 from magent.engine.snapshot import from_json
 from magent.errors import RunDamaged
@@ -63,16 +65,16 @@ async def start(driver: Driver, data: Mapping[str, Any]) -> None:
     """The first life: `data` is that of `run.started`."""
     driver.record("run.started", dict(data))
     driver.recorder.must_sync = True  # without it nothing could be resumed
-    driver.limit_time()
-    await driver.drive()
+    limit_time(driver)
+    await drive(driver)
 
 
 async def resume(driver: Driver, data: Mapping[str, Any]) -> None:
     """Another life: `data` is that of `run.resumed` (raised limits, the process)."""
     driver.record("run.resumed", dict(data))
-    driver.limit_time()
+    limit_time(driver)
     rouse(driver)
-    await driver.drive()
+    await drive(driver)
 
 
 def rouse(driver: Driver) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from magent.engine import run as lives
 from magent.engine.budget import RunBudget
-from magent.engine.drive import Driver, Stop
+from magent.engine.driver import Driver, Stop
 from magent.engine.fold import Run
 from magent.engine.snapshot import from_json, to_json
 from magent.errors import RunDamaged

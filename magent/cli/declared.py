@@ -441,7 +441,8 @@ DECLARED: dict[str, Declared] = {
         (
             "WELL is the share of runs that completed, of those that completed or failed; their times leave out what"
             " was spent on waiting for people. A node's failures are visits that failed in the end, whatever `on_error`"
-            " made of that; an agent's are calls. FALLBACKS: another was asked in its place.",
+            " made of that; its tokens and cost are also those of what ran in it. An agent's failures are calls;"
+            " FALLBACKS: another was asked in its place.",
             "Of human input, times are those until a person answered: answers from a file, defaults and what timed out"
             " do not count. APPROVED is the share of people's answers that said yes.",
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,9 +12,17 @@ from magent.agents.patterns import bound_pattern
 TEXT = 80  # characters of a text that has no bound of its own
 ITEMS = 5  # elements of an array that has none
 NUMBER = 10**9  # how far a number without bounds goes
+_FEW = 40  # decimals that are named where a grammar holds no range
 _DEEP = 12  # levels; what goes deeper becomes text
 _FORMATS = ("date", "time", "date-time", "uuid")
 _CHOICES = ("anyOf", "oneOf")
+
+_KINDS = frozenset(("string", "integer", "number", "boolean", "null", "array", "object"))
+
+
+class NoGrammar(ValueError):
+    """Nothing fits the form, or it is none."""
+
 
 _Form = dict[str, Any]
 _Inner = Callable[[Any], _Form]
@@ -21,9 +31,16 @@ _Inner = Callable[[Any], _Form]
 def bound(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The schema with an end to every text, array, number and object, and with its `$ref`s resolved.
 
-    What it allows also fits the given schema, as far as a grammar can say so; the caller still validates.
+    What it allows also fits the given schema, as far as a grammar can say so; the caller still validates. Raises
+    NoGrammar.
     """
     return _bound(schema, schema, 0)
+
+
+def text_of(form: Mapping[str, Any]) -> str:
+    """The grammar that holds a text to a bounded schema: llguidance's, which knows ranges of decimals, too."""
+    exact = {**form, "x-guidance": {"whitespace_flexible": False, "coerce_one_of": True}}
+    return f"%llguidance {{}}\nstart: %json {json.dumps(exact)}"
 
 
 def _bound(schema: Any, root: Mapping[str, Any], depth: int) -> _Form:
@@ -36,6 +53,8 @@ def _bound(schema: Any, root: Mapping[str, Any], depth: int) -> _Form:
         return inner(_resolve(str(schema["$ref"]), root))
     if "allOf" in schema:
         return _bound(_merged(schema, root), root, depth + 1)
+    if schema.get("enum") == []:
+        raise NoGrammar("an empty enum leaves nothing to say")
     for key in ("enum", "const"):
         if key in schema:
             return {key: schema[key]}
@@ -66,10 +85,14 @@ def _guess(schema: Mapping[str, Any]) -> str:
 
 
 def _of_kind(kind: str, schema: Mapping[str, Any], inner: _Inner) -> _Form:
+    if kind not in _KINDS:
+        raise NoGrammar(f"there is no type '{kind}'")
     if kind == "string":
         return _text(schema)
-    if kind in ("integer", "number"):
+    if kind == "integer":
         return {"type": kind, **_range(schema)}
+    if kind == "number":
+        return _decimal(schema)
     if kind == "array":
         return _array(schema, inner)
     if kind == "object":
@@ -97,7 +120,20 @@ def _range(schema: Mapping[str, Any]) -> _Form:
         form["minimum"] = min(0, high or 0) - NUMBER
     if high is None:
         form["maximum"] = max(0, low or 0) + NUMBER
+    if low is not None and high is not None and low > high:
+        raise NoGrammar(f"no number is from {low} to {high}")
     return form
+
+
+def _decimal(schema: Mapping[str, Any]) -> _Form:
+    """Without steps decimals would have digits without end. Below zero the grammar knows none: a few are named."""
+    form = _range(schema)
+    low, high = min(form.values()), max(form.values())
+    step = schema.get("multipleOf", float(f"1e{min(-2, math.floor(math.log10(high - low)) - 2) if high > low else -2}"))
+    if high > 0 or low == high:
+        return {"type": "number", **form, "multipleOf": step}
+    few = [round((low + (high - low) * place / _FEW) / step) * step for place in range(1, _FEW)]
+    return {"enum": sorted({round(each, 12) for each in few})}
 
 
 def _array(schema: Mapping[str, Any], inner: _Inner) -> _Form:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from magent.agents import choice
 from magent.agents.base import AgentEnvironment, BaseAgent, OnText, cut_off, failed, reply_from_text
 from magent.agents.download import Cancelled, model_file, place
-from magent.agents.grammar import bound
+from magent.agents.grammar import NoGrammar, bound, text_of
 from magent.events import WorkFailed
 from magent.model import AgentSpec
 from magent.ports import Reply, Request, Usage
@@ -68,7 +68,12 @@ class LocalAgent(BaseAgent):
         return "its file is fetched when it is first asked"
 
     async def answer(self, request: Request, on_text: OnText) -> Reply:
-        server = await self._server()
+        try:
+            return await self._answer(await self._server(), request, on_text)
+        except NoGrammar as error:
+            raise failed(f"the local model cannot be held to this form: {error}", final=True) from None
+
+    async def _answer(self, server: _Server, request: Request, on_text: OnText) -> Reply:
         answers: list[_Answer] = []
         request.meter.read = lambda: _used(answers)
         if choice.may_call(request):
@@ -148,8 +153,7 @@ class LocalAgent(BaseAgent):
             "stream_options": {"include_usage": True},
         }
         if schema is not None:
-            form = {"name": "answer", "schema": schema}
-            body["response_format"] = {"type": "json_schema", "json_schema": form}
+            body["grammar"] = text_of(schema)
         return body
 
     def _refused(self, error: Mapping[str, Any]) -> WorkFailed:

@@ -31,7 +31,15 @@ def field(schema: dict[str, Any]) -> Any:
         ({"const": 3}, {"const": 3}),
         ({"type": "boolean"}, {"type": "boolean"}),
         ({"type": "integer", "minimum": 1, "maximum": 5}, {"type": "integer", "minimum": 1, "maximum": 5}),
-        ({"type": "number", "minimum": 0}, {"type": "number", "minimum": 0, "maximum": 10**9}),
+        ({"type": "number", "minimum": 0}, {"type": "number", "minimum": 0, "maximum": 10**9, "multipleOf": 0.01}),
+        (
+            {"type": "number", "minimum": 0, "maximum": 1},
+            {"type": "number", "minimum": 0, "maximum": 1, "multipleOf": 0.01},
+        ),
+        (
+            {"type": "number", "minimum": 0.1, "maximum": 0.2, "multipleOf": 0.5},
+            {"type": "number", "minimum": 0.1, "maximum": 0.2, "multipleOf": 0.5},
+        ),
         ({"type": ["string", "null"]}, {"anyOf": [{"type": "string", "maxLength": TEXT}, {"type": "null"}]}),
         ({"oneOf": [{"const": 1}, {"type": "null"}]}, {"oneOf": [{"const": 1}, {"type": "null"}]}),
         (

@@ -116,10 +116,25 @@ async def test_a_prompt_that_is_too_long_says_how_long_it_may_be(model: Path) ->
     assert "n_ctx" in (found.hint or "")
 
 
-async def test_a_form_that_no_grammar_can_hold_is_an_error(model: Path) -> None:
-    schema = {"type": "object", "properties": {"x": {"type": "nonsense"}}, "required": ["x"]}
+@pytest.mark.parametrize("field", [{"type": "nonsense"}, {"enum": []}, {"type": "number", "minimum": 5, "maximum": 1}])
+async def test_a_form_that_no_grammar_can_hold_is_an_error(model: Path, field: dict[str, Any]) -> None:
+    schema = {"type": "object", "properties": {"x": field}, "required": ["x"]}
     with pytest.raises(WorkFailed, match="cannot be held to this form"):
         await local().ask(request("Hi", schema=schema), lambda _: None)
+
+
+async def test_a_decimal_stays_in_its_range(model: Path) -> None:
+    fields = {
+        "paid": {"type": "number", "minimum": 0},
+        "sure": {"type": "number", "minimum": 0, "maximum": 1},
+        "drift": {"type": "number", "exclusiveMinimum": -0.5, "maximum": -0.001},
+        "angle": {"type": "number"},
+    }
+    schema = {"type": "object", "properties": fields, "required": [*fields]}
+    asked = request("The debt is -2020.5, the angle is one third.", schema=schema)
+    reply = await local(settings={"temperature": 1.5}).ask(asked, lambda _: None)
+    jsonschema.validate(reply.data, schema)
+    assert len(reply.text) < 100
 
 
 async def test_nothing_is_printed_by_the_native_code(model: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ The shape, floor by floor (a module imports only from floors below its own; `tes
     0 words         version · errors · source · clock · durations · cells · hiding · keys · urls
     1 language      expressions/
     2 model         model · events · shapes · state
-    3 shared logic  spans/ · ports · answers/ · functions · glance · layout · graph · draw · roles/
+    3 shared logic  spans/ · ports · answers/ · functions · entries · foreign · glance · layout · graph · draw · roles/
     4 spec/         composer · traps · loader · schema · checks/ · build
                     commands · offers · wrappers (of tools)
     5 engine/       scopes · joins · tree · reopen · fold · route · view · arrive · conclude · settle · plan (all pure)

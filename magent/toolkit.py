@@ -11,6 +11,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, Literal
 
+from magent import entries
 from magent.engine.values import NotJson, plain
 from magent.errors import InvalidWorkflow, UsageError
 from magent.events import Failure, WorkFailed
@@ -25,7 +26,6 @@ from magent.spec.builtins import BUILTINS, dotted_name
 from magent.spec.checks import check
 from magent.spec.loader import Bundle, load
 from magent.spec.takes import takes
-from magent.tools.custom import installed
 from magent.tools.docstrings import read
 from magent.wrappers import Checked, Dressed, NotCalled
 
@@ -51,7 +51,8 @@ class Toolkit:
         bundle = None if file is None else _sound(load(file))
         declared = {} if bundle is None else tool_specs(bundle)
         builtin = {name: ToolSpec(name, "builtin", {"builtin": name}, cwd) for name in BUILTINS}
-        others = {name: ToolSpec(name, "uses", {"uses": name}, cwd) for name in installed() if _NAME.fullmatch(name)}
+        installed = filter(_NAME.fullmatch, entries.offered(entries.TOOLS))
+        others = {name: ToolSpec(name, "uses", {"uses": name}, cwd) for name in installed}
         self._specs = declared | {name: each for name, each in (others | builtin).items() if name not in declared}
         self._declared = frozenset(declared)
         self._chains = frozenset(bundle.definitions(bundle.root, "chains")) if bundle is not None else frozenset()

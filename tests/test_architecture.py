@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("version", "errors", "source", "clock", "durations", "cells", "plain", "hiding", "keys", "urls"),
     ("expressions",),
     ("model", "events", "shapes", "state"),
-    ("spans", "ports", "answers", "layout", "graph", "draw", "roles", "functions", "glance"),
+    ("spans", "ports", "answers", "layout", "graph", "draw", "roles", "functions", "entries", "foreign", "glance"),
     ("spec",),
     ("commands", "offers", "wrappers"),
     ("engine",),

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
 
+from magent import entries
 from magent.agents import custom
 from magent.agents.base import AgentEnvironment, Unusable, failed
 from magent.agents.prices import price_of
@@ -116,7 +117,7 @@ def foreign(spec: AgentSpec, settings: Mapping[str, Any]) -> str | None:
     provider, colon, _ = name.partition(":")
     if provider == "local":
         return None
-    if provider in custom.installed():
+    if provider in entries.offered(entries.AGENTS):
         return provider
     return name.strip() if colon and is_own(provider, spec.home) else None
 

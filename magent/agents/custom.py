@@ -10,16 +10,17 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from magent import entries
 from magent.agents.base import AgentEnvironment, BaseAgent, OnText, failed, reply_with
 from magent.events import WorkFailed
+from magent.foreign import called, closed, is_async, raised
 from magent.functions import FunctionNotFound, load_function
 from magent.model import AgentSpec
 from magent.ports import Prepares, Reachable, Remembers, Reply, Request, ToolCall, Usage
 
-GROUP = "magent.agents"
 _HINT = "magent.ports.Agent says what an agent has"
 _UNKNOWN = Usage(requests=1)  # what was spent is not known, unless the agent says so
 
@@ -56,24 +57,18 @@ class CustomAgent(BaseAgent):
             self._agent.recall(mark)
 
     async def close(self) -> None:
-        close = getattr(self._agent, "close", None) if self._closes else None
-        done = close() if callable(close) else None
-        if inspect.isawaitable(done):
-            await done
+        if self._closes:
+            await closed(self._agent)
 
     async def _guarded(self, method: Callable[..., Any], *given: Any) -> Any:
         """What the method gives, which need not be async. Raises WorkFailed for whatever it raises."""
         try:
-            if inspect.iscoroutinefunction(method):
-                return await method(*given)
-            value = await asyncio.to_thread(method, *(_from_a_thread(each) for each in given))
-            return await value if inspect.isawaitable(value) else value
+            return await called(method, *(given if is_async(method) else map(_from_a_thread, given)))
         except (WorkFailed, TimeoutError):
             raise
         except (Exception, SystemExit) as error:
-            kind = type(error).__name__
-            told = f"agent '{self.name}' raised {kind}" + (f": {error}" if str(error) else "")
-            raise failed(told, data={"exception": kind}) from error
+            told = raised(f"agent '{self.name}'", error)
+            raise failed(told, data={"exception": type(error).__name__}) from error
 
     def _reply(self, value: Any, request: Request) -> Reply:
         """Of an agent that gives text or plain data."""
@@ -154,19 +149,7 @@ def member(target: str, spec: AgentSpec) -> Any:
 
 def entry_point(name: str, spec: AgentSpec) -> Any:
     """What an installed package offers under the name; None where none does. Raises WorkFailed."""
-    from importlib.metadata import entry_points  # takes as long as all of this package
-
-    for entry in entry_points(group=GROUP, name=name):
-        try:
-            return entry.load()
-        except Exception as error:
-            told = f"agent '{spec.name}' cannot be loaded: {entry.value}: {type(error).__name__}: {error}"
-            raise failed(told, "is its package whole?") from error
-    return None
-
-
-def installed() -> Iterator[str]:
-    """The names under which packages that are installed offer agents."""
-    from importlib.metadata import entry_points
-
-    yield from dict.fromkeys(entry.name for entry in entry_points(group=GROUP))
+    try:
+        return entries.load_entry(entries.AGENTS, name, f"agent '{spec.name}'")
+    except FunctionNotFound as error:
+        raise failed(error.message, error.hint) from error

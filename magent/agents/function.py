@@ -8,7 +8,6 @@ list under `calls`, with a `text` beside them if it likes; it is then asked agai
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from magent.agents.base import BaseAgent, OnText, failed, reply_with
 from magent.agents.calls import results, tool_calls, written_calls
 from magent.events import WorkFailed
+from magent.foreign import called
 from magent.functions import FunctionNotFound, load_function
 from magent.ports import Message, Reply, Request, Usage
 
@@ -30,7 +30,7 @@ class FunctionAgent(BaseAgent):
         target = self.settings["call"]
         function = await asyncio.to_thread(self._load, target)
         try:
-            value = await _call(function, request.messages[-1].text, context_of(request))
+            value = await called(function, request.messages[-1].text, context_of(request))
         except WorkFailed:
             raise
         except (Exception, SystemExit) as error:
@@ -99,10 +99,3 @@ def _shown(message: Message) -> dict[str, Any]:
     if message.role == "tool":
         shown |= {"id": message.call_id, "call": message.name}
     return shown
-
-
-async def _call(function: Callable[..., Any], prompt: str, context: dict[str, Any]) -> Any:
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
-        return await function(prompt, context)
-    value = await asyncio.to_thread(function, prompt, context)
-    return await value if inspect.isawaitable(value) else value

@@ -8,19 +8,19 @@ function of the question, which gives an answer (whole, or its short form) or No
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from magent import entries
 from magent.apart import apart
 from magent.clock import Clock
 from magent.errors import UsageError
 from magent.events import WorkFailed
-from magent.functions import FunctionNotFound, load_object
+from magent.foreign import called, raised
+from magent.functions import FunctionNotFound
 from magent.human.chain import signed
 from magent.ports import CannotAsk, Question
-from magent.source import did_you_mean
 
-GROUP = "magent.humans"
 _HINT = "magent.ports.Human says what it has: `async def ask(self, question)`; a function of the question will do"
 
 
@@ -36,7 +36,7 @@ class Custom:
 
     async def ask(self, question: Question) -> Mapping[str, Any] | None:
         try:
-            given = await self._given(question)
+            given = await called(self._ask, question, thread=apart)
             if given is None:
                 return None
             via = given.get("via") if isinstance(given, Mapping) else None
@@ -44,14 +44,7 @@ class Custom:
         except WorkFailed as error:
             raise CannotAsk(error.failure.message) from error
         except (Exception, SystemExit) as error:
-            told = f": {error}" if str(error) else ""
-            raise CannotAsk(f"{self._name} raised {type(error).__name__}{told}") from error
-
-    async def _given(self, question: Question) -> Any:
-        if inspect.iscoroutinefunction(self._ask):
-            return await self._ask(question)
-        given = await apart(self._ask, question)
-        return await given if inspect.isawaitable(given) else given
+            raise CannotAsk(raised(self._name, error)) from error
 
 
 def handed(made: Any, clock: Clock) -> Custom:
@@ -65,9 +58,9 @@ def named(wanted: str, home: str, clock: Clock, *, imports: bool = True) -> Cust
     if ":" in wanted and not imports:
         raise UsageError(
             f"a settings file cannot name who asks people by its module ('{wanted}')",
-            f"say it with MAGENT_HUMAN, or give its package an entry point of the group `{GROUP}`",
+            f"say it with MAGENT_HUMAN, or give its package an entry point of the group `{entries.HUMANS}`",
         )
-    found = _member(wanted, home) if ":" in wanted else _entry_point(wanted)
+    found = _named(wanted, home)
     try:
         made = found() if inspect.isclass(found) else found
     except Exception as error:
@@ -75,29 +68,9 @@ def named(wanted: str, home: str, clock: Clock, *, imports: bool = True) -> Cust
     return Custom(made, f"'{wanted}'", clock)
 
 
-def _member(wanted: str, home: str) -> Any:
+def _named(wanted: str, home: str) -> Any:
+    none = f"no installed package asks people by the name '{wanted}'"
     try:
-        return load_object(wanted, home)
+        return entries.load_named(entries.HUMANS, wanted, home, who=f"'{wanted}'", none=none)
     except FunctionNotFound as error:
         raise UsageError(error.message, error.hint) from error
-
-
-def _entry_point(wanted: str) -> Any:
-    from importlib.metadata import entry_points  # takes as long as all of this package
-
-    for entry in entry_points(group=GROUP, name=wanted):
-        try:
-            return entry.load()
-        except Exception as error:
-            told = f"'{wanted}' cannot be loaded: {entry.value}: {type(error).__name__}: {error}"
-            raise UsageError(told, "is its package whole?") from error
-    known = list(installed())
-    hint = did_you_mean(wanted, known) or f"installed: {', '.join(known) or 'none'}; or write `module:name`"
-    raise UsageError(f"no installed package asks people by the name '{wanted}'", hint)
-
-
-def installed() -> Iterator[str]:
-    """The names under which packages that are installed ask people."""
-    from importlib.metadata import entry_points
-
-    yield from dict.fromkeys(entry.name for entry in entry_points(group=GROUP))

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from magent import entries
 from magent.errors import UsageError
+from magent.functions import FunctionNotFound
 from magent.ports import RunStore
 from magent.source import did_you_mean
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
     from magent.stores.codec import Codec
 
-GROUP = "magent.stores"
 STORES = {
     "file": "magent.stores.file.FileStore",
     "memory": "magent.stores.memory.MemoryStore",
@@ -61,22 +60,15 @@ def of_a_file(url: str) -> str:
 
 def known() -> list[str]:
     """The schemes there are, others' included."""
-    return sorted({*STORES, *(entry.name for entry in _entries())})
-
-
-def _entries() -> Iterable[EntryPoint]:
-    from importlib.metadata import entry_points  # takes as long as all of this package
-
-    return entry_points(group=GROUP)
+    return sorted({*STORES, *entries.offered(entries.STORES)})
 
 
 def _find(scheme: str) -> Callable[..., RunStore]:
     path = STORES.get(scheme) or (scheme if "." in scheme.strip(".") else None)
     if path:
         return _import(path)
-    for entry in _entries():
-        if entry.name == scheme:
-            return _loaded(scheme, entry.load)
+    if made := _installed(scheme):
+        return made
     names = known()
     raise UsageError(
         f"there is no store '{scheme}:'; there are {', '.join(f'{name}:' for name in names)}",
@@ -84,17 +76,20 @@ def _find(scheme: str) -> Callable[..., RunStore]:
     )
 
 
+def _installed(scheme: str) -> Callable[..., RunStore] | None:
+    try:
+        made: Callable[..., RunStore] | None = entries.load_entry(entries.STORES, scheme, f"the store '{scheme}:'")
+    except FunctionNotFound as error:
+        raise UsageError(error.message, error.hint) from error
+    return made
+
+
 def _import(path: str) -> Callable[..., RunStore]:
     module, _, name = path.rpartition(".")
-    made = _loaded(path, lambda: getattr(importlib.import_module(module), name))
+    try:
+        made = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"the store '{path}:' cannot be loaded: {error}", "is its package installed?") from error
     if isinstance(made, type):  # nothing else is called to see what comes of it
         return made
     raise UsageError(f"'{path}' is no store", "magent.ports.RunStore says what a store has")
-
-
-def _loaded(name: str, load: Callable[[], Any]) -> Callable[..., RunStore]:
-    try:
-        made: Callable[..., RunStore] = load()
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"the store '{name}:' cannot be loaded: {error}", "is its package installed?") from error
-    return made

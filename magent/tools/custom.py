@@ -6,22 +6,21 @@ function that makes one, or a mapping of several by name; or one that is made al
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from magent import entries
 from magent.errors import UsageError
 from magent.events import WorkFailed
-from magent.functions import FunctionNotFound, load_object
+from magent.foreign import called, closed, raised
+from magent.functions import FunctionNotFound
 from magent.model import ToolSpec
 from magent.ports import ToolContext
-from magent.source import did_you_mean
 from magent.spec.schema import check_schema
 from magent.tools.base import Fixed, ToolEnvironment, Toolset, failed
 
-GROUP = "magent.tools"
 _HINT = "magent.ports.Tool says what a tool has"
 
 
@@ -41,23 +40,14 @@ class Custom:
 
     async def call(self, arguments: Mapping[str, Any], context: ToolContext, /) -> Any:
         try:
-            call = self._tool.call
-            if inspect.iscoroutinefunction(call):
-                return await call(arguments, context)
-            value = await asyncio.to_thread(call, arguments, context)
-            return await value if inspect.isawaitable(value) else value
+            return await called(self._tool.call, arguments, context)
         except WorkFailed as error:
             raise WorkFailed(error.failure._replace(type="tool")) from error
         except (Exception, SystemExit) as error:
-            kind = type(error).__name__
-            message = f"'{self.name}' raised {kind}" + (f": {error}" if str(error) else "")
-            raise failed(message, data={"exception": kind}) from error
+            raise failed(raised(f"'{self.name}'", error), data={"exception": type(error).__name__}) from error
 
     async def close(self) -> None:
-        close = getattr(self._tool, "close", None)
-        done = close() if callable(close) else None
-        if inspect.isawaitable(done):
-            await done
+        await closed(self._tool)
 
 
 def _parameters(tool: Any, name: str) -> Mapping[str, Any]:
@@ -83,9 +73,7 @@ class Customs(Fixed):
 
 def custom(spec: ToolSpec, settings: Mapping[str, Any], _environment: ToolEnvironment) -> Toolset:
     """Raises UsageError where it is not there, cannot be made, or is no tool."""
-    wanted = str(settings["uses"])
-    named = _module_member(wanted, spec) if ":" in wanted else _entry_point(wanted, spec)
-    tools = _tools(_made(named, settings.get("settings") or {}, spec.name), spec.name)
+    tools = _tools(_made(_named(str(settings["uses"]), spec), settings.get("settings") or {}, spec.name), spec.name)
     return Customs(tools, tuple(tools.values()))
 
 
@@ -105,6 +93,14 @@ def _tools(made: Any, name: str) -> dict[str, Custom]:
         raise UsageError(f"'{name}' cannot be used: {type(error).__name__}: {error}") from error
 
 
+def _named(wanted: str, spec: ToolSpec) -> Any:
+    who, none = f"the tool '{spec.name}'", f"no installed package has a tool '{wanted}'"
+    try:
+        return entries.load_named(entries.TOOLS, wanted, spec.home, who=who, none=none)
+    except FunctionNotFound as error:
+        raise UsageError(error.message, error.hint) from error
+
+
 def _made(named: Any, settings: Mapping[str, Any], name: str) -> Any:
     if not inspect.isclass(named) and (isinstance(named, Mapping) or not callable(named) or hasattr(named, "call")):
         if settings:
@@ -119,31 +115,3 @@ def _made(named: Any, settings: Mapping[str, Any], name: str) -> Any:
         raise UsageError(f"'{name}' cannot be made{given}: {error}", "do its `settings` name what it takes?") from error
     except Exception as error:
         raise UsageError(f"'{name}' cannot be made: {type(error).__name__}: {error}") from error
-
-
-def _module_member(target: str, spec: ToolSpec) -> Any:
-    try:
-        return load_object(target, spec.home)
-    except FunctionNotFound as error:
-        raise UsageError(error.message, error.hint) from error
-
-
-def _entry_point(wanted: str, spec: ToolSpec) -> Any:
-    from importlib.metadata import entry_points  # takes as long as all of this package
-
-    for entry in entry_points(group=GROUP, name=wanted):
-        try:
-            return entry.load()
-        except Exception as error:
-            told = f"the tool '{spec.name}' cannot be loaded: {entry.value}: {type(error).__name__}: {error}"
-            raise UsageError(told, "is its package whole?") from error
-    known = list(installed())
-    hint = did_you_mean(wanted, known) or f"installed: {', '.join(known) or 'none'}; or write `module:name`"
-    raise UsageError(f"no installed package has a tool '{wanted}'", hint)
-
-
-def installed() -> Iterator[str]:
-    """The names under which packages that are installed offer tools."""
-    from importlib.metadata import entry_points
-
-    yield from dict.fromkeys(entry.name for entry in entry_points(group=GROUP))

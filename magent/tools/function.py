@@ -3,13 +3,13 @@ It is imported when it is first asked what it takes, or called."""
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from magent.events import WorkFailed
+from magent.foreign import called, raised
 from magent.functions import FunctionNotFound, load_function
 from magent.model import ToolSpec
 from magent.ports import ToolContext
@@ -63,16 +63,11 @@ class FunctionTool:
         except ValueError as error:
             raise failed(f"the arguments of '{self.name}' do not fit: {error}") from error
         try:
-            if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
-                return await function(**made)
-            value = await asyncio.to_thread(function, **made)
-            return await value if inspect.isawaitable(value) else value
+            return await called(partial(function, **made))
         except WorkFailed as error:
             raise WorkFailed(error.failure._replace(type="tool")) from error
         except (Exception, SystemExit) as error:
-            kind = type(error).__name__
-            message = f"{self.target} raised {kind}" + (f": {error}" if str(error) else "")
-            raise failed(message, data={"exception": kind}) from error
+            raise failed(raised(self.target, error), data={"exception": type(error).__name__}) from error
 
 
 def function(spec: ToolSpec, settings: Mapping[str, Any], _environment: ToolEnvironment) -> Fixed:

@@ -5,23 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from magent import entries
 from magent.errors import UsageError
 from magent.ports import Exporter
 from magent.source import did_you_mean
 
-GROUP = "magent.exporters"
-
 
 def named(name: str) -> Callable[[], Exporter]:
     """What makes the exporter of that name, when it is called. Raises UsageError where none is called so."""
-    found = {point.name: point for point in entry_points(group=GROUP)}
+    found = entries.offered(entries.EXPORTERS)
     if name not in found:
         there = f"there are: {', '.join(sorted(found))}" if found else "no installed package brings one"
         raise UsageError(f"no exporter is named '{name}'", did_you_mean(name, found) or there)
-    return partial(_made, found[name])
+    return partial(_made, name)
 
 
 def handed(exporter: Any) -> Callable[[], Exporter]:
@@ -32,8 +30,8 @@ def handed(exporter: Any) -> Callable[[], Exporter]:
     return lambda: _Whole(exporter)
 
 
-def _made(point: EntryPoint) -> Exporter:
-    return _Whole(point.load()())
+def _made(name: str) -> Exporter:
+    return _Whole(entries.load_entry(entries.EXPORTERS, name, f"the exporter '{name}'")())
 
 
 class _Whole:

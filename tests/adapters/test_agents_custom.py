@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import magent
+from magent import entries
 from magent.agents import handed, make
 from magent.agents.base import Unusable
-from magent.agents.custom import installed
 from magent.errors import InvalidWorkflow, UsageError
 from magent.events import WorkFailed
 from magent.ports import Agent, Meter, Prepares, Reachable, Remembers, Reply, Usage
@@ -122,7 +122,7 @@ async def refused(made: Agent, prompt: str = "hi") -> Any:
 
 
 async def test_an_installed_package_offers_agents_by_name(site: Path) -> None:
-    assert list(installed()) == ["house", "broken", "plain"]
+    assert entries.offered(entries.AGENTS) == ["house", "broken", "plain"]
     made = agent("house:large", temperature=0.5)
     pieces: list[str] = []
     reply = await made.ask(request("hi"), pieces.append)

@@ -529,11 +529,15 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
 
 
 def test_other_peoples_stores_come_by_entry_point(installed: Callable[[Mapping[str, str]], None]) -> None:
-    entry = {"ours-1.dist-info/entry_points.txt": "[magent.stores]\nredis = ours_stores:Redis\n"}
+    entry = {
+        "ours-1.dist-info/entry_points.txt": "[magent.stores]\nredis = ours_stores:Redis\ngone = ours_stores:Gone\n"
+    }
     installed({"ours_stores.py": STORE, "ours-1.dist-info/METADATA": "Name: ours\nVersion: 1\n", **entry})
     made = open_store("redis:somewhere")
     assert (type(made).__name__, made.url) == ("Redis", "redis:somewhere")
     assert "redis" in known()
+    with pytest.raises(UsageError, match="the store 'gone:' cannot be loaded: ours_stores:Gone: AttributeError"):
+        open_store("gone:")
 
 
 def test_a_store_that_would_pass_a_codec_over_is_refused(installed: Callable[[Mapping[str, str]], None]) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 import magent
+from magent import entries
 from magent.errors import UsageError
 from magent.ports import ToolContext
-from magent.tools.custom import installed
 from tests.adapters.tooling import one, refused, toolbox, used
+from tests.packages import install
 
 OURS = '''
 class Dice:
@@ -82,17 +83,12 @@ ENTRIES = "[magent.tools]\ndice = our_tools:Dice\nboards = our_tools:boards\nbro
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package that offers tools, where Python finds packages."""
     place = tmp_path / "site"
-    (place / "ours-1.dist-info").mkdir(parents=True)
-    (place / "our_tools.py").write_text(OURS, "utf-8")
-    (place / "ours-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: ours\nVersion: 1\n", "utf-8")
-    (place / "ours-1.dist-info" / "entry_points.txt").write_text(ENTRIES, "utf-8")
-    monkeypatch.syspath_prepend(place)
-    monkeypatch.delitem(sys.modules, "our_tools", raising=False)
+    install(place, monkeypatch, {"our_tools": OURS}, ENTRIES)
     return place
 
 
 async def test_an_installed_package_offers_tools_by_name(site: Path) -> None:
-    assert list(installed()) == ["dice", "boards", "broken"]
+    assert entries.offered(entries.TOOLS) == ["dice", "boards", "broken"]
     box = toolbox({"d": {"uses": "dice", "settings": {"sides": 20}}, "board": {"uses": "boards"}})
     tool = await box.tool("d")
     assert (tool.name, tool.description, tool.external, tool.confirm) == ("d", "Rolls dice.", True, False)

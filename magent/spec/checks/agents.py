@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib.metadata import entry_points
 from typing import Any
 
+from magent import entries
 from magent.expressions import Expression, ExpressionProblem
 from magent.source import Problem
 from magent.spec.builtins import MODEL_PROVIDERS, is_own
@@ -40,7 +40,7 @@ def check_models(context: Context) -> Iterator[Problem]:
 
 def _is_provider(name: str, home: str) -> bool:
     """Of models, or a module of one's own; others come with other packages."""
-    return name in MODEL_PROVIDERS or is_own(name, home) or any(entry_points(group="magent.agents", name=name))
+    return name in MODEL_PROVIDERS or is_own(name, home) or name in entries.offered(entries.AGENTS)
 
 
 def _no_model(context: Context, model: str, provider: str, name: str) -> tuple[str, str]:

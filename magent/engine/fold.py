@@ -115,7 +115,7 @@ class Run(Tree):
             self._open_children(visit, data)
         visit.status = "running"
         visit.attempt, visit.event = data.get("attempt", 1), self.seq
-        visit.touched = []
+        visit.touched, visit.doubted = [], None
         if isinstance(visit.node, HumanInput) and visit.question is None:
             visit.question = data["ask"]
             for name in (visit.node.name, "/" + visit.path):
@@ -190,6 +190,7 @@ class Run(Tree):
         assert visit is not None
         if "external" in data:
             visit.touched = [*visit.touched, data["tool"]]
+            visit.doubted = _call_of_step(data) if _is_step(visit, data) else None
         if "asked" in data:
             name = f"tool {data['tool']}"
             self.asked[name] = self.asked.get(name, 0) + 1
@@ -201,13 +202,15 @@ class Run(Tree):
         if _is_step(visit, data) and "output" in data:
             visit.steps = {**visit.steps, str(data["step"]): data["output"]}
             visit.touched = [tool for tool in visit.touched if tool != data["tool"]]
+            visit.doubted = None
+            visit.status = "again" if visit.status == "uncertain" else visit.status  # a person said so
 
     def _tool_passed(self, _time: float, data: Mapping[str, Any]) -> None:
         visit = self.scopes[data["scope"]].current
         assert visit is not None
         if _is_step(visit, data):
             visit.steps = {**visit.steps, str(data["step"]): None}
-            visit.touched = []
+            visit.touched, visit.doubted = [], None
 
     def _waiting(self, _time: float, data: Mapping[str, Any]) -> None:
         visit = self.scopes[data["scope"]].current
@@ -341,6 +344,10 @@ class Run(Tree):
 def _is_step(visit: Visit, data: Mapping[str, Any]) -> bool:
     """Whether it is a step of the chain that is the visit's own work, not of one that an agent called."""
     return "step" in data and isinstance(visit.node, Task) and isinstance(visit.node.work, Chain)
+
+
+def _call_of_step(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: data[name] for name in ("call", "tool", "chain", "step", "as") if name in data}
 
 
 _HANDLERS: dict[str, Any] = {

@@ -12,7 +12,7 @@ from magent.engine.attempt import Outcome
 from magent.engine.driver import Driver
 from magent.engine.outcomes import finished
 from magent.engine.scopes import Scope, Visit
-from magent.engine.uncertain import decide
+from magent.engine.uncertain import decide, done_step
 from magent.errors import AnswerRefused
 from magent.events import Failure, WorkFailed
 from magent.model import HumanInput
@@ -91,7 +91,10 @@ def _beside(driver: Driver, visit: Visit, answer: Mapping[str, Any]) -> dict[str
 
 def _decided(driver: Driver, scope: Scope, visit: Visit, answer: Any) -> None:
     """What became of work that was in doubt."""
-    outcome = decide(visit, answer)
+    step = done_step(visit, answer)
+    if step is not None:
+        driver.record("tool.returned", step)
+    outcome = None if step is not None else decide(visit, answer)
     if outcome is None:
         visit.status = "again"
         driver.waiting_for_place.append(scope)

@@ -20,8 +20,8 @@ class Visit:
     """One node at work in one scope."""
 
     __slots__ = (
-        "answer", "attempt", "begun", "branches", "children", "cost", "deadline", "early", "event", "failed_first",
-        "failure", "failures", "index",
+        "answer", "attempt", "begun", "branches", "children", "cost", "deadline", "doubted", "early", "event",
+        "failed_first", "failure", "failures", "index",
         "items", "last", "limit", "need", "next_child", "node", "number", "path", "question", "released", "results",
         "role", "scope", "started", "status", "steps", "successes", "timeout", "tokens", "touched", "width",
     )  # fmt: skip
@@ -45,6 +45,7 @@ class Visit:
         self.role: str | None = None  # that its `route` led to
         self.steps: dict[str, Any] = {}  # of its chain: the results of those that are done, by place
         self.touched: list[str] = []  # tools with effects outside that this attempt has called
+        self.doubted: Mapping[str, Any] | None = None  # the call of the step of its chain that is one of them, not over
         # composites
         self.children: list[Scope] = []
         self.items: list[Any] | None = None

@@ -25,7 +25,7 @@ _SCOPE = (
 _VISIT = (
     "number", "status", "attempt", "started", "tokens", "cost", "deadline", "timeout", "question", "answer", "early",
     "items", "branches", "width", "begun", "released", "need", "successes", "failures", "index", "limit", "last",
-    "results", "role", "steps", "touched",
+    "results", "role", "steps", "touched", "doubted",
 )  # fmt: skip
 
 

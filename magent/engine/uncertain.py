@@ -30,6 +30,8 @@ OPTIONS_OF_DONE = (
 def doubt(visit: Visit, before: Mapping[str, Any] | None = None) -> Question:
     """The question what became of an unfinished visit; with `before` (of `Run.repeats`), whether to do again what was
     done in the run that this one was forked from. An output that is given must fit what the task declares."""
+    if visit.doubted is not None and before is None:
+        return _doubt_of_step(visit, visit.doubted)
     declared = declared_output(visit)
     told = "The `data` that the command printed" if declared and is_command(visit) else "The output of the work"
     gave = (before or {}).get("output")
@@ -46,6 +48,27 @@ def doubt(visit: Visit, before: Mapping[str, Any] | None = None) -> Question:
         options=OPTIONS_OF_DONE if done else OPTIONS,
         form={"output": form},
     )
+
+
+def _doubt_of_step(visit: Visit, step: Mapping[str, Any]) -> Question:
+    """What became of a step of its chain: after one that was done the chain goes on."""
+    name = f"step '{step['as']}'" if "as" in step else f"step {step['step']}, counted from 0,"
+    where = f"'{visit.path}' was interrupted in {name} of the chain '{step['chain']}'"
+    form = {"output": {"description": "The result of the step, if it was done.", "default": None}}
+    options = (
+        {"value": "done", "label": "the step was done; go on with the next (the result in the form, if any)"},
+        *OPTIONS[1:],
+    )
+    number, prompt = visit.number, f"{where}: {step['tool']}, with effects outside. Was the step done?"
+    return Question(visit.node.name, visit.path, number, "choice", prompt=prompt, options=options, form=form)
+
+
+def done_step(visit: Visit, answer: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Of the step that a person says was done: what `tool.returned` records of it; None where it was none."""
+    if visit.doubted is None or answer["choice"] != "done":
+        return None
+    output = (answer.get("form") or {}).get("output")
+    return {"scope": visit.scope.id, "path": visit.path, **visit.doubted, "output": output}
 
 
 def _asked_again(visit: Visit, before: Mapping[str, Any]) -> str:

@@ -145,6 +145,26 @@ async def test_an_external_step_that_was_cut_is_asked_about_and_one_that_is_done
         assert (run.status, len(people.asked), len(tool.seen)) == ("completed", asked, asked)
 
 
+async def test_a_chain_goes_on_after_an_external_step_that_a_person_says_was_done() -> None:
+    text = HEAD + CHAIN % "" + RUN
+    room = crew(text, [echo("one", lambda v: v + 1, external=True), echo("two")])
+    alone = await done(room)
+    called = types(room.journal.events).index("tool.called") + 1
+    people = People({"t": {"choice": "done", "form": {"output": 2}}})
+    first, second = echo("one", external=True), echo("two")
+    again = crew(text, [first, second], people=people)
+    run = await again.resume(room.journal.events[:called])
+    assert (run.status, run.outputs, len(first.seen), len(second.seen)) == ("completed", alone.outputs, 0, 1)
+    assert "'t' was interrupted in step 'first' of the chain 'both'" in people.asked[0].prompt
+    events = again.journal.events
+    for cut in range(len(events) - 1, called, -1):  # and so whenever a later life is cut off, too
+        first, second = echo("one", external=True), echo("two")
+        later = await crew(
+            text, [first, second], people=People({"t": {"choice": "done", "form": {"output": 2}}})
+        ).resume(events[:cut])
+        assert (later.status, later.outputs, len(first.seen)) == ("completed", alone.outputs, 0)
+
+
 async def test_a_retry_of_the_task_does_the_chain_anew_but_not_past_effects_outside_without_consent() -> None:
     for external, retry, times in ((False, "", 2), (True, "", 1), (True, ", retry: {max_attempts: 2}", 2)):
         text = HEAD + CHAIN % "" + "defaults: {retry: {max_attempts: 2}}\n"

@@ -16,16 +16,13 @@ from magent.ports import CheckpointInfo, Record, RunInfo
 from magent.stores import ids, locking
 from magent.stores.codec import Codec, RunCodec, Unsound, gathered, number_of, plain
 from magent.stores.summary import summarise, unreadable
+from tests import packages
 
 
 def distribution(site: Path) -> Path:
     """What an installer leaves of a package that brings this store: `shelf:DIRECTORY` is known where Python looks
     there."""
-    facts = site / "shelf-1.dist-info"
-    facts.mkdir(parents=True)
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: shelf\nVersion: 1\n")
-    (facts / "entry_points.txt").write_text("[magent.stores]\nshelf = tests.own_store:Shelf\n")
-    return site
+    return packages.distribution(site, "shelf", "[magent.stores]\nshelf = tests.own_store:Shelf\n")
 
 
 class Document:

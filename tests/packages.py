@@ -5,16 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
+if TYPE_CHECKING:  # processes that are started import this, too
+    import pytest
 
 
-def install(site: Path, monkeypatch: pytest.MonkeyPatch, modules: Mapping[str, str], entries: str) -> None:
-    info = site / "ours-1.dist-info"
-    info.mkdir(parents=True)
+def install(site: Path, monkeypatch: pytest.MonkeyPatch, modules: Mapping[str, str], entries: str = "") -> None:
+    monkeypatch.syspath_prepend(distribution(site, "ours", entries))
     for name, source in modules.items():
         (site / f"{name}.py").write_text(source, "utf-8")
         monkeypatch.delitem(sys.modules, name, raising=False)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ours\nVersion: 1\n", "utf-8")
+
+
+def distribution(site: Path, name: str, entries: str) -> Path:
+    """What an installer leaves of a package in `site`, beside its modules."""
+    info = site / f"{name}-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n", "utf-8")
     (info / "entry_points.txt").write_text(entries, "utf-8")
-    monkeypatch.syspath_prepend(site)
+    return site

@@ -132,42 +132,37 @@ class FileStore:
 
     def _create(self, run_id: str, codec: RunCodec, header: bytes, workflow: bytes) -> FileJournal:
         directory = self.runs / run_id
-        with disk.explained(f"make a run in {self.home}"):
-            if os.path.lexists(directory):
-                raise self._exists(run_id)
-            self._prepare()
-            fresh = self._temporary(run_id)
-            hold = locking.take(fresh / _LOCK, run_id)
-            try:
-                self._fill(fresh, header, workflow, b"")
-                self._move_in(fresh, directory)
-                return FileJournal(run_id, codec, directory, hold, Tail([], [], 0, 0, 0))
-            except BaseException:
-                hold.release()
-                with contextlib.suppress(OSError):
-                    disk.erase(fresh)
-                raise
+        with self._making(run_id) as (fresh, hold):
+            self._fill(fresh, header, workflow, b"")
+            self._move_in(fresh, directory)
+            return FileJournal(run_id, codec, directory, hold, Tail([], [], 0, 0, 0))
 
     def _put(self, run_id: str, whole: Whole, fill: Callable[[Path, Path], None]) -> None:
         directory = self.runs / run_id
+        with self._making(run_id) as (fresh, hold):
+            self._fill(fresh, whole.header, whole.workflow, b"".join(whole.lines))
+            checkpoints.write(fresh, whole.checkpoints)
+            journal.write_beside(fresh, whole.result, whole.notes)
+            fill(fresh / journal.WORKSPACE, directory / journal.WORKSPACE)
+            self._move_in(fresh, directory)
+            hold.release()
+
+    @contextlib.contextmanager
+    def _making(self, run_id: str) -> Iterator[tuple[Path, locking.Hold]]:
+        """A directory in which a run is made, and the lock in it. Where making it fails, nothing is left."""
         with disk.explained(f"make a run in {self.home}"):
-            if os.path.lexists(directory):
+            if os.path.lexists(self.runs / run_id):
                 raise self._exists(run_id)
             self._prepare()
             fresh = self._temporary(run_id)
             hold = locking.take(fresh / _LOCK, run_id)
             try:
-                self._fill(fresh, whole.header, whole.workflow, b"".join(whole.lines))
-                checkpoints.write(fresh, whole.checkpoints)
-                journal.write_beside(fresh, whole.result, whole.notes)
-                fill(fresh / journal.WORKSPACE, directory / journal.WORKSPACE)
-                self._move_in(fresh, directory)
+                yield fresh, hold
             except BaseException:
+                hold.release()
                 with contextlib.suppress(OSError):
                     disk.erase(fresh)
                 raise
-            finally:
-                hold.release()
 
     def _exists(self, run_id: str) -> UsageError:
         return UsageError(f"there is a run {run_id!r} already", f"choose another id, or go on: magent resume {run_id}")

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import stat
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,28 +16,12 @@ from magent.errors import RunDamaged, RunLocked, StoreError, UsageError
 from magent.events import Event
 from magent.stores.file import FileStore
 from magent.stores.journal import FileJournal
-
-ROOT = Path(__file__).parents[2]
-
-
-def header(run_id: str, created: float = 100.0) -> dict[str, Any]:
-    return {"run_id": run_id, "workflow": "tides", "file": "tides.yaml", "created": created}
-
-
-def events(first: int, last: int, **data: Any) -> list[Event]:
-    return [Event(seq, 1000.0 + seq, "visit.completed", data or {"n": seq}) for seq in range(first, last + 1)]
+from tests.adapters.storing import events, header, processes, python, write
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> FileStore:
     return FileStore(f"file:{tmp_path}/.magent")
-
-
-async def write(store: FileStore, run_id: str, count: int = 3, **data: Any) -> Path:
-    journal = await store.create(run_id, header(run_id), {"name": "tides"})
-    await journal.append(events(1, count, **data), sync=True)
-    await journal.close()
-    return journal.directory
 
 
 async def status(store: FileStore, run_id: str) -> str:
@@ -397,77 +377,6 @@ async def test_a_checkpoint_of_events_that_were_cut_off_is_never_used_again(stor
     assert (await store.read("a")).checkpoint == (3, {"n": 3})
 
 
-def python(script: str, *arguments: str) -> str:
-    command = [sys.executable, "-c", script, *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-
-
-HOLD = """
-import asyncio, sys
-from magent.stores.file import FileStore
-async def main():
-    journal, record = await FileStore(sys.argv[1]).open("a")
-    print("held", flush=True)
-    sys.stdin.read()
-    await journal.close()
-asyncio.run(main())
-"""
-Holder = Callable[[str], "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def hold(store: FileStore) -> Iterator[Holder]:
-    """Starts a process that runs a script until its stdin ends; it says "held" first."""
-    processes = []
-
-    def start(script: str) -> subprocess.Popen[str]:
-        pipe = subprocess.PIPE
-        command = [sys.executable, "-c", script, store.url]
-        processes.append(process := subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True))
-        assert process.stdout
-        assert process.stdout.readline() == "held\n"
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-async def test_a_run_that_another_process_holds_is_refused_and_says_who(store: FileStore, hold: Holder) -> None:
-    await write(store, "a")
-    process = hold(HOLD)
-    for verb in (store.open, store.remove):
-        with pytest.raises(RunLocked, match=f"run a is held by process {process.pid} on .* since 20"):
-            await verb("a")
-    assert len((await store.read("a")).events) == 3
-    assert await status(store, "a") == "running"
-    process.communicate("")
-    journal, _ = await store.open("a")
-    await journal.close()
-
-
-async def test_a_holder_that_was_killed_blocks_nobody(store: FileStore, hold: Holder) -> None:
-    await write(store, "a")
-    process = hold(HOLD)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert await status(store, "a") == "interrupted"
-    journal, _ = await store.open("a")
-    await journal.close()
-
-
-async def test_a_worker_that_was_forked_does_not_hold_on(store: FileStore, hold: Holder) -> None:
-    """It lives on, as workers of a pool do, when the process that held the run is gone."""
-    await write(store, "a")
-    fork = "if not os.fork(): print('held', flush=True); sys.stdin.read(); os._exit(0)\n    os.wait()"
-    process = hold(HOLD.replace('print("held", flush=True)', fork).replace("asyncio, sys", "asyncio, os, sys"))
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    journal, _ = await store.open("a")
-    await journal.close()
-
-
 async def test_a_child_does_not_inherit_the_lock(store: FileStore) -> None:
     await write(store, "a")
     journal, _ = await store.open("a")
@@ -489,13 +398,14 @@ asyncio.run(main())
 """
 
 
-async def test_looking_at_the_list_never_stands_in_the_way_of_opening(store: FileStore, hold: Holder) -> None:
+async def test_looking_at_the_list_never_stands_in_the_way_of_opening(store: FileStore) -> None:
     await write(store, "a")
-    for _ in range(2):
-        hold(LOOK)
-    for _ in range(150):
-        journal, _ = await store.open("a")
-        await journal.close()
+    with processes() as start:
+        for _ in range(2):
+            start(LOOK, store.url)
+        for _ in range(150):
+            journal, _ = await store.open("a")
+            await journal.close()
 
 
 LIMITED = """

@@ -18,24 +18,13 @@ import pytest
 from psycopg import OperationalError
 
 from magent.errors import RunDamaged, RunLocked, StoreError, UsageError
-from magent.events import Event
 from magent.ports import Hears, Journal
 from magent.stores import open_store, postgres_link, postgres_tables
 from magent.stores.postgres import PostgresStore, Writer
 from magent.stores.postgres_link import Link, Place, connect
+from tests.adapters.storing import events, header, processes, write
 from tests.cli.helpers import magent
 from tests.postgres import Postgres
-
-ROOT = Path(__file__).parents[2]
-
-
-def header(run_id: str, created: float = 100.0) -> dict[str, Any]:
-    return {"run_id": run_id, "workflow": "tides", "file": "tides.yaml", "created": created}
-
-
-def events(first: int, last: int, **data: Any) -> list[Event]:
-    return [Event(seq, 1000.0 + seq, "visit.completed", data or {"n": seq}) for seq in range(first, last + 1)]
-
 
 Open = Callable[..., PostgresStore]
 
@@ -54,12 +43,6 @@ def store(another: Open) -> PostgresStore:
 
 def query(postgres: Postgres, store: PostgresStore, *statements: str) -> list[Any]:
     return postgres.run(f"SET search_path TO {store.place.schema}", *statements)
-
-
-async def write(store: PostgresStore, run_id: str, count: int = 3, **data: Any) -> None:
-    journal = await store.create(run_id, header(run_id), {"name": "tides"})
-    await journal.append(events(1, count, **data), sync=True)
-    await journal.close()
 
 
 async def until(found: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
@@ -101,21 +84,8 @@ Holder = Callable[[PostgresStore], "subprocess.Popen[str]"]
 @pytest.fixture
 def hold(postgres: Postgres) -> Iterator[Holder]:
     """Starts a process that holds run `a` until it gets a line, and then appends to it."""
-    processes = []
-
-    def start(store: PostgresStore) -> subprocess.Popen[str]:
-        pipe = subprocess.PIPE
-        url = postgres.url(store.place.schema, lease=f"{store.place.lease:g}s")
-        command = [sys.executable, "-c", HOLD, url]
-        processes.append(process := subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True))
-        assert process.stdout
-        assert process.stdout.readline() == "held\n"
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
+    with processes() as start:
+        yield lambda store: start(HOLD, postgres.url(store.place.schema, lease=f"{store.place.lease:g}s"))
 
 
 async def test_a_run_that_another_process_holds_is_refused_and_says_who(store: PostgresStore, hold: Holder) -> None:

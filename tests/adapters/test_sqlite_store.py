@@ -7,43 +7,25 @@ import asyncio
 import json
 import os
 import shutil
-import signal
 import sqlite3
 import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from magent.errors import RunDamaged, RunLocked, StoreError, UsageError
-from magent.events import Event
 from magent.stores.sqlite import SqliteStore
-
-ROOT = Path(__file__).parents[2]
-
-
-def header(run_id: str, created: float = 100.0) -> dict[str, Any]:
-    return {"run_id": run_id, "workflow": "tides", "file": "tides.yaml", "created": created}
-
-
-def events(first: int, last: int, **data: Any) -> list[Event]:
-    return [Event(seq, 1000.0 + seq, "visit.completed", data or {"n": seq}) for seq in range(first, last + 1)]
+from tests.adapters.storing import ROOT, events, header, python, write
 
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SqliteStore:
     monkeypatch.chdir(tmp_path)
     return SqliteStore("sqlite:///runs.db")
-
-
-async def write(store: SqliteStore, run_id: str, count: int = 3, **data: Any) -> None:
-    journal = await store.create(run_id, header(run_id), {"name": "tides"})
-    await journal.append(events(1, count, **data), sync=True)
-    await journal.close()
 
 
 def files(path: Path) -> set[str]:
@@ -157,82 +139,8 @@ async def test_a_link_to_the_file_is_the_same_store(store: SqliteStore, tmp_path
 # ---- other processes
 
 
-def python(script: str, *arguments: str) -> str:
-    command = [sys.executable, "-c", script, *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-
-
-HOLD = """
-import asyncio, sys
-from magent.stores.sqlite import SqliteStore
-async def main():
-    journal, record = await SqliteStore(sys.argv[1]).open("a")
-    print("held", flush=True)
-    sys.stdin.read()
-    await journal.close()
-asyncio.run(main())
-"""
-Holder = Callable[[str], "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def hold(store: SqliteStore) -> Iterator[Holder]:
-    """Starts a process that runs a script until its stdin ends; it says "held" first."""
-    processes = []
-
-    def start(script: str) -> subprocess.Popen[str]:
-        pipe = subprocess.PIPE
-        command = [sys.executable, "-c", script, store.url]
-        processes.append(process := subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True))
-        assert process.stdout
-        assert process.stdout.readline() == "held\n"
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
 async def status(store: SqliteStore, run_id: str) -> str:
     return (await store.info(run_id)).status
-
-
-async def test_a_run_that_another_process_holds_is_refused_and_says_who(store: SqliteStore, hold: Holder) -> None:
-    await write(store, "a")
-    process = hold(HOLD)
-    for verb in (store.open, store.remove):
-        with pytest.raises(RunLocked, match=f"run a is held by process {process.pid} on .* since 20"):
-            await verb("a")
-    assert len((await store.read("a")).events) == 3
-    assert await status(store, "a") == "running"
-    process.communicate("")
-    journal, _ = await store.open("a")
-    await journal.close()
-
-
-async def test_a_holder_that_was_killed_blocks_nobody_and_leaves_nothing(
-    store: SqliteStore, hold: Holder, tmp_path: Path
-) -> None:
-    await write(store, "a")
-    process = hold(HOLD)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert await status(store, "a") == "interrupted"
-    journal, _ = await store.open("a")
-    await journal.close()
-    assert files(tmp_path) >= {"runs.db"}
-    assert "runs.db-locks" not in files(tmp_path)
-
-
-async def test_a_worker_that_was_forked_does_not_hold_on(store: SqliteStore, hold: Holder) -> None:
-    await write(store, "a")
-    fork = "if not os.fork(): print('held', flush=True); sys.stdin.read(); os._exit(0)\n    os.wait()"
-    process = hold(HOLD.replace('print("held", flush=True)', fork).replace("asyncio, sys", "asyncio, os, sys"))
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    journal, _ = await store.open("a")
-    await journal.close()
 
 
 async def test_a_request_of_another_process_is_seen(store: SqliteStore) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from magent.stores.memory import MemoryStore
 from magent.stores.sealed import Keyring
 from magent.stores.sqlite import SqliteStore
 from tests import own_store
+from tests.packages import install
 
 WORKFLOW = {"magent": 1, "name": "tides", "text": "ä \ud800 €"}
 
@@ -514,25 +513,9 @@ class Redis(MemoryStore):
 """
 
 
-@pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Mapping[str, str]], None]]:
-    """Puts files where Python finds packages."""
-
-    def install(files: Mapping[str, str]) -> None:
-        for name, text in files.items():
-            (tmp_path / name).parent.mkdir(exist_ok=True)
-            (tmp_path / name).write_text(text)
-
-    monkeypatch.syspath_prepend(tmp_path)
-    yield install
-    sys.modules.pop("ours_stores", None)
-
-
-def test_other_peoples_stores_come_by_entry_point(installed: Callable[[Mapping[str, str]], None]) -> None:
-    entry = {
-        "ours-1.dist-info/entry_points.txt": "[magent.stores]\nredis = ours_stores:Redis\ngone = ours_stores:Gone\n"
-    }
-    installed({"ours_stores.py": STORE, "ours-1.dist-info/METADATA": "Name: ours\nVersion: 1\n", **entry})
+def test_other_peoples_stores_come_by_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = "[magent.stores]\nredis = ours_stores:Redis\ngone = ours_stores:Gone\n"
+    install(tmp_path / "site", monkeypatch, {"ours_stores": STORE}, entries)
     made = open_store("redis:somewhere")
     assert (type(made).__name__, made.url) == ("Redis", "redis:somewhere")
     assert "redis" in known()
@@ -540,8 +523,9 @@ def test_other_peoples_stores_come_by_entry_point(installed: Callable[[Mapping[s
         open_store("gone:")
 
 
-def test_a_store_that_would_pass_a_codec_over_is_refused(installed: Callable[[Mapping[str, str]], None]) -> None:
-    installed({"ours_stores.py": "class Clear:\n    def __init__(self, url):\n        self.url = url\n" + STORE})
+def test_a_store_that_would_pass_a_codec_over_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clear = "class Clear:\n    def __init__(self, url):\n        self.url = url\n"
+    install(tmp_path / "site", monkeypatch, {"ours_stores": clear + STORE})
     with pytest.raises(UsageError, match="would write in the clear: it takes no codec"):
         open_store("ours_stores.Clear:x", codec=SEALED)
     assert open_store("ours_stores.Redis:x", codec=SEALED).url == "ours_stores.Redis:x"
@@ -562,6 +546,6 @@ async def test_every_byte_that_is_kept_goes_through_the_codec(tmp_path: Path) ->
     assert len(files) == 7  # and the lock, which names its holder
 
 
-def test_other_peoples_stores_come_by_dotted_path(installed: Callable[[Mapping[str, str]], None]) -> None:
-    installed({"ours_stores.py": STORE})
+def test_other_peoples_stores_come_by_dotted_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path / "site", monkeypatch, {"ours_stores": STORE})
     assert open_store("ours_stores.Redis:x").url == "ours_stores.Redis:x"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from magent.layout import END
@@ -111,7 +111,7 @@ def _add_implied(compiled: networkx.MultiDiGraph[str], graph: Graph) -> None:
     for entry, region in graph.regions.items():  # outer ones first
         if region.owner is not None:
             owner = graph.nodes[region.owner]
-            onward[entry] = _after(owner, onward.get(owner.region or graph.entry, ()))
+            onward[entry] = _after(owner, onward.get(owner.region or graph.entry, ()), graph)
             _add(compiled, owner.name, entry, "normal", _opening_condition(owner, entry), implied=True)
         for name in region.nodes:
             if ends_scope(graph.nodes[name], graph):
@@ -127,13 +127,20 @@ def ends_scope(node: Node, graph: Graph) -> bool:
     return not node.next or (END not in graph.nodes and any(edge.target == END for edge, _ in node_edges(node)))
 
 
-def _after(owner: Node, outer: tuple[_Onward, ...]) -> tuple[_Onward, ...]:
+def _after(owner: Node, outer: tuple[_Onward, ...], graph: Graph) -> tuple[_Onward, ...]:
     if isinstance(owner, Loop):
         return (_Onward(owner.name, "loop_back"),)
     if not owner.next:
         return outer
-    ways = ((edge, None if edge.when is None else _text(edge.when.source)) for edge in owner.next)
-    return tuple(_Onward(edge.target, edge.kind, when, limit_of(edge)) for edge, when in ways)
+    inside = END not in graph.nodes and owner.region not in (None, graph.entry)
+    ways: list[_Onward] = []
+    for edge in owner.next:
+        when = None if edge.when is None else _text(edge.when.source)
+        if edge.target == END and inside:  # it ends the scope around the owner
+            ways += [replace(way, when=", then ".join(filter(None, (when, way.when))) or None) for way in outer]
+        else:
+            ways.append(_Onward(edge.target, edge.kind, when, limit_of(edge)))
+    return tuple(ways)
 
 
 def _opening_condition(owner: Node, entry: str) -> str | None:

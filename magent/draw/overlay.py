@@ -13,6 +13,7 @@ from typing import Any
 from magent import durations
 from magent.events import Event
 from magent.graph import node_edges
+from magent.layout import END
 from magent.model import Graph, HumanInput, Loop, Node, Parallel, Subgraph, Workflow
 
 NodeId = tuple[str, str]
@@ -296,14 +297,10 @@ class _Reading:
         if isinstance(owner, Loop):
             self.edges[key, name, owner.name, 0] += self.ends[key, name]
             return
-        while not owner.next:
-            region = graph.regions[owner.region or graph.entry]
-            if region.owner is None:
-                return
-            owner = graph.nodes[region.owner]
-            if isinstance(owner, Loop):
-                self.edges[key, name, owner.name, 0] += self.ends[key, name]
-                return
+        ends = END not in graph.nodes and self.edges[key, owner.name, END, 0]
+        around = graph.regions[owner.region or graph.entry].owner
+        if (ends or not owner.next) and around is not None:
+            self._imply_from(key, graph, graph.nodes[around], name)
         for edge in owner.next:
             if self.edges[key, owner.name, edge.target, 0] and edge.target in graph.nodes:
                 self.edges[key, name, edge.target, 0] += self.ends[key, name]

@@ -1,13 +1,15 @@
-"""What is drawn: the root and each subgraph it uses, with the boxes around branches and bodies."""
+"""What is drawn: the root and each subgraph it uses, with the boxes around branches and bodies, and their ends."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from magent.draw.overlay import Marks, facts
+from magent.draw.overlay import Marks, Overlay, facts
 from magent.graph import compile as compile_graph
+from magent.graph import ends_scope
+from magent.layout import END
 from magent.model import Chain, Graph, Node, Step, Subgraph, Task, Workflow
 
 if TYPE_CHECKING:
@@ -49,6 +51,60 @@ class Picture:
             for name in self.members(entry):
                 yield depth + (owner is not None), None, name
             stack += [(depth + (owner is not None), inner) for inner in reversed(children.get(entry, []))]
+
+    def ends_at_point(self, entry: str) -> bool:
+        """Whether a `to: end` stands in a branch or body: it leads to the end of that, which is drawn as a point."""
+        if END in self.graph.nodes or self.graph.regions[entry].owner is None:
+            return False
+        return any(self.compiled.has_edge(name, END) for name in self.graph.regions[entry].nodes)
+
+    def lines(self, overlay: Overlay | None) -> Iterator[Line]:
+        """The edges as they are drawn: what ends a branch or body that has a point leads there, and from there once
+        to where the scopes around it go on."""
+        onward: dict[tuple[str, str, int], Line] = {}
+        points = {entry for entry in self.graph.regions if self.ends_at_point(entry)}
+        for source, target, key, data in self.compiled.edges(data=True, keys=True):
+            count = None if overlay is None else overlay.taken(self.graph.key, source, target, key)
+            entry = self.compiled.nodes[source]["region"]
+            line = Line(source, target, data, count)
+            if entry not in points:
+                yield line
+            elif target == END:
+                yield replace(line, target=entry, to_point=True)
+            elif not self._leaves(source, target, data):
+                yield line
+            else:
+                before = onward.get((entry, target, key))
+                total = count if before is None or count is None else count + (before.count or 0)
+                onward[entry, target, key] = Line(entry, target, data, total, from_point=True)
+        yield from self._last_lines(points, overlay)
+        yield from onward.values()
+
+    def _leaves(self, source: str, target: str, data: Mapping[str, Any]) -> bool:
+        """Whether an edge is implied by the end of a scope, and not by a node that opens one."""
+        inside = self.graph.regions.get(self.compiled.nodes[target]["region"])
+        return data["implied"] and (inside is None or inside.owner != source)
+
+    def _last_lines(self, points: set[str], overlay: Overlay | None) -> Iterator[Line]:
+        """From the nodes without `next` to the point of their branch or body."""
+        for name, node in self.graph.nodes.items():
+            entry = node.region or self.graph.entry
+            if entry in points and ends_scope(node, self.graph) and not self.compiled.has_edge(name, END):
+                count = None if overlay is None else overlay.ended(self.graph.key, name)
+                yield Line(name, entry, {"type": "normal", "when": None, "max": None, "implied": True}, count, True)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An edge as it is drawn, `data` as the compiled graph has it, and how often it was taken. An end of it that is
+    the point where a branch or body ends bears the name of that one's entry."""
+
+    source: str
+    target: str
+    data: Mapping[str, Any]
+    count: int | None
+    to_point: bool = False
+    from_point: bool = False
 
 
 def graphs_of(workflow: Workflow) -> list[str]:
@@ -104,12 +160,23 @@ class StepLabel:
         for step in self.steps:
             yield from step.walk(depth + 1)
 
+    @property
+    def last(self) -> StepLabel:
+        """The step that is done last: itself, or one in it."""
+        return self.steps[-1].last if self.steps else self
+
 
 def steps_of(node: Node | None, graph: Graph) -> list[StepLabel]:
     """The steps of the chain that a task runs; none where a template names the chain, or it is another task."""
     if not isinstance(node, Task) or not isinstance(node.work, Chain) or not node.work.chain.literal:
         return []
     return _labels(str(node.work.chain.data), graph, "", [MOST_STEPS])
+
+
+def last_step(node: Node | None, graph: Graph) -> StepLabel | None:
+    """The step after which a task with a chain goes on; None where none is drawn."""
+    steps = steps_of(node, graph)
+    return steps[-1].last if steps else None
 
 
 def _labels(name: str, graph: Graph, place: str, left: list[int]) -> list[StepLabel]:

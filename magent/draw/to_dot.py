@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from magent.draw.overlay import COLORS, Marks, Overlay
-from magent.draw.pictures import Picture, StepLabel, chain_of, edge_label, node_lines, pictures, short, steps_of
+from magent.draw.pictures import (
+    Picture,
+    StepLabel,
+    chain_of,
+    edge_label,
+    last_step,
+    node_lines,
+    pictures,
+    short,
+    steps_of,
+)
 from magent.model import Workflow
 
 _DOT_SHAPES = {
@@ -48,6 +58,8 @@ def _dot_boxes(picture: Picture, indent: str, overlay: Overlay | None) -> Iterat
         if box is not None:
             yield f"{space}subgraph {_dot_text(f'cluster_{picture.prefix}{name}')} {{"
             yield f"{space}  label={_dot_text(box)}; style=rounded;"
+            if picture.ends_at_point(name):
+                yield f'{space}  {_dot_text(f"{picture.prefix}{name}:end")} [shape=point, width=0.12, label=""];'
             open_boxes += 1
         else:
             data = picture.compiled.nodes[name]
@@ -88,13 +100,12 @@ def _dot_steps(node: str, before: str, steps: Sequence[StepLabel], space: str) -
         label = f", label={_dot_text(short(step.when))}" if step.when is not None else ""
         look = "dashed" if step.when is not None else "solid"
         yield f"{space}{_dot_text(before)} -> {_dot_text(own)} [style={look}{label}];"
-        *_, (_, last) = step.walk()
-        before = f"{node}:{last.place}"
+        before = f"{node}:{step.last.place}"
 
 
 def _dot_edges(picture: Picture, indent: str, overlay: Overlay | None) -> Iterator[str]:
-    for source, target, key, data in picture.compiled.edges(data=True, keys=True):
-        count = None if overlay is None else overlay.taken(picture.graph.key, source, target, key)
+    for line in picture.lines(overlay):
+        data, count = line.data, line.count
         attributes = [f"style={_DOT_STYLES[data['type']]}"]
         if label := edge_label(data, count):
             attributes.append(f"label={_dot_text(label)}")
@@ -104,8 +115,16 @@ def _dot_edges(picture: Picture, indent: str, overlay: Overlay | None) -> Iterat
             attributes.append("color=gray50")
         if data["type"] == "loop_back":
             attributes.append("constraint=false")
+        source = f"{line.source}:end" if line.from_point else _dot_last(picture, line.source)
+        target = f"{line.target}:end" if line.to_point else line.target
         ends = f"{_dot_text(picture.prefix + source)} -> {_dot_text(picture.prefix + target)}"
         yield f"{indent}{ends} [{', '.join(attributes)}];"
+
+
+def _dot_last(picture: Picture, name: str) -> str:
+    """The box that edges leave: of a chain that of its last step."""
+    last = last_step(picture.graph.nodes.get(name), picture.graph)
+    return name if last is None else f"{name}:{last.place}"
 
 
 def _dot_marks(overlay: Overlay | None, marks: Marks | None) -> str:

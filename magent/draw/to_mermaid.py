@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from magent.draw.overlay import COLORS, Overlay
-from magent.draw.pictures import Picture, StepLabel, chain_of, edge_label, node_lines, pictures, short, steps_of
+from magent.draw.pictures import (
+    Picture,
+    StepLabel,
+    chain_of,
+    edge_label,
+    last_step,
+    node_lines,
+    pictures,
+    short,
+    steps_of,
+)
 from magent.model import Workflow
 
 _MERMAID_SHAPES = {
@@ -49,6 +59,8 @@ def _mermaid_boxes(picture: Picture, indent: str, overlay: Overlay | None) -> It
         space = indent + "  " * depth
         if box is not None:
             yield f'{space}subgraph {picture.prefix}b_{name}["{_mermaid_escape(box)}"]'
+            if picture.ends_at_point(name):
+                yield f'{space}  {picture.prefix}e_{name}((" "))'
             open_boxes += 1
         else:
             data = picture.compiled.nodes[name]
@@ -125,12 +137,18 @@ def _mermaid_classes(overlay: Overlay) -> Iterator[str]:
 
 
 def _mermaid_edges(picture: Picture, overlay: Overlay | None) -> Iterator[tuple[str, str, int | None]]:
-    for source, target, key, data in picture.compiled.edges(data=True, keys=True):
-        count = None if overlay is None else overlay.taken(picture.graph.key, source, target, key)
-        label = edge_label(data, count)
+    for line in picture.lines(overlay):
+        kind, label = line.data["type"], edge_label(line.data, line.count)
         shown = f'|"{_mermaid_escape(label)}"|' if label else ""
-        ends = (f"{picture.prefix}n_{source}", f"{picture.prefix}n_{target}")
-        yield f"  {ends[0]} {_MERMAID_ARROWS[data['type']]}{shown} {ends[1]}", data["type"], count
+        source = f"e_{line.source}" if line.from_point else _mermaid_last(picture, line.source)
+        target = f"e_{line.target}" if line.to_point else f"n_{line.target}"
+        yield f"  {picture.prefix}{source} {_MERMAID_ARROWS[kind]}{shown} {picture.prefix}{target}", kind, line.count
+
+
+def _mermaid_last(picture: Picture, name: str) -> str:
+    """The box that edges leave: of a chain that of its last step."""
+    last = last_step(picture.graph.nodes.get(name), picture.graph)
+    return f"n_{name}" if last is None else _mermaid_id(f"s_{name}_", last)
 
 
 def _mermaid_escape(text: str) -> str:

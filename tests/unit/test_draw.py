@@ -12,6 +12,7 @@ import networkx
 import pytest
 
 from magent import draw
+from magent.graph import compile as compile_graph
 from magent.model import Workflow
 from tests.build import workflow
 
@@ -156,3 +157,58 @@ def test_graphviz_reads_the_drawing(text: str) -> None:
     done = subprocess.run(["dot", "-Tsvg"], input=draw.dot(workflow(text)), capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert "<svg" in done.stdout
+
+
+ENDS = """
+    inputs: {deep: {type: boolean, default: true}}
+    tools: {calculator: {builtin: calculator}}
+    chains:
+      sums: {steps: [{tool: calculator, with: {expression: "1"}}, {chain: more}]}
+      more: {steps: [{tool: calculator, with: {expression: "2"}, as: two}]}
+    nodes:
+      fan: {type: parallel, branches: [style, other], next: merge}
+      style: {set: {a: 1}, next: [{to: end, when: inputs.deep}, {to: after}]}
+      after: {set: {b: 1}}
+      other: {type: loop, for_each: "[1, 2]", body: inc}
+      inc: {chain: sums, next: [{to: end, when: inputs.deep}, {to: end}]}
+      merge: {chain: sums, next: [{to: end, when: inputs.deep}, {to: last}]}
+      last: {set: {c: 1}}
+"""
+
+
+def test_to_end_in_a_branch_or_body_leads_to_its_own_end_and_on_from_there() -> None:
+    text, mermaid = draw.dot(workflow(ENDS)), draw.mermaid(workflow(ENDS))
+    arrows = [(source, target) for source, target in re.findall(r'"([^"]+)" -> "([^"]+)"', text)]
+    assert [source for source, target in arrows if target == "end"] == ["merge:1.0"], "the run's end is the run's alone"
+    assert [edge for edge in arrows if "style:end" in edge] == [
+        ("style", "style:end"),
+        ("after", "style:end"),
+        ("style:end", "merge"),
+    ]
+    assert ("inc:end", "other") in arrows
+    assert re.findall(r"(\w+) \S+ n_end", re.sub(r'\|".*?"\|', "", mermaid)) == ["s_merge_1x0"]
+    assert all(line in mermaid for line in ("n_after --> e_style", "e_style --> n_merge", "e_inc -.-> n_other"))
+
+
+def test_the_way_on_from_a_chain_leaves_its_last_step() -> None:
+    text, mermaid = draw.dot(workflow(ENDS)), draw.mermaid(workflow(ENDS))
+    assert re.findall(r'"(merge\S*)" -> "last"', text) == ["merge:1.0"]
+    assert "s_merge_1x0 --> n_last" in mermaid
+
+
+def test_the_end_after_a_parallel_in_a_loop_is_the_end_of_the_round() -> None:
+    drawn = workflow("""
+        nodes:
+          each: {type: loop, for_each: "[1, 2]", body: fan}
+          fan: {type: parallel, branches: [a, b], next: [{to: end, when: inputs.deep}, {to: c}]}
+          a: {set: {x: 1}}
+          b: {set: {y: 1}}
+          c: {set: {z: 1}}
+        inputs: {deep: {type: boolean, default: true}}
+    """)
+    found = compile_graph(drawn)
+    assert [(target, data["type"], data["when"]) for _, target, data in found.out_edges("a", data=True)] == [
+        ("each", "loop_back", "inputs.deep"),
+        ("c", "normal", None),
+    ]
+    assert '"a" -> "end"' not in draw.dot(drawn)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from magent.cli.console import Console, Globals
@@ -28,6 +30,14 @@ def magent(capsys: Any, *words: str) -> Outcome:
     code = main(words)
     out, err = capsys.readouterr()
     return Outcome(code, out, err)
+
+
+def waiting(place: Path, flow: str) -> Path:
+    """The directory, with a workflow `tides.yaml` in it and a run of that which waits, `r1`."""
+    place.joinpath("tides.yaml").write_text(flow, "utf-8")
+    with contextlib.chdir(place):
+        assert main(["run", "tides.yaml", "--no-input", "--id", "r1", "-q"]) == 3
+    return place
 
 
 def process(*words: str, env: Mapping[str, str] | None = None, stdin: str = "") -> Outcome:

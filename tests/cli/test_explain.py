@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from magent.cli.main import main
-from tests.cli.helpers import magent
+from tests.cli.helpers import magent, waiting
 
 FLOW = """\
 magent: 1
@@ -33,11 +32,7 @@ nodes:
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a run of it that waits, r1."""
-    place = tmp_path_factory.mktemp("tides")
-    place.joinpath("tides.yaml").write_text(FLOW, "utf-8")
-    with contextlib.chdir(place):
-        assert main(["run", "tides.yaml", "--no-input", "--id", "r1", "-q"]) == 3
-    return place
+    return waiting(tmp_path_factory.mktemp("tides"), FLOW)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from pathlib import Path
@@ -21,7 +20,7 @@ from magent.spans.path import children
 from magent.spans.span import Span
 from magent.traces import Traced, trace_of
 from tests.build import workflow
-from tests.cli.helpers import Screen, magent
+from tests.cli.helpers import Screen, magent, waiting
 
 FLOW = """\
 magent: 1
@@ -42,11 +41,7 @@ nodes:
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a run of it that waits, r1."""
-    place = tmp_path_factory.mktemp("tides")
-    place.joinpath("tides.yaml").write_text(FLOW, "utf-8")
-    with contextlib.chdir(place):
-        assert main(["run", "tides.yaml", "--no-input", "--id", "r1", "-q"]) == 3
-    return place
+    return waiting(tmp_path_factory.mktemp("tides"), FLOW)
 
 
 @pytest.fixture

@@ -67,13 +67,6 @@ class Listening(Scripted):
 
 
 @pytest.mark.parametrize("name", TOGETHER)
-def test_it_names_only_programs_that_every_system_has(name: str) -> None:
-    for file in [FILES[name], *(WORKFLOWS / name).rglob("*.awk")]:
-        text = re.sub(r"^ *#.*$", "", file.read_text(), flags=re.M)
-        assert not re.search(r"\b(gawk|jq|python3?|bash|gensub|asort|strftime|systime|nextfile|date -d)\b", text), file
-
-
-@pytest.mark.parametrize("name", TOGETHER)
 def test_it_says_of_itself_what_is_no_model(name: str) -> None:
     comments = " ".join(line.strip("# ") for line in FILES[name].read_text().splitlines() if line.startswith("#"))
     assert re.search(r"without a model|small programs?\b", comments)

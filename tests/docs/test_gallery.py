@@ -19,7 +19,7 @@ import pytest
 import magent
 from magent.events import Failure, WorkFailed
 from magent.ports import Request
-from tests.docs.samples import FILES, ROOT, WORKFLOWS, Scripted, answers, sort_issue
+from tests.docs.samples import FILES, ROOT, TOGETHER, WORKFLOWS, Scripted, answers, sort_issue
 from tests.terminal import ENTER, Terminal
 
 GALLERY = ("triage", "digest", "revise", "translate", "nightly")
@@ -41,7 +41,7 @@ def message(result: magent.Result) -> str:
 # ---- each of them
 
 
-@pytest.mark.parametrize("name", GALLERY)
+@pytest.mark.parametrize("name", [*GALLERY, *TOGETHER])
 def test_it_names_only_programs_that_every_system_has(name: str) -> None:
     """And awk without what only one awk knows."""
     for file in [FILES[name], *(WORKFLOWS / name).rglob("*.awk")]:

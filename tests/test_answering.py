@@ -190,7 +190,7 @@ async def test_what_was_shown_is_proved_by_what_is_kept_with_the_answer(here: Pa
     store = open_store(f"file:{here}/.magent")
     await magent.load(ASKS).run(store=store, run_id="r1")
     ask = (await _event(store)).data["ask"]
-    shown = {name: ask[name] for name in ("content", "context", "form", "options", "prompt")}
+    shown = {name: ask[name] for name in ("content", "context", "form", "input", "options", "prompt")}
     seal = hashlib.sha256(json.dumps(shown, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode())
     with pytest.raises(AnswerRefused, match=f"it is not what was shown: that has the digest {seal.hexdigest()} now"):
         await respond(store, "r1", None, Given("red", digest="0" * 64))

@@ -7,7 +7,7 @@ import json
 
 from magent.ports import Question
 
-SHOWN = ("prompt", "context", "content", "options", "form")
+SHOWN = ("input", "prompt", "context", "content", "options", "form")
 
 
 def digest(question: Question) -> str:

@@ -186,7 +186,10 @@ class Reader:
             if scope is None or visit is None or visit.node.name != told.node:
                 told.status = "cancelled"
                 continue
-            told.status = "waiting" if visit.status in ("waiting", "uncertain") or _asks(visit) else "running"
+            waits = visit.answer is None and (visit.status in ("waiting", "uncertain") or _asks(visit))
+            told.status = "waiting" if waits else "running"
+            if isinstance(visit.answer, Mapping):
+                told.notes.append(f"{_answered(visit.answer)}, which the run has not taken up yet")
             told.ways = [_way(edge, "open", "not decided yet") for edge in _edges(visit.node)]
         return self._found
 
@@ -246,7 +249,7 @@ class Reader:
 
 
 def _asks(visit: Visit) -> bool:
-    return isinstance(visit.node, HumanInput) and visit.answer is None
+    return isinstance(visit.node, HumanInput)
 
 
 def _said(error: Mapping[str, Any]) -> str:

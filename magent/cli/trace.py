@@ -119,6 +119,8 @@ def _show(console: Console, found: Traced) -> None:
 
 def _around(found: Traced) -> Iterator[str]:
     """What other runs and traces it has to do with."""
+    if found.trace.parent is not None:
+        yield f"begun within span {found.trace.parent} of that trace"
     for life in found.lives:
         for link in life.links:
             if link.why == "forked_from":
@@ -126,8 +128,6 @@ def _around(found: Traced) -> Iterator[str]:
                 yield f"forked from run {parent}, whose trace {link.trace} has what was taken over"
             elif link.why == "resumed_in":
                 yield f"resumed within trace {link.trace}"
-    if found.trace.parent is not None:
-        yield f"begun within span {found.trace.parent} of that trace"
 
 
 class Axis:

@@ -77,7 +77,7 @@ def _tracks(spans: Sequence[Span], now: float) -> dict[str, int]:
         track = home if home is not None and fits else _free(stacks, free, span.start)
         if track == len(stacks):
             stacks.append([])
-        _clear(stacks[track], span.start)
+        _clear(stacks[track], span)
         stacks[track].append((end, span.id))
         heapq.heappush(free, (stacks[track][0][0], track))
         tracks[span.id] = track
@@ -97,14 +97,15 @@ def _outer_first(within: Mapping[str | None, Sequence[Span]]) -> list[Span]:
     return [span for *_, span in found]
 
 
-def _clear(stack: list[tuple[float, str]], start: float) -> None:
-    while stack and stack[-1][0] <= start:
+def _clear(stack: list[tuple[float, str]], span: Span) -> None:
+    """Of what is over, what the span is in stays: what takes no time may stand at its very end."""
+    while stack and stack[-1][0] <= span.start and (stack[-1][0] < span.start or stack[-1][1] != span.parent):
         stack.pop()
 
 
 def _fits(stack: list[tuple[float, str]], span: Span, end: float) -> bool:
     """Whether nothing is at work on the track but what the span is in, and that lasts at least as long."""
-    _clear(stack, span.start)
+    _clear(stack, span)
     return not stack or (stack[-1][1] == span.parent and stack[-1][0] >= end)
 
 

@@ -30,7 +30,9 @@ def last_call(tree: Tree, visit: Visit, event: Event, error: Mapping[str, Any] |
     span = Span(id, outer.id, "model", name, visit.span.path, visit.latest[1], start)
     span.attributes = visit.common | {words.OPERATION: "chat", **asked}
     if data.get("model"):
-        span.attributes[words.RESPONSE_MODEL] = data["model"]
+        span.attributes[words.RESPONSE_MODEL] = words.answered(str(data["model"]), asked)
+    if outer.kind == "attempt" and words.wants_json(visit.node):
+        span.attributes[words.OUTPUT_TYPE] = "json"
     if data.get("cut") is True:
         span.attributes["gen_ai.response.finish_reasons"] = ["length"]
     if "first" in call:

@@ -28,6 +28,7 @@ PROVIDER = "gen_ai.provider.name"
 REQUEST_MODEL = "gen_ai.request.model"
 RESPONSE_MODEL = "gen_ai.response.model"
 INPUT_TOKENS = "gen_ai.usage.input_tokens"
+OUTPUT_TYPE = "gen_ai.output.type"
 OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 AGENT = "gen_ai.agent.name"
 TOOL = "gen_ai.tool.name"
@@ -63,6 +64,13 @@ def model_words(name: str) -> dict[str, Any]:
     return {PROVIDER: known, REQUEST_MODEL: model} if colon else {PROVIDER: "local", REQUEST_MODEL: name}
 
 
+def answered(model: str, asked: Mapping[str, Any]) -> str:
+    """The model that answered as its provider names it, which is how it was asked for, without magent's prefix."""
+    provider, colon, name = model.partition(":")
+    prefixed = colon and REQUEST_MODEL in asked and _PROVIDERS.get(provider, provider) == asked.get(PROVIDER)
+    return name if prefixed else model
+
+
 def agent_words(agent: str, spec: AgentSpec | None, instead: str | None) -> dict[str, Any]:
     """What is known of an agent. `instead`: the model that the run was given for it."""
     words: dict[str, Any] = {AGENT: agent}
@@ -91,6 +99,11 @@ def has_attempts(node: Node | None) -> bool:
     if node is None:
         return True
     return isinstance(node, Task) and not isinstance(node.work, (SetOnly, Wait))
+
+
+def wants_json(node: Node | None) -> bool:
+    """Whether the node's agent is asked for structured output."""
+    return isinstance(node, Task) and isinstance(node.work, Prompt) and node.output is not None
 
 
 def is_composite(node: Node | None) -> bool:

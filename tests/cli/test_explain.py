@@ -81,3 +81,12 @@ def test_a_fork_says_what_it_took_over_and_tells_all_of_it(tides: Path, capsys: 
     told = magent(capsys, "explain", "latest").out
     assert "forked from run r1: what stands before event" in told
     assert "refused loop_back draft — used up: 1 of 1" in told
+
+
+def test_an_answer_that_no_life_has_taken_up_yet_is_told(tides: Path, capsys: Any) -> None:
+    assert main(["run", "tides.yaml", "--no-input", "--id", "r2", "-q"]) == 3
+    assert main(["respond", "r2", "ask", "--approve", "--by", "ann"]) == 0
+    capsys.readouterr()
+    told = magent(capsys, "explain", "r2", "ask").out
+    assert "ask  interrupted" in told
+    assert "answered by ann (command), which the run has not taken up yet" in told

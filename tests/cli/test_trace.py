@@ -139,6 +139,19 @@ def test_what_cannot_be_is_refused_in_a_sentence(
     assert (told.code, said in told.err) == (2, True)
 
 
+def test_where_a_run_was_begun_stands_before_where_it_was_resumed(
+    tides: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACEPARENT", f"00-{'a' * 32}-{'b' * 16}-01")
+    assert main(["run", "tides.yaml", "--no-input", "--id", "r3", "-q"]) == 3
+    monkeypatch.setenv("TRACEPARENT", f"00-{'c' * 32}-{'d' * 16}-01")
+    assert main(["resume", "r3", "--no-input", "-q"]) == 3
+    capsys.readouterr()
+    told = magent(capsys, "trace", "r3").out.splitlines()
+    at = next(at for at, line in enumerate(told) if line.startswith(f"trace {'a' * 32}"))
+    assert told[at + 1 : at + 3] == [f"begun within span {'b' * 16} of that trace", f"resumed within trace {'c' * 32}"]
+
+
 def many(count: int) -> list[Event]:
     """The events of a run with so many items, of two visits each."""
     names = {"id": "r1", "name": "test"}

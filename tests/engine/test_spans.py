@@ -200,6 +200,24 @@ async def test_an_answer_that_was_cut_and_a_session_are_told_in_the_conventions_
     assert one(reading, "invoke_agent a").attributes["gen_ai.conversation.id"] == "test/talk"
 
 
+async def test_a_models_answer_is_told_as_its_provider_names_the_model_and_with_the_form_that_was_asked_for() -> None:
+    text = """
+agents: {a: {model: "openai-chat:big"}, f: {call: "pkg:openai"}}
+nodes:
+  t: {prompt: x, agent: a, output: {n: {type: integer}}, next: u}
+  u: {prompt: y, agent: f}
+"""
+    usage = Usage(1, 1, 0.0, 1)
+    said = Scripted(Reply('{"n": 1}', {"n": 1}, usage=usage, model="openai-chat:big:2"))
+    reading = await spans(crew(text, a=said, f=Scripted(Reply("z", usage=usage, model="pkg:openai"))))
+    asked = one(reading, "chat big").attributes
+    assert (asked["gen_ai.request.model"], asked["gen_ai.response.model"]) == ("big", "big:2")
+    assert asked["gen_ai.output.type"] == "json"
+    other = one(reading, "chat pkg:openai").attributes
+    assert other["gen_ai.response.model"] == "pkg:openai"
+    assert "gen_ai.output.type" not in other
+
+
 async def test_an_older_journal_that_does_not_say_when_models_were_asked_is_read() -> None:
     room = crew(TEAM, [FakeTool("add")], boss=Scripted(calls(("add", {})), "it"), hand=["x"])
     await room.start()
@@ -520,6 +538,13 @@ def test_what_goes_on_at_the_same_time_has_tracks_of_its_own_and_each_track_nest
             ends.append(event["ts"] + event["dur"])
     busiest = max(sum(e["ts"] <= at["ts"] < e["ts"] + e["dur"] for e in events if e["name"][0] == "a") for at in events)
     assert len({event["tid"] for event in events}) <= 2 * busiest
+
+
+def test_what_took_no_time_stays_on_the_track_of_what_it_is_in() -> None:
+    facts = [("r", None, 0.0, 9.0), ("a", "r", 1.0, 2.0), ("at its end", "a", 2.0, 2.0), ("b", "r", 3.0, 3.0)]
+    spans_of = made_of(*facts, ("in b", "b", 3.0, 3.0))
+    events = chrome(spans_of, "w", set(), 9.0)["traceEvents"]
+    assert {event["tid"] for event in events if event["ph"] == "X"} == {0}
 
 
 async def test_what_is_counted_is_what_the_run_did() -> None:

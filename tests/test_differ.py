@@ -238,3 +238,22 @@ def test_what_is_not_there_is_an_error_and_no_difference(tides: Path, capsys: An
     outcome = cli(capsys, "diff", *words)
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err
+
+
+def test_long_errors_of_runs_stand_beneath_their_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    edges = "[{to: b, when: 'output == inputs.c'}]"
+    nodes = f"nodes: {{a: {{tool: calculator, with: {{expression: '1'}}, next: {edges}}}, b: {{set: {{x: 1}}}}}}"
+    head = "magent: 1\nname: f\ninputs: {c: {type: integer}}\ntools: {calculator: {builtin: calculator}}\n"
+    Path("f.yaml").write_text(head + nodes, "utf-8")
+    for number, value in enumerate((1, 3, 3), 1):
+        main(["run", "f.yaml", "--id", f"f{number}", "-i", f"c={value}", "-q"])
+    capsys.readouterr()
+    assert main(["diff", "f1", "f2"]) == 1
+    told = capsys.readouterr().out
+    assert "\nstatus  completed  failed\n" in told
+    assert "\nErrors\n  A: none\n  B: no_route at a: no edge of 'a' holds" in told
+    assert main(["diff", "f2", "f3"]) == 0
+    assert "\nErrors\n  both: no_route at a: no edge of 'a' holds" in capsys.readouterr().out

@@ -160,6 +160,7 @@ def _runs(sheet: Sheet, found: Compared, everything: bool) -> None:
         sheet.line(f"  {name}  ", told.run_id, whole=True)
     sheet.blank()
     sheet.table(_COMPARED, list(_facts(sheet, first, second)), indent=2 if sheet.signs else 0)
+    _errors(sheet, first, second)
     if found.same:
         sheet.blank()
         sheet.text("they went the same way and came to the same results", indent=0)
@@ -183,12 +184,23 @@ def _facts(sheet: Sheet, first: Told, second: Told) -> Iterator[Sequence[Cell]]:
     if first.cost != 0 or second.cost != 0:
         costs = ["unknown" if each.cost is None else progress.dollars(each.cost) for each in (first, second)]
         yield ("cost", *costs, _share(first.cost, second.cost))
-    if first.error or second.error:
-        yield ("error", *(_error(each.error) for each in (first, second)), "")
+
+
+def _errors(sheet: Sheet, first: Told, second: Told) -> None:
+    """Beneath the table, whose columns they would blow up."""
+    if not first.error and not second.error:
+        return
+    sheet.title("Errors")
+    said = [_error(each.error) for each in (first, second)]
+    for name, error in [("both", said[0])] if said[0] == said[1] else zip("AB", said, strict=True):
+        sheet.item(f"{name}: {error}", indent=2)
 
 
 def _error(error: Mapping[str, Any] | None) -> str:
-    return f"{error.get('type')}: {error.get('message')}" if error else "none"
+    if not error:
+        return "none"
+    place = f" at {error['node']}" if error.get("node") else ""
+    return f"{error.get('type')}{place}: {error.get('message')}"
 
 
 def _more(before: int, after: int) -> Part:

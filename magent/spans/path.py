@@ -24,14 +24,20 @@ def critical(within: Mapping[str | None, Sequence[Span]], now: float) -> set[str
     """The ids of the spans that lie on it: from the end backwards, whatever ended last before what followed began.
     What is not over goes on until `now`."""
     found: set[str] = set()
-    work: list[tuple[str | None, float]] = [(None, now)]
+    work: list[tuple[str | None, float, bool]] = [(None, now, False)]
     while work:
-        id, until = work.pop()
-        ends = [(min(until, now if span.end is None else span.end), span) for span in within.get(id, ())]
+        id, until, well = work.pop()
+        inner = _awaited(within.get(id, ())) if well else within.get(id, ())
+        ends = [(min(until, now if span.end is None else span.end), span) for span in inner]
         ends.sort(key=lambda each: (each[0], each[1].start, each[1].number), reverse=True)
         for end, span in ends:
             if end <= until + _TICK:
                 found.add(span.id)
-                work.append((span.id, end))
+                work.append((span.id, end, span.status == "completed" and "magent.timed_out" not in span.attributes))
                 until = min(until, span.start)
     return found
+
+
+def _awaited(spans: Sequence[Span]) -> Sequence[Span]:
+    """Of those in a span that ended well: what was called off is what it could do without."""
+    return [span for span in spans if span.status != "cancelled"] or spans

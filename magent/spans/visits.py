@@ -89,7 +89,7 @@ def _tell(visit: Visit, event: Event) -> None:
     data, span = event.data, visit.span
     if "output" in data:
         span.content["output"] = data["output"]
-    span.attributes |= {f"magent.{name}": data[name] for name in ("agent", "role", "cut") if name in data}
+    span.attributes |= {f"magent.{name}": data[name] for name in ("agent", "role", "cut", "timed_out") if name in data}
     if "caught" in data:
         span.attributes["magent.caught"] = data["caught"]
     if "next" in data:

@@ -520,6 +520,16 @@ def test_the_critical_path_is_what_ended_last_before_what_followed(facts: Any, e
     assert critical(children(made_of(*facts)), 20.0) == set(expected.split())
 
 
+def test_what_was_called_off_because_another_was_enough_is_not_on_the_critical_path() -> None:
+    known = made_of(
+        ("r", None, 0, 9), ("any", "r", 0, 6), ("fast", "any", 0, 4), ("slow", "any", 0, 6), ("z", "r", 6, 9)
+    )
+    known[3].status = "cancelled"
+    assert critical(children(known), 9.0) == {"r", "any", "fast", "z"}
+    known[1].attributes["magent.timed_out"] = True  # then what was called off is what it waited for
+    assert critical(children(known), 9.0) == {"r", "any", "slow", "z"}
+
+
 def test_what_goes_on_at_the_same_time_has_tracks_of_its_own_and_each_track_nests() -> None:
     chance = random.Random(5)
     facts: list[tuple[str, str | None, float, float]] = [("r", None, 0.0, 100.0)]

@@ -6,17 +6,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from magent.engine.casting import agent_of, system_of
+from magent.engine.company import Companies
 from magent.engine.fold import Run
 from magent.engine.run import apply_all
 from magent.engine.view import names
-from magent.events import Event
+from magent.events import Event, WorkFailed
 from magent.expressions import EvaluationError
-from magent.model import Prompt, Task, Workflow
+from magent.model import Graph, Prompt, Task, Workflow
+from magent.roles import Role
 
 
 class Said(NamedTuple):
-    """The texts of a task's `prompt` and `system` (None: it has none of its own). `whole` False: something that they
-    name is not known any more, so they are as they stand in the file."""
+    """The texts that an agent was asked with: `system` is the role's instructions and what the task, else the agent,
+    says (None: nothing). `whole` False: something that they name is not known any more, so they are as they stand in
+    the file."""
 
     prompt: str
     system: str | None
@@ -26,15 +30,25 @@ class Said(NamedTuple):
 def prompts(workflow: Workflow, events: Iterable[Event], run_id: str) -> dict[int, Said]:
     """By the number of the event with which a visit of a prompt began. Raises RunDamaged where events do not fit."""
     listener = Listener(workflow, run_id)
-    return {event.seq: told for event in events if (told := listener.take(event)) is not None}
+    found: dict[int, Said] = {}
+    for event in events:
+        told = listener.take(event)
+        if told is not None:
+            found |= dict.fromkeys(listener.begun[event.data["scope"]], told)
+    return found
 
 
 class Listener:
-    """Takes a run's events one by one."""
+    """Takes a run's events one by one. `begun` has, by scope, the events with which its current visit began: more than
+    one where lives broke off."""
 
     def __init__(self, workflow: Workflow, run_id: str = "") -> None:
         self._run = Run(workflow)
         self._run_id = run_id
+        self._companies = Companies()
+        self._stand_ins: Mapping[str, str] = {}
+        self._visits: dict[int, tuple[str, int]] = {}
+        self.begun: dict[int, list[int]] = {}
 
     def asked(self, event: Event) -> tuple[str, str | None] | None:
         """The same, as far as it is told to others."""
@@ -42,20 +56,48 @@ class Listener:
         return None if said is None else (said.prompt, said.system)
 
     def take(self, event: Event) -> Said | None:
-        """What the agent is asked in the visit that begins with the event. Raises RunDamaged."""
+        """What the agent is asked in the visit that begins, or gets its role, with the event. Raises RunDamaged."""
         run = self._run
         apply_all(run, (event,), self._run_id)
-        if event.type != "visit.started":
+        if event.type in ("run.started", "run.resumed"):
+            self._stand_ins = event.data.get("agents") or {}
+        if event.type not in ("visit.started", "role.routed"):
             return None
         scope = run.scopes.get(event.data["scope"])
-        node = scope.graph.nodes.get(str(event.data["node"])) if scope is not None else None
-        if scope is None or not isinstance(node, Task) or not isinstance(node.work, Prompt):
+        visit = scope.current if scope is not None else None
+        if (
+            scope is None
+            or visit is None
+            or not isinstance(visit.node, Task)
+            or not isinstance(visit.node.work, Prompt)
+        ):
             return None
-        return _said(node.work, names(run, scope))
+        if event.type == "visit.started":
+            this = visit.node.name, visit.number
+            before = self.begun.get(scope.id, []) if self._visits.get(scope.id) == this else []
+            self._visits[scope.id], self.begun[scope.id] = this, [*before, event.seq]
+        return self._said(visit.node.work, scope.graph, names(run, scope), visit.role)
 
+    def _said(self, work: Prompt, graph: Graph, seen: Mapping[str, Any], routed: str | None) -> Said:
+        own = None if work.system is None else work.system.source
+        role: Role | None = None
+        settings: Mapping[str, Any] = {}
+        try:
+            role = self._role(work, graph, seen, routed)
+            settings = self._settings(agent_of(graph, seen, role, work.agent), graph)
+            told = None if work.system is None else work.system.text(seen)
+            return Said(work.prompt.text(seen), system_of(told, role, settings, seen, lambda: seen), True)
+        except (EvaluationError, WorkFailed):
+            parts = (role.instructions if role else None, settings.get("system") if own is None else own)
+            return Said(work.prompt.source, "\n\n".join(str(part) for part in parts if part) or None, False)
 
-def _said(work: Prompt, seen: Mapping[str, Any]) -> Said:
-    try:
-        return Said(work.prompt.text(seen), work.system.text(seen) if work.system is not None else None, True)
-    except EvaluationError:
-        return Said(work.prompt.source, work.system.source if work.system is not None else None, False)
+    def _role(self, work: Prompt, graph: Graph, seen: Mapping[str, Any], routed: str | None) -> Role | None:
+        name = routed if work.role is None else work.role.evaluate(seen)
+        return None if name is None else self._companies.of(graph).role(str(name))
+
+    def _settings(self, agent: str | None, graph: Graph) -> Mapping[str, Any]:
+        """Of the agent, or of the one that stood in for it (`--agent`); a model that did left it its `system`."""
+        instead = self._stand_ins.get(agent or "", "")
+        known = graph.agents.get(instead) or self._run.workflow.graph.agents.get(instead)
+        spec = known or graph.agents.get(agent or "")
+        return spec.settings if spec is not None else {}

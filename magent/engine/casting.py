@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from magent.engine.company import Company, Speaker
 from magent.engine.work import Attempt
 from magent.events import Failure, WorkFailed
-from magent.expressions import Value
-from magent.model import Prompt
+from magent.expressions import Template, Value
+from magent.model import Graph, Prompt
 from magent.roles import Role, Wanted
 
 
@@ -24,7 +24,7 @@ async def cast(attempt: Attempt, work: Prompt) -> Speaker:
         role = company.role(attempt.before.role)
     elif work.route is not None:
         role = await _routed(attempt, work, company)
-    agent = agent_of(attempt, role, work.agent)
+    agent = agent_of(attempt.graph, attempt.seen, role, work.agent)
     if agent is None:
         raise WorkFailed(Failure("agent", "no agent is named", hint="add `agent:` to the task or to `defaults`"))
     return Speaker(agent, role)
@@ -37,7 +37,7 @@ async def _routed(attempt: Attempt, work: Prompt, company: Company) -> Role:
         first, *rest = decision.sentences()
         raise WorkFailed(Failure("agent", first, data=decision.as_json(), hint="; ".join(rest) or None))
     role = company.role(decision.chosen)
-    agent = agent_of(attempt, role, work.agent)
+    agent = agent_of(attempt.graph, attempt.seen, role, work.agent)
     await attempt.note("role.routed", {"role": role.name, "agent": agent, "decision": decision.as_json()})
     return role
 
@@ -59,14 +59,28 @@ def wanted_of(route: Mapping[str, Any], company: Company) -> Wanted:
     return wanted
 
 
-def agent_of(attempt: Attempt, role: Role | None, named: Value | None = None) -> str | None:
+def agent_of(graph: Graph, seen: Mapping[str, Any], role: Role | None, named: Value | None = None) -> str | None:
     """The agent that the task names, else the one that plays the role, else the default; None where there is none."""
     value = named
     if value is None and role is not None and role.agent is not None:
         value = Value(role.agent)
     if value is None:
-        value = attempt.graph.default_agent
-    return None if value is None else _name(value.evaluate(attempt.seen), "agent")
+        value = graph.default_agent
+    return None if value is None else _name(value.evaluate(seen), "agent")
+
+
+def system_of(
+    own: str | None,
+    role: Role | None,
+    settings: Mapping[str, Any],
+    seen: Mapping[str, Any],
+    secretly: Callable[[], Mapping[str, Any]],
+) -> str | None:
+    """The role's instructions, then what the task says, or else the agent, whose `settings` may name secrets."""
+    if own is None and isinstance(settings.get("system"), str):
+        own = str(Value(settings["system"]).evaluate(secretly()))
+    instructions = Template(role.instructions).text(seen).strip() if role is not None else ""
+    return "\n\n".join(text for text in (instructions, own) if text) if instructions else own
 
 
 def _name(value: object, key: str) -> str:

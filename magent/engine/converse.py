@@ -10,12 +10,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from magent.engine.casting import system_of
 from magent.engine.company import DELEGATE, Speaker
 from magent.engine.using import Book, Facts, as_text, heard, shown, sound, told, use
 from magent.engine.work import Attempt
 from magent.errors import UsageError
 from magent.events import Failure, WorkFailed
-from magent.expressions import Template, Value
 from magent.offers import Offers
 from magent.ports import Agent, Message, Paced, Prepares, Reply, Request, Tool, ToolCall, Usage
 from magent.spec.schema import check_value, field_schema, fill
@@ -182,7 +182,7 @@ class Talk:
     def _request(self, name: str) -> Request:
         attempt = self.attempt
         settings = attempt.services.settings(attempt.graph, name)
-        system = self._system(settings)
+        system = system_of(self.system, self.speaker.role, settings, attempt.seen, lambda: attempt.with_secrets())
         return Request(
             sound(self.prompt),
             tuple(replace(each, text=sound(each.text)) for each in (*self.messages, *self.wishes)),
@@ -195,15 +195,6 @@ class Talk:
             context={"inputs": attempt.seen["inputs"], "node": attempt.node.name, "path": attempt.path},
             tools=self.offers.offers,
         )
-
-    def _system(self, settings: Mapping[str, Any]) -> str | None:
-        """The role's instructions, then what the task says, or else the agent."""
-        own = self.system
-        if own is None and isinstance(settings.get("system"), str):
-            own = str(Value(settings["system"]).evaluate(self.attempt.with_secrets()))
-        role = self.speaker.role
-        instructions = Template(role.instructions).text(self.attempt.seen).strip() if role is not None else ""
-        return "\n\n".join(text for text in (instructions, own) if text) if instructions else own
 
     # ---- what comes between a prompt and its answer
 

@@ -71,7 +71,7 @@ class Delegate:
         decision = self._routed(task, skills)
         self._attempt.subtasks[self._role.name] = given + 1
         heir = self._company.role(str(decision.chosen))
-        agent = agent_of(self._attempt, heir) or self._speaker.agent
+        agent = agent_of(self._attempt.graph, self._attempt.seen, heir) or self._speaker.agent
         speaker = Speaker(agent, heir, (*self._speaker.above, self._role.name))
         return await self._hand_over(speaker, task, decision)
 

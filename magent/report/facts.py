@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from magent import draw, history, records, said, traces
+from magent.events import Event
 from magent.history import Step
 from magent.loading import workflow_of
 from magent.model import Workflow
@@ -39,7 +40,8 @@ class Axis:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """`shown` is what `runs show` tells of the run; `asked` are its open questions; `prompts` by the number of the
-    event with which a visit began."""
+    event with which a visit began; `routes` are the decisions of `route`, by address and number of the visit, and of
+    delegations, by the number of their event."""
 
     run_id: str
     workflow: Workflow
@@ -48,6 +50,7 @@ class Facts:
     overlay: draw.Overlay
     steps: list[Step]
     prompts: Mapping[int, Said]
+    routes: Mapping[tuple[str, int], Mapping[str, Any]]
     asked: list[Asked]
     axis: Axis
     inputs: Any = None
@@ -77,11 +80,26 @@ async def facts_of(store: RunStore, run_id: str) -> Facts:
         draw.overlay(workflow, record.events, alive=status in ("running", "waiting")),
         list(history.steps(workflow, record.events, run_id)),
         said.prompts(workflow, record.events, run_id),
+        _routes(record.events),
         asked(story.run, store) if status in _MAY_ASK else [],
         axis_of(traced.lives, traced.now),
         record.events[0].data.get("inputs"),
         record.events[0].data.get("limits") or {},
     )
+
+
+def _routes(events: Iterable[Event]) -> dict[tuple[str, int], Mapping[str, Any]]:
+    visits: dict[str, int] = {}
+    found: dict[tuple[str, int], Mapping[str, Any]] = {}
+    for event in events:
+        data = event.data
+        if event.type == "visit.started":
+            visits[data["path"]] = data["visit"]
+        elif event.type == "role.routed":
+            found[data["path"], visits.get(data["path"], 1)] = data
+        elif event.type == "delegation.started":
+            found["", event.seq] = data
+    return found
 
 
 def axis_of(lives: list[Span], now: float) -> Axis:

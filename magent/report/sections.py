@@ -187,7 +187,7 @@ def state(facts: Facts, timeline: Timeline) -> Raw | None:
     steps = facts.steps[:_MOST_STEPS]
     rows = []
     for step in steps:
-        id = timeline.paths.get((step.path, step.visit))
+        id = timeline.events.get(step.seq) or timeline.paths.get((step.path, step.visit))
         name = step.path + (f"#{step.visit}" if step.visit > 1 else "") if step.path else "the run begins"
         who: list[object] = [tag("a", name, href=f"#{id}") if id else name]
         who += [tag("p", f"in {step.scope}", class_="meta")] if step.scope else []

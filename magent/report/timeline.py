@@ -5,8 +5,9 @@ Of a long row of visits those that did not go well are told, the first and the l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from magent.draw.look import SIGNS
 from magent.model import Run as RunWork
@@ -18,7 +19,7 @@ from magent.spans import words
 from magent.spans.span import Moment, Span
 
 GOOD = ("completed", "skipped")
-_MOST_ROWS, _MOST_BESIDE = 3000, 500
+_MOST_ROWS, _MOST_BESIDE, _MOST_CANDIDATES = 3000, 500, 50
 _LEAST_OF_A_LIFE, _DEEPEST = 60, 80
 _KINDS = {"model": "model", "tool": "tool", "delegation": "subtask", "wait": "person", "own": "span", "attempt": "try"}
 
@@ -33,6 +34,7 @@ class Timeline:
     hidden: int = 0
     anchors: dict[tuple[str, str], str] = field(default_factory=dict)
     paths: dict[tuple[str, int], str] = field(default_factory=dict)  # of visits, by address and number
+    events: dict[int, str] = field(default_factory=dict)  # of visits, by the number of the event that each began with
 
     def markup(self) -> Raw:
         lives = sorted(self.facts.traced.lives, key=lambda span: span.start)
@@ -115,6 +117,7 @@ class Timeline:
             return None
         id = f"v{span.number}"
         self.anchors.setdefault(self._place(span.path), id)
+        self.events[span.number] = id
         self.paths[span.path, int(span.attributes.get("magent.visit", 1))] = id
         return id
 
@@ -168,9 +171,11 @@ class Timeline:
                 yield self.room.block(f"System{as_it_was}", said.system, "asked")
                 yield self.room.block(f"Prompt{as_it_was}", said.prompt, "asked")
             yield self.room.block("Command", self._command(span), "asked")
+            yield _candidates(self.facts.routes.get((span.path, int(span.attributes.get("magent.visit", 1)))))
         elif span.kind in ("tool", "delegation", "model"):
             title = {"tool": "Arguments", "delegation": "Task", "model": "Prompt"}[span.kind]
             yield self.room.block(title, span.content.get("input"), "asked")
+            yield _candidates(self.facts.routes.get(("", span.number)))
         elif span.kind == "wait":
             yield self.room.block("Question", span.content.get("input"), "asked")
         titles = {"visit": "Answer" if span.number in self.facts.prompts else "Output", "model": "Answer"}
@@ -268,6 +273,23 @@ def _error(span: Span) -> Iterator[Raw]:
             told,
             class_="error",
         )
+
+
+def _candidates(routed: Mapping[str, Any] | None) -> Raw | None:
+    """Every role that a route or a delegation looked at, with its score and why."""
+    found = ((routed or {}).get("decision") or {}).get("candidates") or []
+    if routed is None or not found:
+        return None
+    items = []
+    for each in found[:_MOST_CANDIDATES]:
+        taken = each.get("role") == routed["role"]
+        what = "taken" if taken else "passed over" if each.get("fits") else "refused"
+        reasons = "; ".join(map(str, each.get("reasons") or ()))
+        name = tag("b" if taken else "span", each.get("role"))
+        items.append(tag("li", f"{what} ", name, f" {float(each.get('score') or 0):.2f} — {reasons}"))
+    left = len(found) - len(items)
+    more = tag("li", f"… {left:,} more: magent explain tells them") if left else None
+    return tag("div", tag("h4", "Candidates"), tag("ul", items, more, class_="moments"), class_="block")
 
 
 def _cells(*values: str) -> list[Raw]:

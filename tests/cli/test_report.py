@@ -250,3 +250,41 @@ def test_of_a_long_value_the_beginning_is_told_and_that_there_is_more() -> None:
     for _ in range(5000):
         deep = [deep]
     assert "…" in brief(deep)
+
+
+ROUTED = """
+    magent: 1
+    name: routed
+    agents:
+      house: {replies: [one, two, three], system: "You are of the house of {{ inputs.house }}."}
+    roles:
+      guard: {agent: house, skills: [python, security], instructions: "Guard {{ inputs.house }}."}
+      weaver: {agent: house, skills: [python, html], instructions: Weave.}
+      poet: {agent: house, skills: [prose]}
+    inputs: {house: {type: string, default: Usher}}
+    nodes:
+      named: {prompt: One, role: weaver, system: Be brief., next: picked}
+      picked: {prompt: Two, route: {skills: [python, security]}, next: again}
+      again: {set: {n: "{{ nodes.again.visits }}"}, next: [{loop_back: again, max: 1}, {to: end}]}
+"""
+
+
+def test_a_report_tells_the_whole_system_text_and_every_candidate(here: Path, capsys: Any) -> None:
+    here.joinpath("routed.yaml").write_text(dedent(ROUTED), "utf-8")
+    assert magent(capsys, "run", "routed.yaml", "--id", "r1").code == 0
+    html = magent(capsys, "report", "r1", "-o", "-").out
+    page = told(html)
+    assert "System Weave. Be brief. Prompt One" in page
+    assert "System Guard Usher. You are of the house of Usher. Prompt Two" in page
+    for name, way in (("guard", "taken"), ("weaver", "refused"), ("poet", "refused")):
+        assert re.search(rf"{way} {name} \d+\.\d\d [^<]*skill 'security'", page), page
+
+
+def test_every_step_of_the_state_leads_to_its_visit(here: Path, capsys: Any) -> None:
+    here.joinpath("routed.yaml").write_text(dedent(ROUTED), "utf-8")
+    assert magent(capsys, "run", "routed.yaml", "--id", "r1").code == 0
+    html = magent(capsys, "report", "r1", "-o", "-").out
+    links = re.findall(r'<a href="#(v\d+)">again(#2)?</a>', html.partition('id="state"')[2])
+    assert [number for _, number in links] == ["", "#2"]
+    assert len({id for id, _ in links}) == 2
+    assert html.partition('id="state"')[2].count("<td>again") == 0

@@ -67,11 +67,15 @@ class Timeline:
     def _within(self, span: Span) -> list[Span]:
         """What is in a span; the one attempt of a visit is not told apart from it."""
         found = [each for each in self.facts.traced.within.get(span.id, []) if each.kind != "life"]
-        attempts = [each for each in found if each.kind == "attempt"]
-        if len(attempts) != 1:
+        only = self._only_attempt(span)
+        if only is None:
             return found
-        inner = [each for each in found if each.kind != "attempt"] + self.facts.traced.within.get(attempts[0].id, [])
+        inner = [each for each in found if each is not only] + self.facts.traced.within.get(only.id, [])
         return sorted(inner, key=lambda each: (each.start, each.number))
+
+    def _only_attempt(self, span: Span) -> Span | None:
+        attempts = [each for each in self.facts.traced.within.get(span.id, []) if each.kind == "attempt"]
+        return attempts[0] if len(attempts) == 1 else None
 
     def _rows(self, spans: Sequence[Span], depth: int, room: int, around: Span | None = None) -> Iterator[Raw]:
         """The rows of spans beside one another, `room` at most with all that is in them: each gets its share of it."""
@@ -183,8 +187,10 @@ class Timeline:
         repeats = span.kind == "model" and around is not None and around.content.get("output") == output
         if not repeats and not (span.kind == "visit" and self._waits(span)):
             yield self.room.block(titles.get(span.kind, "Result"), output, "answered")
-        if span.moments:
-            items = [tag("li", self._moment(each)) for each in span.moments[:200]]
+        only = self._only_attempt(span)
+        moments = sorted([*span.moments, *(only.moments if only else ())], key=lambda each: each.time)
+        if moments:
+            items = [tag("li", self._moment(each)) for each in moments[:200]]
             yield tag("ul", items, class_="moments")
 
     def _waits(self, span: Span) -> bool:

@@ -257,6 +257,7 @@ ROUTED = """
     name: routed
     agents:
       house: {replies: [one, two, three], system: "You are of the house of {{ inputs.house }}."}
+      silent: {replies: [], fallback: [house]}
     roles:
       guard: {agent: house, skills: [python, security], instructions: "Guard {{ inputs.house }}."}
       weaver: {agent: house, skills: [python, html], instructions: Weave.}
@@ -264,7 +265,8 @@ ROUTED = """
     inputs: {house: {type: string, default: Usher}}
     nodes:
       named: {prompt: One, role: weaver, system: Be brief., next: picked}
-      picked: {prompt: Two, route: {skills: [python, security]}, next: again}
+      picked: {prompt: Two, route: {skills: [python, security]}, next: third}
+      third: {prompt: Three, agent: silent, next: again}
       again: {set: {n: "{{ nodes.again.visits }}"}, next: [{loop_back: again, max: 1}, {to: end}]}
 """
 
@@ -278,6 +280,12 @@ def test_a_report_tells_the_whole_system_text_and_every_candidate(here: Path, ca
     assert "System Guard Usher. You are of the house of Usher. Prompt Two" in page
     for name, way in (("guard", "taken"), ("weaver", "refused"), ("poet", "refused")):
         assert re.search(rf"{way} {name} \d+\.\d\d [^<]*skill 'security'", page), page
+
+
+def test_a_report_tells_who_was_asked_instead(here: Path, capsys: Any) -> None:
+    here.joinpath("routed.yaml").write_text(dedent(ROUTED), "utf-8")
+    assert magent(capsys, "run", "routed.yaml", "--id", "r1").code == 0
+    assert re.search(r": fallback, [^<]*silent", magent(capsys, "report", "r1", "-o", "-").out)
 
 
 def test_every_step_of_the_state_leads_to_its_visit(here: Path, capsys: Any) -> None:

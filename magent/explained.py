@@ -418,7 +418,7 @@ def _ways(
             taken is not None and taken.to == told.next and (taken.kind == "loop_back") == ("loop" in event.data)
         )
         if not told.exact:
-            told.ways = [_recorded(way, told.next) for way in told.ways]
+            told.ways = [_recorded(way, told.next, looped="loop" in event.data) for way in told.ways]
 
 
 def _tried(scope: Scope, node: Node, edges: Sequence[Edge], seen: Names) -> Iterator[Way]:
@@ -483,13 +483,12 @@ def _switch(told: Explained, scope: Scope, node: Node, seen: Names) -> Iterator[
         yield way
 
 
-def _recorded(way: Way, target: str | None) -> Way:
+def _recorded(way: Way, target: str | None, *, looped: bool) -> Way:
+    """Its condition is told with what the record has of the values, but not whether it held."""
+    taken = way.to == target and (way.kind == "loop_back") == looped
     why = "so it is recorded; what decided it is not in the record (a secret)"
-    return _replaced(way, "taken" if way.to == target else "passed", why)
-
-
-def _replaced(way: Way, state: str, why: str) -> Way:
-    return Way(way.to, way.kind, state, why, None, way.case, way.used, way.most)
+    asked = None if way.test is None else Test(way.test.source, None, way.test.values)
+    return Way(way.to, way.kind, "taken" if taken else "passed", why, asked, way.case, way.used, way.most)
 
 
 def _end_of(scope: Scope) -> Way:

@@ -206,6 +206,9 @@ def test_a_large_value_is_cut_and_what_a_secret_decided_is_told_as_recorded() ->
     events[0] = Event(events[0].seq, events[0].time, events[0].type, data)
     masked = explain(flow, events, "test")[0]
     assert (masked.exact, masked.next, [each.state for each in masked.ways]) == (False, "b", ["taken", "passed"])
+    kept = masked.ways[0].test
+    assert kept is not None
+    assert (kept.source, kept.held, kept.values) == ("'x' in inputs.text", None, {"inputs.text": ["***"]})
 
 
 async def test_each_delegation_is_told_with_its_candidates() -> None:

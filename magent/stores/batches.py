@@ -1,15 +1,17 @@
 """One thread that writes to a database, and what it is handed: appends that come while it is at work are written
-together, so that many runs share the cost of one commit.
+together, so that many runs share the cost of one commit; and what the stores of one process have in common.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 Hold = TypeVar("Hold")
 Found = TypeVar("Found")
@@ -98,3 +100,14 @@ class Shared(Generic[Made]):
             if not self._users:
                 self._made = None
             return made, not self._users
+
+
+_common: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
+
+
+def common(key: Hashable, make: Callable[[], Made]) -> Made:
+    """What all in this process who name the same have together, for as long as anybody has it. A child that was forked
+    has none of its parent's."""
+    whose = (os.getpid(), key)
+    found: Made | None = _common.get(whose)
+    return _common.setdefault(whose, make()) if found is None else found

@@ -5,6 +5,9 @@ thread, and is anybody's who asks once nothing was heard for `lease` seconds; at
 the same machine that is gone. All that a holder writes is on condition of its token: a process that was paused for too
 long writes nothing more. An append is on condition of the last event's number as well: so it can be tried again after
 the connection was lost, and nothing is written twice.
+
+All stores of a process that are in one place have their connections together (`Lines`), so that it is three however
+many runs there are.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import contextlib
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import cache
@@ -21,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from magent.errors import RunLocked, StoreError
 from magent.stores import holders, rows
-from magent.stores.batches import Append, Batches, Shared, settled
+from magent.stores.batches import Append, Batches, Shared, common, settled
 from magent.stores.codec import Codec, plain
 from magent.stores.postgres_link import Link, Place, parse
 from magent.stores.postgres_tables import applied, is_behind, migrate
@@ -123,7 +127,7 @@ _let_go: set[str] = set()  # holds of this process that have ended, though the s
 
 
 class Writer:
-    """The thread and the connection of all that one store writes, from the first use to the end of the last."""
+    """The thread and the connection of all that is written to one place, from the first use to the end of the last."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -144,7 +148,8 @@ class Writer:
             with connection.transaction():
                 return job(connection)
 
-        return self._batches.do(lambda: self._link.do(whole, "write to"))
+        asked = time.monotonic()
+        return self._batches.do(lambda: self._link.do(whole, "write to", asked))
 
     def _sync(self, connection: Connection[Any], wanted: bool) -> None:
         if wanted != self._full:
@@ -197,6 +202,37 @@ class Writer:
 
     def end(self) -> Future[None]:
         return self._batches.end(self._link.close)
+
+
+class Tables:
+    """Those of the store, as its reader finds them."""
+
+    def __init__(self, schema: str) -> None:
+        self._schema = schema
+        self.made = False  # whether they are known to be there
+
+    def prepare(self, connection: Connection[Any]) -> None:
+        done = applied(connection, self._schema)
+        if is_behind(done):
+            migrate(connection, self._schema)
+        self.made = done > 0
+
+
+class Lines:
+    """The connections of one place: one that writes while anybody holds a run, one that listens then, and one that
+    reads while there is a store."""
+
+    def __init__(self, place: Place) -> None:
+        self.watch = Watch(place)
+        self.writers = Shared(lambda: Writer(place))
+        self.tables = Tables(place.schema)
+        self.reader = Link(place, self.tables.prepare)
+
+
+def _lines(place: Place) -> Lines:
+    """What libpq takes from the environment belongs to the place."""
+    around = sorted((name, value) for name, value in os.environ.items() if name.startswith("PG"))
+    return common((place, *around), lambda: Lines(place))
 
 
 class PostgresHold:
@@ -315,10 +351,10 @@ class PostgresStore(RowStore[PostgresHold]):
         super().__init__(codec)
         self.place = parse(url)
         self.url = self.place.shown
-        self.watch = Watch(self.place)
-        self._writers = Shared(lambda: Writer(self.place))
-        self._reader = Link(self.place, self._prepare)
-        self._made = False  # whether the tables are known to be there
+        self._lines = _lines(self.place)
+        self.watch = self._lines.watch
+        self._writers = self._lines.writers
+        self._reader = self._lines.reader
 
     async def examine(self) -> str:
         return await asyncio.to_thread(self._reader.do, self._examine, "reach")
@@ -331,17 +367,12 @@ class PostgresStore(RowStore[PostgresHold]):
         made = "" if applied(connection, self.place.schema) else "; made when a run begins"
         return f"PostgreSQL {version}, schema {self.place.schema}{made}"
 
-    def _prepare(self, connection: Connection[Any]) -> None:
-        done = applied(connection, self.place.schema)
-        if is_behind(done):
-            migrate(connection, self.place.schema)
-        self._made = done > 0
-
     @contextlib.contextmanager
     def _rows(self) -> Iterator[Rows]:
-        if not self._made:  # somebody may have made them since
-            self._reader.do(self._prepare, "read")
-        if not self._made:
+        tables = self._lines.tables
+        if not tables.made:  # somebody may have made them since
+            self._reader.do(tables.prepare, "read")
+        if not tables.made:
             yield Nothing()
             return
         with self._reader.snapshot("read") as connection:

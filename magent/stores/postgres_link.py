@@ -105,6 +105,7 @@ class Link:
         self._guard = threading.RLock()
         self._kept: list[Connection[Any]] = []
         self._ready = False  # whether the connection that is kept is prepared
+        self._gave_up = 0.0  # when somebody last waited for the server in vain
         weakref.finalize(self, _close, self._kept, os.getpid())
 
     def close(self) -> None:
@@ -123,18 +124,21 @@ class Link:
             self._ready = True
         return self._kept[0]
 
-    def do(self, job: Callable[[Connection[Any]], Found], doing: str) -> Found:
+    def do(self, job: Callable[[Connection[Any]], Found], doing: str, asked: float | None = None) -> Found:
         """What the job gives. It is done again where the connection is lost in the middle: so it must see for itself
-        what of it is done. Raises StoreError."""
+        what of it is done. `asked` is when it began to wait for its turn, of `time.monotonic()`: where one before it
+        found that the server stays away, it has waited as well. Raises StoreError."""
         library = psycopg()
-        begun, pause = time.monotonic(), 0.05
+        asked, pause = time.monotonic() if asked is None else asked, 0.05
         with self._guard:
+            begun = asked if asked < self._gave_up else time.monotonic()
             while True:
                 try:
                     return job(self.connection())
                 except library.Error as error:
                     passes = self._passes(error)
                     if time.monotonic() - begun + pause > passes:
+                        self._gave_up = time.monotonic()
                         raise refusal(error, self._place, doing, passes) from error
                     time.sleep(pause)
                     pause = min(pause * 2, 1.0)

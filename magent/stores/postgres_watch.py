@@ -1,4 +1,4 @@
-"""A thread with a connection of its own that keeps the leases of a store's holds alive, and hears at once of what
+"""A thread with a connection of its own that keeps the leases of this process alive, and hears at once of what
 others leave for them. It begins when a hold has lasted a moment: most commands are over before.
 """
 
@@ -21,10 +21,16 @@ if TYPE_CHECKING:
 
 _FIRST = 0.25  # seconds until it begins
 _PAUSE = 0.5  # seconds between two tries to connect
-_BEAT = """
-UPDATE lease SET beat = clock_timestamp() FROM unnest(%(runs)s::bigint[], %(tokens)s::bigint[]) AS due (run, token)
-WHERE lease.run = due.run AND lease.token = due.token RETURNING lease.run
-"""
+_DUE = "unnest(%(runs)s::bigint[], %(tokens)s::bigint[]) AS due (run, token)"
+_BEAT = f"""
+WITH free AS MATERIALIZED (
+  SELECT run FROM lease JOIN {_DUE} USING (run, token) FOR NO KEY UPDATE OF lease SKIP LOCKED
+)
+UPDATE lease SET beat = clock_timestamp() FROM free WHERE lease.run = free.run
+"""  # noqa: S608
+"""One that is locked just now is being written to, which keeps it alive as well; nobody waits for somebody here who
+may wait for another of them."""
+_KEPT = f"SELECT run, token FROM lease JOIN {_DUE} USING (run, token)"  # noqa: S608
 _NOTES = "SELECT run, name, body FROM note WHERE run = ANY(%(runs)s)"
 
 
@@ -50,7 +56,7 @@ def channel(schema: str) -> str:
 class Watch:
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._holds: dict[int, Watched] = {}
+        self._holds: dict[tuple[int, int], Watched] = {}  # a run's may be there twice: who lost it, and the heir
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
         self.listens = False  # whether it hears just now
@@ -58,7 +64,7 @@ class Watch:
 
     def add(self, hold: Watched) -> None:
         with self._guard:
-            self._holds[hold.number] = hold
+            self._holds[hold.number, hold.token] = hold
             if self._thread is None:
                 self._ears = os.pipe()
                 self._thread = threading.Thread(target=self._live, args=(self._ears[0],), daemon=True)
@@ -68,7 +74,7 @@ class Watch:
     def remove(self, hold: Watched) -> None:
         """With the last one the thread ends, which is waited for."""
         with self._guard:
-            self._holds.pop(hold.number, None)
+            self._holds.pop((hold.number, hold.token), None)
             thread, ears = self._thread, self._ears
             if self._holds or thread is None or ears is None:
                 return
@@ -80,8 +86,8 @@ class Watch:
     def look_now(self, number: int, notes: Mapping[str, bytes]) -> None:
         """Something was left by this very process, which need not wait for word of it."""
         with self._guard:
-            hold = self._holds.get(number)
-        if hold is not None:
+            holds = [hold for (run, _), hold in self._holds.items() if run == number]
+        for hold in holds:
             hold.told(notes)
 
     def _live(self, ear: int) -> None:
@@ -121,19 +127,20 @@ class Watch:
         """Whether there is word of one of our runs; that of others is passed over."""
         heard = {notice.payload for notice in connection.notifies(timeout=0)}
         with self._guard:
-            return any(str(number) in heard for number in self._holds)
+            return any(str(number) in heard for number, _ in self._holds)
 
     def _beat(self, connection: Connection[Any]) -> None:
         with self._guard:
             holds = dict(self._holds)
-        values = {"runs": list(holds), "tokens": [hold.token for hold in holds.values()]}
-        kept = {run for (run,) in connection.execute(_BEAT, values)}
-        left: dict[int, dict[str, bytes]] = {number: {} for number in holds}
-        for run, name, body in connection.execute(_NOTES, values):
+        values = {"runs": [run for run, _ in holds], "tokens": [token for _, token in holds]}
+        connection.execute(_BEAT, values)
+        kept = set(connection.execute(_KEPT, values))
+        left: dict[int, dict[str, bytes]] = {run: {} for run, _ in holds}
+        for run, name, body in connection.execute(_NOTES, {"runs": values["runs"]}):
             left[run][name] = body
-        for number, hold in holds.items():
-            if number in kept:
-                hold.told(left[number])
+        for key, hold in holds.items():
+            if key in kept:
+                hold.told(left[hold.number])
             else:
                 hold.lost()
 

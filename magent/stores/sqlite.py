@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -25,7 +26,7 @@ from typing import TypeVar
 
 from magent.errors import StoreError, UsageError
 from magent.stores import disk, locking, rows, sqlite_link
-from magent.stores.batches import Append, Batches, Shared, settled
+from magent.stores.batches import Append, Batches, Shared, common, settled
 from magent.stores.codec import Codec, plain
 from magent.stores.row_store import RowStore
 from magent.stores.rows import Nothing, Row, Rows
@@ -57,7 +58,8 @@ def locate(url: str) -> Path:
 
 
 class Writer:
-    """The thread and the connection of all that one store writes, from the first use to the end of the last."""
+    """The thread and the connection of all that this process writes to one file, from the first use to the end of the
+    last; and a connection that looks for notes meanwhile."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -68,6 +70,8 @@ class Writer:
         self._dirty = False  # whether the main file lacks some
         self._since = self._last = 0.0  # when it began to, and when the last was written
         self.append = self._batches.append
+        self._notes: Link | None = None
+        self._looking = threading.Lock()
 
     @property
     def _link(self) -> Link:
@@ -118,6 +122,13 @@ class Writer:
                 hint = f"look what it did: magent runs show {run}"
                 raise StoreError(f"another process has gone on with run {run}", hint) from error
 
+    def notes(self, number: int) -> Mapping[str, bytes]:
+        """What others left for a run. Raises StoreError."""
+        with self._looking:
+            if self._notes is None:
+                self._notes = sqlite_link.open_to_read(self._path)
+            return rows.read_notes(self._notes, number) if self._notes else {}
+
     def tidy(self) -> Future[None]:
         """Puts what was written on the disk, and into the main file."""
         return self._batches.do(self._tidy)
@@ -160,8 +171,18 @@ class Writer:
         try:
             self._tidy()
         finally:
-            if self._made is not None:
-                self._made.close()
+            for link in (self._notes, self._made):
+                if link is not None:
+                    link.close()
+
+
+def _writers(path: Path) -> Shared[Writer]:
+    """All stores of this process that name one file write through one connection; not to one that was put away, where
+    another has taken its place."""
+    there = None
+    with contextlib.suppress(OSError):
+        there = path.stat().st_ino
+    return common((path, there), lambda: Shared(lambda: Writer(path)))
 
 
 class SqliteHold:
@@ -175,7 +196,6 @@ class SqliteHold:
         self.writer = writer
         self._timer: asyncio.TimerHandle | None = None
         self._end = 0.0  # when it is put off no longer
-        self._notes: Link | None = None
         self._released = False
 
     async def append(self, first: int, lines: Sequence[bytes], *, sync: bool) -> None:
@@ -219,10 +239,7 @@ class SqliteHold:
 
     def notes(self) -> Mapping[str, bytes]:
         with contextlib.suppress(StoreError):
-            if self._notes is None:
-                self._notes = sqlite_link.open_to_read(self._store.path)
-            if self._notes is not None:
-                return rows.read_notes(self._notes, self.number)
+            return self.writer.notes(self.number)
         return {}
 
     async def release(self) -> None:
@@ -231,8 +248,6 @@ class SqliteHold:
         self._released = True
         if self._timer is not None:
             self._timer.cancel()
-        if self._notes is not None:
-            self._notes.close()
         try:
             await self._store.let_go()
         finally:
@@ -247,7 +262,7 @@ class SqliteStore(RowStore[SqliteHold]):
         self.path = locate(url)
         self.url = f"sqlite:///{self.path}"
         self._locks = Path(f"{self.path}-locks")
-        self._writers = Shared(lambda: Writer(self.path))
+        self._writers = _writers(self.path)
 
     async def examine(self) -> str:
         return await asyncio.to_thread(sqlite_link.examine, self.path)

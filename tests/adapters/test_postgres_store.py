@@ -4,12 +4,15 @@ away, notices, migrations, and what is refused."""
 from __future__ import annotations
 
 import asyncio
+import gc
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from typing import Any
 import pytest
 from psycopg import OperationalError
 
+from magent import api
 from magent.errors import RunDamaged, RunLocked, StoreError, UsageError
 from magent.ports import Hears, Journal
 from magent.stores import open_store, postgres_link, postgres_tables
@@ -31,9 +35,10 @@ Open = Callable[..., PostgresStore]
 
 @pytest.fixture
 def another(postgres: Postgres, here: Path) -> Open:
-    """Makes a store as another process would: of the same new schema, with options."""
+    """Makes a store as another process would: of the same new schema, with options, and connections of its own."""
     schema = postgres.url().rpartition("=")[2]
-    return lambda **options: PostgresStore(postgres.url(schema, **options))
+    numbers = itertools.count(1)
+    return lambda **options: PostgresStore(postgres.url(schema, application_name=f"p{next(numbers)}", **options))
 
 
 @pytest.fixture
@@ -145,7 +150,7 @@ async def test_who_lost_the_lease_can_write_nothing(another: Open, postgres: Pos
     first, second = another(lease="1h"), another(lease="1h")
     journal = await first.create("a", header("a"), {})
     await journal.append(events(1, 2), sync=True)
-    query(postgres, first, "UPDATE lease SET beat = beat - interval '2 hours'")
+    query(postgres, first, "UPDATE lease SET term = interval '-1 hour'")
     heir, record = await second.open("a")
     assert list(record.events) == events(1, 2)
     await heir.append(events(3, 3, by="heir"), sync=True)
@@ -199,6 +204,78 @@ async def test_of_many_who_want_a_run_one_gets_it(another: Open) -> None:
     assert [type(each) for each in found if isinstance(each, BaseException)] == [RunLocked] * 9
     await held[0].close()
     assert await opens(stores[0], "a")
+
+
+async def test_of_two_holds_of_a_run_in_one_process_the_heir_s_is_the_one_that_counts(postgres: Postgres) -> None:
+    url = postgres.url(lease="1h")
+    first, second = PostgresStore(url), PostgresStore(url)
+    lost = await first.create("a", header("a"), {})
+    query(postgres, first, "UPDATE lease SET term = interval '-1 hour'")
+    heir, _ = await second.open("a")
+    one, two = threading.Event(), threading.Event()
+    assert isinstance(lost, Hears)
+    assert isinstance(heir, Hears)
+    lost.on_notice(one.set)
+    heir.on_notice(two.set)
+    await until(one.is_set)
+    await lost.close()
+    await PostgresStore(url).leave("a", "cancel", {"by": "ann"})
+    await until(two.is_set)
+    assert heir.notes() == {"cancel": {"by": "ann"}}
+    await heir.append(events(1, 1), sync=True)
+    await heir.close()
+
+
+async def test_a_lease_that_somebody_has_locked_keeps_no_other_from_lasting(
+    store: PostgresStore, postgres: Postgres
+) -> None:
+    store = PostgresStore(postgres.url(store.place.schema, lease="0.4s"))
+    journals = [await store.create(name, header(name), {}) for name in "ab"]
+    with connect(store.place) as connection, connection.transaction():
+        connection.execute(f"SELECT FROM {store.place.schema}.lease WHERE run = 1 FOR UPDATE")
+        for _ in range(2):
+            (before,) = query(postgres, store, "SELECT beat FROM lease WHERE run = 2")
+            await until(lambda b=before: query(postgres, store, "SELECT beat FROM lease WHERE run = 2") != [b])
+    for journal in journals:
+        await journal.append(events(1, 1), sync=True)
+        await journal.close()
+
+
+# ---- many in one process
+
+
+async def test_runs_of_one_process_share_their_connections_however_many_there_are(postgres: Postgres) -> None:
+    """The server takes 100; each run had three."""
+    url = postgres.url(application_name="crowd")
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'crowd'"
+    workflow = api.load({"magent": 1, "name": "one", "nodes": {"mark": {"set": {"stage": "drafted"}}}})
+    running = asyncio.gather(*(workflow.run(store=url) for _ in range(60)))
+    counts = []
+    while not running.done():
+        counts += await asyncio.to_thread(postgres.run, sql)
+    assert {result.status for result in await running} == {"completed"}
+    assert max(counts) <= (4,)  # one more while a writer ends as the next begins
+    assert len(found := list(await PostgresStore(url).list())) == 60
+    assert {info.status for info in found} == {"completed"}
+    gc.collect()
+    await until(lambda: postgres.run(sql) == [(0,)])
+
+
+async def test_who_waits_behind_others_for_a_server_that_stays_away_waits_no_longer_than_they(
+    store: PostgresStore, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journals = [await store.create(f"r{number}", header("r"), {}) for number in range(10)]
+    monkeypatch.setattr("magent.stores.postgres_link.PATIENCE", 0.5)
+    postgres.stop()
+    begun = time.monotonic()
+    try:
+        closing = asyncio.gather(*(journal.finish({}) for journal in journals), return_exceptions=True)
+        assert [type(found) for found in await closing] == [StoreError] * 10
+        assert time.monotonic() - begun < 2.5
+    finally:
+        postgres.start()
+    for journal in journals:
+        await journal.close()
 
 
 # ---- a server that goes away

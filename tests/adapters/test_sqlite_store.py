@@ -227,6 +227,28 @@ async def _frames(store: SqliteStore, journals: list[Any]) -> int:
     return sum(content[start + 4 : start + 8] != b"\0\0\0\0" for start in starts)
 
 
+async def test_runs_of_one_process_share_their_connections_however_many_there_are(store: SqliteStore) -> None:
+    await write(store, "first")
+    stores = [SqliteStore("sqlite:///runs.db") for _ in range(20)]
+    journals = await asyncio.gather(*(each.create(f"r{n}", header("r"), {}) for n, each in enumerate(stores)))
+    await asyncio.gather(*(journal.append(events(1, 2), sync=True) for journal in journals))
+    assert [journal.notes() for journal in journals] == [{}] * 20
+    handles = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+    assert handles.count(str(store.path)) == 2  # one writes, one looks for notes
+    for journal in journals:
+        await journal.close()
+
+
+async def test_a_run_that_begins_after_the_file_was_put_away_is_in_the_new_one(store: SqliteStore) -> None:
+    await write(store, "old")
+    journal = await SqliteStore("sqlite:///runs.db").create("at-work", header("at-work"), {})
+    for each in store.path.parent.glob("runs.db*"):
+        each.rename(each.with_name(f"away-{each.name}"))
+    await write(SqliteStore("sqlite:///runs.db"), "new")
+    assert [info.id for info in await SqliteStore("sqlite:///runs.db").list()] == ["new"]
+    await journal.close()
+
+
 async def test_of_a_removed_run_nothing_is_left(store: SqliteStore, tmp_path: Path) -> None:
     await write(store, "b")
     before = store.path.stat().st_size

@@ -38,6 +38,7 @@ _RUNNERS: dict[str, tuple[tuple[str, ...], int]] = {
     "xargs": (("-n", "-P", "-I", "-d", "-a", "-L", "-s", "-E"), 0),
 }
 SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "fish", "rbash")
+_OPTIONS = 64  # words between an interpreter and its program that are looked at
 # Interpreters, and the options behind which they take a program.
 _INTERPRETERS: dict[str, str] = {
     **dict.fromkeys(SHELLS, r"-\w*c\w*|--command"),
@@ -221,13 +222,11 @@ class Roles:
 
 def interpreter_of(words: Sequence[object], index: int) -> str | None:
     """The interpreter that takes that word of an argument list for a program, as `sh -c` and `python -c` do."""
-    for at, word in enumerate(words[: max(0, index - 1)]):
-        name = _program(str(word))
-        between, option = words[at + 1 : index - 1], str(words[index - 1])
-        only_options = all(str(each)[:1] in ("-", "+") for each in between)
-        if name in _INTERPRETERS and only_options and re.fullmatch(_INTERPRETERS[name], option):
-            return name
-    return None
+    at = index - 2
+    while at > max(0, index - _OPTIONS) and str(words[at])[:1] in ("-", "+"):
+        at -= 1
+    name = _program(str(words[at])) if at >= 0 else ""
+    return name if name in _INTERPRETERS and re.fullmatch(_INTERPRETERS[name], str(words[index - 1])) else None
 
 
 def basename(word: Word) -> str:

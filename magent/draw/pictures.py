@@ -37,7 +37,13 @@ class Picture:
         return inside
 
     def members(self, entry: str) -> list[str]:
-        return [name for name, data in self.compiled.nodes(data=True) if data["region"] == entry]
+        names = [name for name, data in self.compiled.nodes(data=True) if data["region"] == entry]
+        return [name for name in names if name != END or self._is_led_to_end()]
+
+    def _is_led_to_end(self) -> bool:
+        """Whether `end` is declared, or anything outside of branches and bodies goes there."""
+        before = (self.compiled.nodes[name]["region"] for name in self.compiled.predecessors(END))
+        return END in self.graph.nodes or any(self.graph.regions[entry].owner is None for entry in before)
 
     def walk(self) -> Iterator[tuple[int, str | None, str]]:
         """(depth, box title or None, node): boxes as they open, nodes as they stand; depth falls where boxes end."""

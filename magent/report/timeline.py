@@ -188,7 +188,8 @@ class Timeline:
         if not repeats and not (span.kind == "visit" and self._waits(span)):
             yield self.room.block(titles.get(span.kind, "Result"), output, "answered")
         only = self._only_attempt(span)
-        moments = sorted([*span.moments, *(only.moments if only else ())], key=lambda each: each.time)
+        told = (each for each in (*span.moments, *(only.moments if only else ())) if each.name != "round")
+        moments = sorted(told, key=lambda each: each.time)  # rounds are told by the rows of what is in them
         if moments:
             items = [tag("li", self._moment(each)) for each in moments[:200]]
             yield tag("ul", items, class_="moments")

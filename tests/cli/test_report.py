@@ -267,7 +267,9 @@ ROUTED = """
       named: {prompt: One, role: weaver, system: Be brief., next: picked}
       picked: {prompt: Two, route: {skills: [python, security]}, next: third}
       third: {prompt: Three, agent: silent, next: again}
-      again: {set: {n: "{{ nodes.again.visits }}"}, next: [{loop_back: again, max: 1}, {to: end}]}
+      again: {set: {n: "{{ nodes.again.visits }}"}, next: [{loop_back: again, max: 1}, {to: rounds}]}
+      rounds: {type: loop, for_each: "[1, 2]", body: one}
+      one: {set: {x: "{{ item }}"}}
 """
 
 
@@ -285,7 +287,9 @@ def test_a_report_tells_the_whole_system_text_and_every_candidate(here: Path, ca
 def test_a_report_tells_who_was_asked_instead(here: Path, capsys: Any) -> None:
     here.joinpath("routed.yaml").write_text(dedent(ROUTED), "utf-8")
     assert magent(capsys, "run", "routed.yaml", "--id", "r1").code == 0
-    assert re.search(r": fallback, [^<]*silent", magent(capsys, "report", "r1", "-o", "-").out)
+    html = magent(capsys, "report", "r1", "-o", "-").out
+    assert re.search(r": fallback, [^<]*silent", html)
+    assert ": round" not in html, "a round is told by what is in it, not by a line of its own"
 
 
 def test_every_step_of_the_state_leads_to_its_visit(here: Path, capsys: Any) -> None:

@@ -211,4 +211,5 @@ def test_the_end_after_a_parallel_in_a_loop_is_the_end_of_the_round() -> None:
         ("each", "loop_back", "inputs.deep"),
         ("c", "normal", None),
     ]
-    assert '"a" -> "end"' not in draw.dot(drawn)
+    assert '"end"' not in draw.dot(drawn), "nothing leads to the end of the run"
+    assert "n_end" not in draw.mermaid(drawn)

@@ -289,7 +289,7 @@ def test_a_report_tells_who_was_asked_instead(here: Path, capsys: Any) -> None:
     assert magent(capsys, "run", "routed.yaml", "--id", "r1").code == 0
     html = magent(capsys, "report", "r1", "-o", "-").out
     assert re.search(r": fallback, [^<]*silent", html)
-    assert ": round" not in told(html), "a round is told by what is in it, not by a line of its own"
+    assert ": round," not in told(html), "a round is told by what is in it, not by a line of its own"
 
 
 def test_every_step_of_the_state_leads_to_its_visit(here: Path, capsys: Any) -> None:

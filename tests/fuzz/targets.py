@@ -82,8 +82,11 @@ def _yaml(data: bytes) -> None:
         for problem in problems:
             assert problem.message
             assert problem.position.line >= 1
-        if any(problem.severity == "error" for problem in problems):
-            return
+        if (
+            any(problem.severity == "error" for problem in problems)
+            or "nodes" not in bundle.documents[bundle.root].data
+        ):
+            return  # a library is sound, and is not built
         workflow = build(bundle)
         loading.workflow_of(_record(json.loads(json.dumps(workflow.frozen))))
         for line in draw.text(workflow, 80):

@@ -123,6 +123,25 @@ def test_a_report_is_readable_in_the_dark_and_on_a_narrow_screen(browser: Browse
         assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
+LONG = "a_name_of_a_node_that_does_not_want_to_fit_on_the_screen_of_any_telephone"
+
+
+def test_long_names_and_values_are_read_whole_on_a_narrow_screen(browser: Browser, here: Path, capsys: Any) -> None:
+    node = f'{LONG}: {{run: "echo {"日本語" * 30}; exit 1", on_error: continue}}'
+    here.joinpath("long.yaml").write_text(
+        f"magent: 1\nname: long\nnodes:\n  fan: {{set: {{x: 1}}, next: {LONG}}}\n  {node}\n"
+    )
+    magent(capsys, "run", "long.yaml", "--id", "r1")
+    magent(capsys, "report", "r1", "-o", "r1.html")
+    with opened(browser, here / "r1.html", 400) as page:
+        page.evaluate("document.querySelectorAll('main details').forEach((each) => { each.open = true; })")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+        wide = (
+            "[...document.querySelectorAll('.wide, .meta')].filter((each) => each.scrollWidth > each.clientWidth + 1)"
+        )
+        assert page.evaluate(f"{wide}.map((each) => each.textContent)") == []
+
+
 def test_without_its_script_a_report_tells_all_the_same(browser: Browser, report: Path) -> None:
     with opened(browser, report, script=False) as page:
         page.call("Emulation.setScriptExecutionDisabled", value=False)  # to look at what was made without

@@ -13,6 +13,7 @@ from magent.engine.run import apply_all
 from magent.engine.view import names
 from magent.events import Event, WorkFailed
 from magent.expressions import EvaluationError
+from magent.keys import GUARD
 from magent.model import Graph, Prompt, Task, Workflow
 from magent.roles import Role
 
@@ -51,9 +52,11 @@ class Listener:
         self.begun: dict[int, list[int]] = {}
 
     def asked(self, event: Event) -> tuple[str, str | None] | None:
-        """The same, as far as it is told to others."""
+        """The same, as far as it is told to others: without secrets that stand in the workflow's own files."""
         said = self.take(event)
-        return None if said is None else (said.prompt, said.system)
+        if said is None:
+            return None
+        return GUARD.hide(said.prompt), None if said.system is None else GUARD.hide(said.system)
 
     def take(self, event: Event) -> Said | None:
         """What the agent is asked in the visit that begins, or gets its role, with the event. Raises RunDamaged."""

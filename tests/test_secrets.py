@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -19,6 +19,8 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from magent import load
+from magent.spans.span import Span
 from tests.cli.helpers import magent
 from tests.terminal import PATIENCE, ROOT, Terminal
 
@@ -415,3 +417,29 @@ def test_a_resumed_run_sees_what_its_record_says_and_true_secrets(place: Place) 
     assert place.magent("run", "again.yaml", "--id", "r1")[0] == 3
     assert place.magent("respond", "r1", "--approve", "--resume")[0] == 0, place.printed
     place.search()
+
+
+async def test_a_secret_that_a_file_says_in_a_prompt_is_not_sent_to_exporters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDE_KEY", "neap-tide-4711")
+    sent: list[str] = []
+
+    class Kept:
+        def export(self, _trace: object, spans: Sequence[Span], /) -> None:
+            sent.extend(json.dumps(span.content) for span in spans)
+
+        def close(self) -> None:
+            pass
+
+    node = {"prompt": "Say neap-tide-4711", "system": "Be neap-tide-4711", "agent": "a"}
+    flow = {
+        "magent": 1,
+        "name": "t",
+        "secrets": ["TIDE_KEY"],
+        "agents": {"a": {"replies": ["x"]}},
+        "nodes": {"n": node},
+    }
+    await load(flow).run({}, store=None, exporters=[Kept()])
+    told = "".join(sent)
+    assert "Say ***" in told
+    assert "Be ***" in told
+    assert "neap" not in told

@@ -138,6 +138,9 @@ class Guarded(io.TextIOBase):
         self._real.write(line)
         self._real.flush()
 
+    def close(self) -> None:
+        """The stream behind is not ours, and may be gone when nobody holds this one any more."""
+
     def finish(self) -> None:
         self._line += self._text.end()
         self.flush()

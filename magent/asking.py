@@ -124,7 +124,7 @@ def _answered(asking: Asking, answer: Mapping[str, Any], time: float) -> Asking:
 
 def _over(asking: Asking, event: Event) -> Asking:
     output = event.data.get("output")
-    if event.type == "visit.completed" and isinstance(output, Mapping):
+    if isinstance(output, Mapping):  # a visit that failed after all, at its `next`, has one too
         return _answered(asking, output, event.time)
     if asking.answer is not None:  # answered, and failed after all, at its `next`
         return asking

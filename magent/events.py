@@ -22,7 +22,8 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     visit.answered   scope, path, answer, digest (of what was shown); `note`, where it came by one
     visit.completed  scope, node, path, output, set, next, loop, tokens, cost …
     visit.skipped    scope, node, path, next
-    visit.failed     scope, node, path, error; caught and next where `on_error` took it
+    visit.failed     scope, node, path, error; caught and next where `on_error` took it; output and set, as far as they
+                     were worked out, where the work was done and it failed after that, at `set` or `next`
     visit.cancelled  scope, path
     round.started    scope, path, index
     role.routed      scope, path, role, agent, decision: whom a `route` led to, with every candidate; once a visit

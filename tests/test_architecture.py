@@ -59,6 +59,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "checkpoints", "schema", "roles", "findings", "agents", "tools", "sweep", "stats", "doctor", "completion",
     ),
     "differ": ("__init__", "files", "runs"),
+    "explained": ("told", "values", "edges", "begins", "ends", "__init__"),
     "draw": (
         "canvas", "overlay", "pictures", "words", "spine", "boxes", "scopes",
         "letters", "layers", "align", "routes", "sheet", "frames", "nest", "look",

@@ -160,7 +160,7 @@ def _visit(sheet: Sheet, told: Explained, everything: bool) -> None:
     for note in told.notes:
         _tell(sheet, note, "dim")
     if told.error is not None:
-        _tell(sheet, f"{told.error.get('type', 'error')}: {told.error.get('message', '')}", "red")
+        _tell(sheet, _error(told), "red")
     if told.switch is not None:
         gave = "" if told.switch.error else f" gave {short(told.switched)}"
         values = f": {_values(told.switch, everything)}" if told.switch.values else ""
@@ -169,8 +169,20 @@ def _visit(sheet: Sheet, told: Explained, everything: bool) -> None:
             f"switch {told.switch.source}{gave}{values}{f' ({told.switch.error})' if told.switch.error else ''}",
             "",
         )
+    for way in told.missed if any(way.state != "passed" for way in told.missed) else ():
+        _way(sheet, way, everything)
+    if told.on_error is not None:
+        _tell(sheet, told.on_error, "dim")
     for way in told.ways if told.chose else ():
         _way(sheet, way, everything)
+
+
+def _error(told: Explained) -> str:
+    """Of one that says why no edge holds the beginning, where the edges tell the rest."""
+    assert told.error is not None
+    kind, message = told.error.get("type", "error"), str(told.error.get("message", ""))
+    head = message.partition(" holds: ")[0]
+    return f"{kind}: {head} holds" if kind == "no_route" and told.exact and head != message else f"{kind}: {message}"
 
 
 def _tell(sheet: Sheet, text: str, style: str) -> None:
@@ -188,7 +200,7 @@ def _way(sheet: Sheet, way: Way, everything: bool) -> None:
     asked = way.test
     condition = f" when {asked.source}" if asked is not None else ""
     values = f": {_values(asked, everything)}" if asked is not None and asked.values else ""
-    error = f" ({asked.error})" if asked is not None and asked.error else ""
+    error = f" ({asked.error})" if asked is not None and asked.error and asked.error != way.why else ""
     why = f" — {way.why}" if way.why else ""
     sign, word, style = _STATES[way.state]
     text = f"{sign if sheet.signs else word} {kind}{way.to or 'the end'}{condition}{why}{values}{error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ from magent.model import (
 from magent.spec.schema import check_value
 from magent.state import BadWrite, State
 
+MOST_MADE = 1_000_000  # characters of what a visit had made that failed after its work, in the record
 Fact = tuple[str, dict[str, Any]]
 
 
@@ -66,8 +68,14 @@ def completed(
     try:
         _conclude(run, scope, node, now, data, output)
     except (EvaluationError, BadWrite, NoRoute) as error:
-        return failed(run, scope, node, error_of(error), now, extra)
+        return failed(run, scope, node, error_of(error), now, {**(extra or {}), **_made(data)})
     return "visit.completed", data
+
+
+def _made(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What the edges of a visit saw that failed at them, for who explains it; nothing where that is much."""
+    made = {name: data[name] for name in ("output", "set") if name in data}
+    return made if len(json.dumps(made, default=str)) <= MOST_MADE else {}
 
 
 def stored(node: Node) -> bool:

@@ -135,6 +135,7 @@ class Edited(Replay):
         extra = {name: value for name, value in data.items() if name not in _DECIDED}
         if event.type == "visit.completed":
             return conclude.completed(self.after, twin, node, event.time, data.get("output"), extra)
+        extra |= {name: data[name] for name in ("output", "set") if name in data}  # it failed at what it had made
         return conclude.failed(self.after, twin, node, Failure.from_json(data["error"]), event.time, extra)
 
     def _composite_end(self, event: Event, scope: Scope, twin: Scope, visit: Visit) -> Sequence[Fact]:

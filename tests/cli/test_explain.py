@@ -90,3 +90,32 @@ def test_an_answer_that_no_life_has_taken_up_yet_is_told(tides: Path, capsys: An
     told = magent(capsys, "explain", "r2", "ask").out
     assert "ask  interrupted" in told
     assert "answered by ann (command), which the run has not taken up yet" in told
+
+
+def test_where_no_edge_holds_the_values_stand_with_each_in_text_and_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("stuck.yaml").write_text(
+        "magent: 1\nname: stuck\nnodes:\n"
+        "  rate: {run: [echo, '3'], parse: json, on_error: {goto: mend}, next: [{to: mend, when: output.data > 5}]}\n"
+        "  mend: {run: [echo, '4'], parse: json, next: [{to: end, when: output.data > 5}]}\n"
+    )
+    magent(capsys, "run", "stuck.yaml", "--id", "s1")
+    assert magent(capsys, "explain", "s1").out.splitlines()[2:13] == [
+        "    3  rate → mend  failed",
+        "       no_route: no edge of 'rate' holds",
+        "       refused mend when output.data > 5 — does not hold: output.data = 3",
+        "       `on_error: goto` took the failure",
+        "       taken mend — the only way",
+        "    5  mend  failed",
+        "       no_route: no edge of 'mend' holds",
+        "       refused end when output.data > 5 — does not hold: output.data = 4",
+        "",
+        "The run is failed",
+        "  no_route at mend: no edge of 'mend' holds: `output.data > 5` is false (output.data = 4)",
+    ]
+    rate, mend = json.loads(magent(capsys, "explain", "s1", "--output", "json").out)["visits"]
+    assert rate["missed_edges"][0]["when"]["values"] == {"output.data": 3}
+    assert (rate["on_error"], mend["on_error"]) == ("`on_error: goto` took the failure", None)
+    assert mend["edges"][0]["when"]["values"] == {"output.data": 4}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from magent.engine import run as lives
+from magent.engine.conclude import MOST_MADE
 from magent.events import Event
-from magent.explained import LONGEST, Explained, Reader, explain
+from magent.explained import LONGEST, Explained, Reader, Way, explain
+from magent.ports import ProcessResult
 from magent.spec.build import build
 from magent.spec.loader import load_data
 from tests.build import Lab, workflow
@@ -20,6 +23,7 @@ from tests.engine.crew import FakeTool, Scripted, crew
 from tests.engine.graphs import Maker
 from tests.engine.test_properties import made, run_once, seeds
 from tests.engine.test_roles_and_delegation import LED, handing
+from tests.fakes import FakeExecutor, ScriptedPeople
 
 _NEXT = ("visit.completed", "visit.skipped", "visit.failed")
 _FACTS = {
@@ -178,10 +182,146 @@ def test_a_loop_says_before_each_round_what_its_condition_saw(flow: dict[str, Ex
 def test_a_failure_that_was_caught_and_a_node_without_a_way_say_so(flow: dict[str, Explained]) -> None:
     eight, nine = flow["eight#1"], flow["nine#1"]
     assert (eight.status, eight.next, eight.exact) == ("failed", "nine", True)
-    assert "`on_error: goto` took the failure" in eight.notes
+    assert eight.on_error == "`on_error: goto` took the failure"
+    assert ([way.state for way in eight.missed], [way.to for way in eight.ways]) == ([], ["nine"])
     assert nine.error is not None
     assert nine.error["type"] == "no_route"
     assert [way.state for way in nine.ways] == ["refused"]
+
+
+STUCK = """
+    inputs: {n: {type: integer, default: 3}}
+    nodes:
+      work:
+        run: [look]
+        set: {doubled: "{{ output.exit_code * 2 + 4 }}"}
+        on_error: {goto: ask}
+        next: [{to: z, when: output.exit_code > 5 and state.doubled > 9}, {to: z, when: state.work.stdout == 'bye'}]
+      ask:
+        {type: human_input, input: rating, on_error: {goto: pick}, next: [{to: z, when: output.rating > 3}]}
+      pick: {type: condition, on_error: {goto: sort}, next: [{to: z, when: inputs.n > 5}, {to: z, when: inputs.n == 4}]}
+      sort: {type: condition, switch: inputs.n, cases: {"7": z}, on_error: {goto: fan}}
+      fan: {type: parallel, branches: [b], on_error: {goto: walk}, next: [{to: z, when: output.b.exit_code > 5}]}
+      b: {run: [look]}
+      walk: {type: loop, for_each: [1, 2], body: c, on_error: {goto: sub}, next: [{to: z, when: output | length > 5}]}
+      c: {run: [look]}
+      sub: {type: subgraph, uses: inner, on_error: {goto: pause}, next: [{to: z, when: output.v > 5}]}
+      pause: {wait: 1s, set: {k: 3}, on_error: {goto: note}, next: [{to: z, when: state.k > 5}]}
+      note: {set: {q: "{{ state.k | default(1) }}"}, on_error: {goto: odd}, next: [{to: z, when: state.q > 5}]}
+      odd: {run: [look], on_error: {goto: open}, next: [{to: z, when: output.exit_code}, {to: z}]}
+      open: {type: parallel, branches: [{to: d, when: inputs.n}], on_error: {goto: back}, next: z}
+      d: {set: {w: 1}}
+      back: {run: [look], on_error: {loop_back: back, max: 1}, next: [{to: z, when: output.exit_code > 5}]}
+      z: {set: {x: 1}}
+    subgraphs:
+      inner: {nodes: {m: {run: [look]}}, outputs: {v: "{{ state.m.exit_code }}"}}
+"""
+
+
+@pytest.fixture(scope="module")
+def stuck() -> Lab:
+    lab = Lab(workflow(STUCK), human=ScriptedPeople({"ask": {"rating": 2}}))
+    asyncio.run(lab.start({"n": 3}))
+    return lab
+
+
+def by_visit(visits: Sequence[Explained]) -> dict[str, Explained]:
+    return {f"{each.node}#{each.visit}": each for each in visits}
+
+
+def saw(ways: Sequence[Way]) -> list[tuple[str, dict[str, Any]]]:
+    return [(way.state, {} if way.test is None else dict(way.test.values)) for way in ways]
+
+
+NO_WAY_ON = {
+    "work#1": [
+        ("refused", {"output.exit_code": 0, "state.doubled": 4}),
+        ("refused", {"state.work.stdout": ""}),
+    ],
+    "ask#1": [("refused", {"output.rating": 2})],
+    "pick#1": [("refused", {"inputs.n": 3}), ("refused", {"inputs.n": 3})],
+    "fan#1": [("refused", {"output.b.exit_code": 0})],
+    "walk#1": [("refused", {"output": [{"exit_code": 0, "stdout": "", "stderr": "", "data": ""}] * 2})],
+    "sub#1": [("refused", {"output.v": 0})],
+    "pause#1": [("refused", {"state.k": 3})],
+    "note#1": [("refused", {"state.q": 1})],
+    "odd#1": [("failed", {"output.exit_code": 0}), ("passed", {})],
+    "back#1": [("refused", {"output.exit_code": 0})],
+    "back#2": [("refused", {"output.exit_code": 0})],
+}
+
+
+def test_where_no_edge_holds_each_is_told_with_what_it_saw_whatever_the_node(stuck: Lab) -> None:
+    visits = by_visit(explain(stuck.workflow, stuck.journal.events, "test"))
+    assert {name: saw(visits[name].missed) for name in NO_WAY_ON} == NO_WAY_ON
+    assert all(visits[name].exact for name in NO_WAY_ON)
+    assert "answered (unknown)" in visits["ask#1"].notes
+    shown = json.loads(json.dumps(visits["work#1"].as_json()))["missed_edges"][0]
+    assert shown["when"]["values"] == {"output.exit_code": 0, "state.doubled": 4}
+
+
+def test_a_switch_without_a_case_and_a_branch_that_cannot_be_told_say_what_they_saw(stuck: Lab) -> None:
+    visits = by_visit(explain(stuck.workflow, stuck.journal.events, "test"))
+    sort = visits["sort#1"]
+    assert (sort.switched, sort.switch and sort.switch.values) == ("3", {"inputs.n": 3})
+    assert [(way.case, way.state, way.why) for way in sort.missed] == [("7", "refused", 'the switch gave "3"')]
+    (branch,) = visits["open#1"].branches
+    assert (branch.taken, branch.test and branch.test.values) == (False, {"inputs.n": 3})
+
+
+def test_what_on_error_decided_is_told_beside_the_edges_that_it_stood_in_for(stuck: Lab) -> None:
+    visits = by_visit(explain(stuck.workflow, stuck.journal.events, "test"))
+    first, second = visits["back#1"], visits["back#2"]
+    assert [(way.to, way.state, way.why) for way in first.ways] == [("back", "taken", "use 1 of 1")]
+    assert first.on_error == "`on_error: loop_back` took the failure"
+    assert [(way.to, way.state, way.why) for way in second.ways] == [("back", "refused", "used up: 1 of 1")]
+    assert second.on_error == "`on_error: loop_back` could not take the failure"
+
+
+def test_where_going_on_fails_too_both_decisions_are_told() -> None:
+    visit = told("nodes: {a: {run: [look], on_error: continue, next: [{to: b, when: output == 1}]}, b: {set: {x: 1}}}")
+    a = visit["a#1"]
+    assert saw(a.missed) == [("refused", {"output": {"exit_code": 0, "stdout": "", "stderr": "", "data": ""}})]
+    assert saw(a.ways) == [("refused", {"output": None})]
+    assert a.on_error is not None
+    assert a.on_error.startswith("`on_error: continue` took the failure (no_route: ")
+
+
+def test_what_an_older_journal_does_not_have_is_left_to_its_error(stuck: Lab) -> None:
+    left = ("output", "set")
+    events = [
+        event._replace(data={name: value for name, value in event.data.items() if name not in left})
+        if event.type == "visit.failed"
+        else event
+        for event in stuck.journal.events
+    ]
+    work = by_visit(explain(stuck.workflow, events, "test"))["work#1"]
+    assert {way.why for way in work.missed} == {"did not hold: the error has the values"}
+    assert (work.next, [way.state for way in work.ways]) == ("ask", ["taken"])
+
+
+def test_what_a_secret_refused_is_told_as_recorded() -> None:
+    flow = workflow(
+        "inputs: {text: {type: string}}\n"
+        "nodes: {a: {type: condition, next: [{when: inputs.text == '***', to: b}]}, b: {set: {x: 1}}}"
+    )
+    lab = Lab(flow)
+    asyncio.run(lab.start({"text": "hush"}))
+    first = lab.journal.events[0]
+    events = [first._replace(data={**first.data, "inputs": {"text": "***"}}), *lab.journal.events[1:]]
+    (a,) = explain(flow, events, "test")
+    assert (a.exact, [(way.state, way.why) for way in a.ways]) == (
+        False,
+        [("refused", "did not hold: the error has the values")],
+    )
+
+
+def test_much_that_a_failed_visit_had_made_is_not_recorded() -> None:
+    flow = workflow("nodes: {a: {run: [look], next: [{to: b, when: output.exit_code > 5}]}, b: {set: {x: 1}}}")
+    lab = Lab(flow, executor=FakeExecutor({"look": ProcessResult(0, "x" * MOST_MADE, "")}))
+    asyncio.run(lab.start())
+    (failed,) = [event for event in lab.journal.events if event.type == "visit.failed"]
+    assert "output" not in failed.data
 
 
 def test_what_is_not_over_has_its_edges_open() -> None:

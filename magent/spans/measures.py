@@ -25,7 +25,7 @@ class Measure(NamedTuple):
     attributes: Mapping[str, Any]
 
 
-SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400)
+SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 14400, 86400)
 _CALL_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 _TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
 
@@ -92,10 +92,11 @@ def _tool(span: Span, common: dict[str, Any], took: float) -> Iterator[Measure]:
 
 
 def _model(span: Span, common: dict[str, Any], took: float) -> Iterator[Measure]:
+    """By the model that was asked for: a call that failed tells of no other, and belongs with those that did not."""
     attributes = span.attributes
     agent, model = (
         attributes.get(words.AGENT),
-        attributes.get(words.RESPONSE_MODEL, attributes.get(words.REQUEST_MODEL)),
+        attributes.get(words.REQUEST_MODEL, attributes.get(words.RESPONSE_MODEL)),
     )
     who = {**common, "agent": agent or "", "model": model or ""}
     yield Measure("magent.model.calls", 1, {**who, "status": span.status})

@@ -110,6 +110,26 @@ def test_an_alert_tells_labels_that_are_left() -> None:
     assert len({rule["uid"] for rule in RULES}) == len(RULES)
 
 
+def test_a_share_is_taken_of_what_the_failed_ones_are_a_part_of() -> None:
+    """Labels that only those have that did not fail, such as the model that answered, would make every share 100 %."""
+    for rule in (rule for rule in RULES if " / " in rule["data"][0]["model"]["expr"]):
+        part, whole = rule["data"][0]["model"]["expr"].split(" / ")
+        assert grouped(part) == grouped(whole) <= {"workflow", "agent"}
+
+
+def test_a_bound_of_an_alert_on_a_quantile_is_a_bound_of_its_buckets() -> None:
+    """Between two bounds a quantile is guessed: what took a little more than the lower one would count as much more."""
+    for rule in (rule for rule in RULES if "histogram_quantile" in rule["data"][0]["model"]["expr"]):
+        (metric,) = asked(rule["data"][0]["model"]["expr"])
+        (evaluator,) = (each["evaluator"] for each in rule["data"][-1]["model"]["conditions"])
+        (bounds,) = (
+            each.bounds
+            for each in INSTRUMENTS.values()
+            if each.bounds and prometheus(each.name, each.unit, "")[0] == metric
+        )
+        assert set(evaluator["params"]) <= set(bounds)
+
+
 def test_panels_have_numbers_of_their_own_and_do_not_overlap() -> None:
     panels = DASHBOARD["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)

@@ -575,5 +575,14 @@ async def test_what_is_counted_is_what_the_run_did() -> None:
     assert run.attributes == {"workflow": "test", "status": "completed"}
 
 
+async def test_calls_that_failed_are_counted_under_the_same_model_as_those_that_did_not() -> None:
+    text = 'agents: {a: {model: "openai:big"}}\nnodes: {t: {prompt: x, agent: a, retry: {max_attempts: 2, delay: 1ms}}}'
+    answer = Reply("done", usage=Usage(1, 1, 0.1, 1), model="openai:big-2026-01-01")
+    reading = await spans(crew(text, a=Scripted(broken("agent"), answer)))
+    found = [measure for span in reading.finished for measure in measures(span)]
+    calls_of = [each.attributes for each in found if each.instrument == "magent.model.calls"]
+    assert [(each["model"], each["status"]) for each in calls_of] == [("big", "failed"), ("big", "completed")]
+
+
 def test_instruments_are_named_as_opentelemetry_wants_them() -> None:
     assert all(re.fullmatch(r"[a-z][a-z0-9_.]*", name) for name in INSTRUMENTS)

@@ -13,6 +13,7 @@ from typing import Any
 from magent.cli.console import one_line
 from magent.cli.progress import STEPS, ended_as_failed, step_of, total, who_of
 from magent.engine.fold import Run
+from magent.engine.reopen import to_reopen
 from magent.engine.scopes import Visit
 from magent.events import Event
 from magent.model import End, Graph, HumanInput, Loop, Node, Parallel, Start, Subgraph, Task, Wait, Workflow
@@ -127,16 +128,19 @@ class Board:
         board = cls(run.workflow)
         board.steps, board.tokens = run.steps, sum(run.tokens)
         board.cost = None if run.cost_unknown else run.cost
+        again = set(to_reopen(run.root, collected=run.again == "collected") if run.again else ())
         for scope in run.scopes.values():
-            if scope.status == "open" and scope.current is not None:
-                board._adopt(scope.current)
+            if scope.current is not None and (scope.status == "open" or scope in again):
+                board._adopt(scope.current, sum(child in again for child in scope.current.children))
         return board
 
-    def _adopt(self, visit: Visit) -> None:
+    def _adopt(self, visit: Visit, again: int) -> None:
+        """A visit of which `again` branches failed that are tried anew."""
         spot = self._open(visit.path, visit.started)
         if visit.items is not None or isinstance(visit.node, Parallel):
             spot.items, spot.total = visit.items, len(visit.children if visit.items is None else visit.items)
-        spot.ended, spot.failed = visit.successes + visit.failures, visit.failures
+            spot.failed = visit.failures - again
+        spot.ended = visit.successes + spot.failed
         spot.round, spot.limit, spot.attempt = visit.index, visit.limit, visit.attempt
         spot.until = visit.deadline
         self._turn(spot, _status_of(visit))
@@ -150,6 +154,9 @@ class Board:
 
     def _begun(self, event: Event, _: str) -> None:
         self.began = event.time
+        for spot in self._spots.values():
+            if spot.status == "holds":  # what it took before is of another life
+                spot.since = event.time
         if isinstance(event.data.get("workflow"), str):
             self.name = event.data["workflow"]
 

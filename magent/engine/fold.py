@@ -74,8 +74,13 @@ class Run(Tree):
         self.root.inputs = self.inputs
         self.enter(self.root, graph.entry)
 
+    @property
+    def again(self) -> str:
+        """What its next life would try anew: failed | collected; nothing: it goes on."""
+        return self.reopens or ("failed" if self.status == "failed" else "")
+
     def _run_resumed(self, time: float, data: Mapping[str, Any]) -> None:
-        again, self.reopens = self.reopens or ("failed" if self.status == "failed" else ""), ""
+        again, self.reopens = self.again, ""
         self.status, self.life_started = "running", time
         self.limits.update(data.get("limits", {}))
         self.agents.update(data.get("agents", {}))

@@ -44,15 +44,36 @@ def _try_again(tree: Tree, visit: Visit, time: float, collected: bool) -> list[S
     if itself:
         visit.status = "running" if _still_in_doubt(visit) else "again"
         visit.attempt, visit.failure, visit.answer = 1, None, None
+    below = _below(visit, itself, collected)
     if isinstance(node, Parallel):
         visit.failed_first = None
-        if node.collect and not itself and not collected:  # what failed is told so: the rest goes on
-            return [child for child in visit.children if child.status == "cancelled"]
     elif isinstance(node, HumanInput) and itself:
         _ask_again(tree, visit, time)
     elif itself and visit.items is None and all(child.status == "completed" for child in visit.children):
         _start_over(tree, visit)
+        return visit.children
+    return below
+
+
+def _below(visit: Visit, itself: bool, collected: bool) -> list[Scope]:
+    """The scopes under a visit, which failed by `itself` or not, that are opened again with it."""
+    if isinstance(visit.node, Parallel) and visit.node.collect and not itself and not collected:
+        return [child for child in visit.children if child.status == "cancelled"]  # what failed is told so
     return visit.children
+
+
+def to_reopen(root: Scope, *, collected: bool = False) -> list[Scope]:
+    """The failed scopes that `reopen` would open again; changes nothing."""
+    work, found = [root], []
+    while work:
+        scope = work.pop()
+        if scope.status == "completed" or is_final(scope):
+            continue
+        if scope.status == "failed":
+            found.append(scope)
+        if (visit := scope.current) is not None and not visit.early:
+            work.extend(_below(visit, visit.failure is not None, collected))
+    return found
 
 
 def _still_in_doubt(visit: Visit) -> bool:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 
 import pytest
 
 from magent.cli.board import Board, Spot
+from magent.engine import run as lives
+from magent.engine.replay import Cut
 from magent.events import Event
 from magent.model import Workflow
+from magent.ports import ProcessResult, Record
 from tests.build import Lab, workflow
 from tests.cli.live import HARBOUR, board, completed, failed, follow, says, started
+from tests.engine.forking import driven, journal_of, taken_over
+from tests.fakes import FakeExecutor
 
 
 def tree(made: Board) -> list[str]:
@@ -205,6 +211,26 @@ async def test_a_later_life_begins_with_what_the_one_before_left_open() -> None:
     made = Board.of(run)
     assert tree(made) == ["each holds", "  ok asks", "  ok asks", "  ok asks"]
     assert (made.roots["each"].total, made.roots["each"].ended, made.steps) == (3, 0, 4)
+
+
+@pytest.mark.parametrize("collect", [False, True])
+def test_what_failed_and_is_tried_anew_counts_once(collect: bool) -> None:
+    kind = "{type: parallel, for_each: '[1, 2, 3]', body: check" + (", on_branch_error: collect}" if collect else "}")
+    described = workflow(f"nodes: {{each: {kind}, check: {{run: [check, '{{{{ item }}}}']}}}}")
+    room = Lab(described, executor=FakeExecutor({"2": ProcessResult(1, "", "")}))
+    asyncio.run(room.start())
+    events = room.journal.events
+    if collect:
+        events = journal_of(taken_over(described, events, cut=Cut(failed=True)))
+    again = Lab(described)
+    made = Board.of(lives.refold(described, Record({}, {}, None, events)))
+    if collect:
+        assert (made.roots["each"].ended, made.roots["each"].failed) == (2, 0)
+    driven(again, events)
+    last = [spot for event in again.journal.events[len(events) :] if (spot := made(event)) and spot.path == "each"][-1]
+    assert (last.ended, last.failed, last.total) == (3, 0, 3)
+    assert last.since == again.journal.events[len(events)].time  # not what an earlier life took
+    assert made.steps == 4
 
 
 async def _events(text: str) -> tuple[Workflow, list[Event]]:

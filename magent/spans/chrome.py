@@ -11,16 +11,19 @@ from magent.spans.path import children
 from magent.spans.span import Span
 
 SHOWN = 1000  # characters of what was said or given
+_PROCESS = 1  # its number, and that of the first track: a process's main thread, which is shown first, has its number
 
 
 def chrome(spans: Sequence[Span], title: str, critical: frozenset[str] | set[str], now: float) -> dict[str, Any]:
-    """`{traceEvents: […]}`, times in microseconds since the first span began."""
+    """`{traceEvents: […]}`, times in microseconds since the first span began. Viewers nest what begins at the same time
+    as the file has it: what is around comes first."""
     begun = min((span.start for span in spans), default=0.0)
-    tracks = _tracks(spans, now)
-    events: list[dict[str, Any]] = [_named("process_name", 0, title)]
+    ordered = _outer_first(children(spans))
+    tracks = _tracks(ordered, now)
+    events: list[dict[str, Any]] = [_named("process_name", _PROCESS, title)]
     named: dict[int, str] = {}
-    for span in sorted(spans, key=lambda span: (span.start, span.number)):
-        track = tracks[span.id]
+    for span in ordered:
+        track = _PROCESS + tracks[span.id]
         named.setdefault(track, span.path or "run")
         events += _events(span, track, begun, now, span.id in critical)
     events += [_named("thread_name", track, f"{track} {name}") for track, name in named.items()]
@@ -28,12 +31,12 @@ def chrome(spans: Sequence[Span], title: str, critical: frozenset[str] | set[str
 
 
 def _named(kind: str, track: int, name: str) -> dict[str, Any]:
-    return {"ph": "M", "pid": 1, "tid": track, "name": kind, "args": {"name": name}}
+    return {"ph": "M", "pid": _PROCESS, "tid": track, "name": kind, "args": {"name": name}}
 
 
 def _events(span: Span, track: int, begun: float, now: float, critical: bool) -> Iterator[dict[str, Any]]:
     end = now if span.end is None else span.end
-    common = {"pid": 1, "tid": track, "cat": span.kind}
+    common = {"pid": _PROCESS, "tid": track, "cat": span.kind}
     yield {
         **common,
         "ph": "X",
@@ -65,12 +68,12 @@ def _micro(seconds: float) -> int:
     return round(seconds * 1_000_000)
 
 
-def _tracks(spans: Sequence[Span], now: float) -> dict[str, int]:
-    """Of each span the track: that of what it is in, where it fits there, else one that is free."""
+def _tracks(ordered: Sequence[Span], now: float) -> dict[str, int]:
+    """Of each span the track, from 0: that of what it is in, where it fits there, else one that is free."""
     tracks: dict[str, int] = {}
     stacks: list[list[tuple[float, str]]] = []  # by track: what is at work there, outer ones first, each with its end
     free: list[tuple[float, int]] = []  # when each track is free again, as far as is known
-    for span in _outer_first(children(spans)):
+    for span in ordered:
         end = now if span.end is None else span.end
         home = tracks.get(span.parent or "")
         fits = home is not None and _fits(stacks[home], span, end)

@@ -154,7 +154,7 @@ class span:  # noqa: N801 - it is used as a function: `with magent.span("index")
         data: dict[str, Any] = {"span": here.span, "name": _cut(str(self._name)), "at": round(self._began, 3)}
         if isinstance(outer, Here):
             data["within"] = outer.span
-        data["duration"] = round(max(0.0, here.attempt.clock.now() - self._began), 3)
+        data["duration"] = round(max(0.0, round(here.attempt.clock.now(), 3) - data["at"]), 3)
         data |= {"values": self._values} if self._values else {}
         data |= {"events": self._events} if self._events else {}
         if kind is not None:

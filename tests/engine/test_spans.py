@@ -19,7 +19,6 @@ from magent.engine import run as lives
 from magent.events import Event, decode, encode
 from magent.ports import ProcessResult, Reply, Usage
 from magent.spans import here, ids
-from magent.spans.chrome import chrome
 from magent.spans.measures import INSTRUMENTS, measures
 from magent.spans.path import children, critical
 from magent.spans.reading import Reader, Reading, read
@@ -389,6 +388,26 @@ def test_outside_of_a_run_a_span_of_ones_own_does_nothing() -> None:
     assert here.environment() == here.headers() == {}
 
 
+async def test_rounded_to_milliseconds_a_span_of_ones_own_does_not_outlast_the_one_that_it_is_in() -> None:
+    room = crew("agents: {a: {model: local}}\nnodes: {t: {prompt: x, agent: a}}")
+
+    def work() -> str:
+        room.clock.time = 1000.0004
+        with magent.span("outer"):
+            room.clock.time = 1000.0016  # at …002 when rounded, and 1 ms long
+            with magent.span("inner"):
+                room.clock.time = 1000.0024
+        return "done"
+
+    room.agents = crew(
+        "agents: {a: {model: local}}\nnodes: {t: {prompt: x, agent: a}}", a=Scripted(lambda _: work())
+    ).agents
+    reading = await spans(room)
+    outer, inner = one(reading, "outer"), one(reading, "inner")
+    assert (outer.start, outer.end) == (1000.0, 1000.002)
+    assert (inner.start, inner.end) == (1000.002, 1000.002)
+
+
 async def ran(function: Any) -> tuple[Reading, list[Event]]:
     """A workflow of one agent, which is the function."""
     room = crew("agents: {a: {model: local}}\nnodes: {t: {prompt: x, agent: a}}", a=Scripted(lambda _: function()))
@@ -528,33 +547,6 @@ def test_what_was_called_off_because_another_was_enough_is_not_on_the_critical_p
     assert critical(children(known), 9.0) == {"r", "any", "fast", "z"}
     known[1].attributes["magent.timed_out"] = True  # then what was called off is what it waited for
     assert critical(children(known), 9.0) == {"r", "any", "slow", "z"}
-
-
-def test_what_goes_on_at_the_same_time_has_tracks_of_its_own_and_each_track_nests() -> None:
-    chance = random.Random(5)
-    facts: list[tuple[str, str | None, float, float]] = [("r", None, 0.0, 100.0)]
-    for number in range(300):
-        start = chance.uniform(0, 90)
-        facts.append((f"a{number}", "r", start, start + chance.uniform(0, 10)))
-        facts.append((f"b{number}", f"a{number}", start, facts[-1][3] - (facts[-1][3] - start) * chance.random()))
-    events = [event for event in chrome(made_of(*facts), "w", set(), 100.0)["traceEvents"] if event["ph"] == "X"]
-    assert len(events) == len(facts)
-    for track in {event["tid"] for event in events}:
-        ends: list[int] = []
-        for event in (event for event in events if event["tid"] == track):
-            while ends and ends[-1] <= event["ts"]:
-                ends.pop()
-            assert not ends or event["ts"] + event["dur"] <= ends[-1]
-            ends.append(event["ts"] + event["dur"])
-    busiest = max(sum(e["ts"] <= at["ts"] < e["ts"] + e["dur"] for e in events if e["name"][0] == "a") for at in events)
-    assert len({event["tid"] for event in events}) <= 2 * busiest
-
-
-def test_what_took_no_time_stays_on_the_track_of_what_it_is_in() -> None:
-    facts = [("r", None, 0.0, 9.0), ("a", "r", 1.0, 2.0), ("at its end", "a", 2.0, 2.0), ("b", "r", 3.0, 3.0)]
-    spans_of = made_of(*facts, ("in b", "b", 3.0, 3.0))
-    events = chrome(spans_of, "w", set(), 9.0)["traceEvents"]
-    assert {event["tid"] for event in events if event["ph"] == "X"} == {0}
 
 
 async def test_what_is_counted_is_what_the_run_did() -> None:

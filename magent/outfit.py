@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from magent import agents, settings
 from magent.agents import AgentEnvironment
@@ -80,8 +80,9 @@ class Outfit:
         self._toolboxes: dict[tuple[str, str], Toolbox] = {}
         self._toolsets: dict[str, Toolset] = {}
         self.companies = Companies()
-        self._paces: dict[tuple[str, str], dict[Any, Any]] = {}
-        self._past: Mapping[tuple[str, str], _Past] = {}
+        self._paces: dict[str, dict[Any, Any]] = {}
+        self._marks: Mapping[tuple[str, str], Sequence[Any]] = {}
+        self._turns: Mapping[str, Sequence[float]] = {}
         self._run: Run | None = None
         self.human: Human | None = None  # who asks people here, before the terminal does
 
@@ -121,9 +122,10 @@ class Outfit:
         for toolbox in self._toolboxes.values():
             toolbox.renew()  # what was made for the preflight did not know the run
         self._toolsets.clear()
-        self._past = _past(run)
+        self._marks = _marks(run)
+        self._turns = self._begun(run)
         for (file, name, _), agent in self._agents.items():
-            self._remind(agent, file, name)
+            self._remind(agent, file, name, self._who(self.workflow.graphs[file], name))
         return Services(
             executor=self.executor,
             agent=self.agent,
@@ -192,9 +194,17 @@ class Outfit:
         key = (file_of(home.graph), name, _variant(spec.settings, standing.inputs, ("replies", "system")))
         agent = self._agents.get(key)
         if agent is None:
-            agent = self._agents[key] = self._made_agent(spec, standing, self._paces.setdefault(key[:2], {}))
-            self._remind(agent, key[0], name)
+            who = self._who(home.graph, name)
+            agent = self._agents[key] = self._made_agent(spec, standing, self._paces.setdefault(who, {}))
+            self._remind(agent, key[0], name, who)
         return agent
+
+    def _who(self, graph: Graph, name: str) -> str:
+        """What agents have in common that keep one pace: files that include the same library, all that is defined
+        there; who stands in for another, all that is its own."""
+        wanted, spec = self.overrides.get(name), self.spec(graph, name)
+        named = wanted if wanted in graph.agents or wanted in self.workflow.graph.agents else name
+        return json.dumps([named, spec.kind, spec.home, spec.settings], sort_keys=True, default=str)
 
     def _made_agent(self, spec: AgentSpec, home: Home, paces: dict[Any, Any]) -> Agent:
         given = self.overrides.get(spec.name)
@@ -207,18 +217,28 @@ class Outfit:
             paces=paces,
         )
         if given is not None and not isinstance(given, str):
-            return agents.handed(given, spec, environment)
+            kept = {key: value for key, value in spec.settings.items() if key not in OF_MODEL}
+            return agents.handed(given, spec, self._rendered(kept, home), environment)
         return agents.make(spec, self._rendered(spec.settings, home), environment)
 
-    def _remind(self, agent: Agent, file: str, name: str) -> None:
+    def _remind(self, agent: Agent, file: str, name: str, who: str) -> None:
         """Tells an agent what it did in earlier lives of the run."""
-        past = self._past.get((file, name), _Past())
         if isinstance(agent, Remembers):
-            for mark in past.marks:
+            for mark in self._marks.get((file, name), ()):
                 agent.recall(mark)
-        if isinstance(agent, Paced) and past.turns:
+        if isinstance(agent, Paced) and who in self._turns:
             now = self.clock.now()
-            agent.recall_turns([now - turn for turn in past.turns])
+            agent.recall_turns([now - turn for turn in self._turns[who]])
+
+    def _begun(self, run: Run) -> dict[str, list[float]]:
+        """When calls began in earlier lives of the run, the earliest first, by whose pace they were at."""
+        found: dict[str, list[float]] = {}
+        for place, turns in run.turns.items():
+            key, _, name = place.rpartition("|")
+            graph = self.workflow.graphs.get(key)
+            if graph is not None and name in graph.agents:  # the file may have been edited meanwhile
+                found.setdefault(self._who(graph, name), []).extend(turns)
+        return {who: sorted(turns) for who, turns in found.items()}
 
     def _names(self, home: Home) -> dict[str, Any]:
         """What settings see."""
@@ -335,22 +355,12 @@ def missing(code: str, home: str, kind: str) -> Failure | None:
     return None
 
 
-class _Past(NamedTuple):
-    """What an agent did in earlier lives of the run: what its answers left behind, and when calls began."""
-
-    marks: Sequence[Any] = ()
-    turns: Sequence[float] = ()
-
-
-def _past(run: Run) -> dict[tuple[str, str], _Past]:
-    """By file and agent; the graphs of a file share its agents."""
-    found: dict[tuple[str, str], _Past] = {}
-    for place in dict.fromkeys((*run.marks, *run.turns)):
+def _marks(run: Run) -> dict[tuple[str, str], list[Any]]:
+    """What answers left behind in earlier lives, by file and agent: the graphs of a file share its agents."""
+    found: dict[tuple[str, str], list[Any]] = {}
+    for place, marks in run.marks.items():
         graph, _, name = place.rpartition("|")
-        key = (graph.partition("#")[0], name)
-        past = found.get(key, _Past())
-        turns = sorted((*past.turns, *run.turns.get(place, ())))
-        found[key] = _Past((*past.marks, *run.marks.get(place, ())), turns)
+        found.setdefault((graph.partition("#")[0], name), []).extend(marks)
     return found
 
 

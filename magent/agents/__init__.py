@@ -63,10 +63,12 @@ def make(spec: AgentSpec, settings: Mapping[str, Any], environment: AgentEnviron
         return Unusable(WorkFailed(failure.failure._replace(final=True)))
 
 
-def handed(agent: Any, spec: AgentSpec, environment: AgentEnvironment) -> Agent:
-    """An agent that a program hands over for the one that `spec` describes. Never fails, as `make`."""
+def handed(agent: Any, spec: AgentSpec, settings: Mapping[str, Any], environment: AgentEnvironment) -> Agent:
+    """An agent that a program hands over for the one that `spec` describes, whose bounds hold for it. Never fails, as
+    `make`."""
     try:
-        return custom.handed(agent, spec, environment)
+        settings = _with_numbers(spec.name, settings)
+        return throttled(custom.handed(agent, spec, settings, environment), settings, environment.paces)
     except WorkFailed as failure:
         return Unusable(WorkFailed(failure.failure._replace(final=True)))
 

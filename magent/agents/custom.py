@@ -107,9 +107,9 @@ def custom(named: Any, spec: AgentSpec, settings: Mapping[str, Any], environment
     return CustomAgent(spec, settings, environment, _made(named, spec, settings, environment), closes=True)
 
 
-def handed(made: Any, spec: AgentSpec, environment: AgentEnvironment) -> CustomAgent:
+def handed(made: Any, spec: AgentSpec, settings: Mapping[str, Any], environment: AgentEnvironment) -> CustomAgent:
     """An agent that a program hands over, which is the program's to close. Raises WorkFailed."""
-    return CustomAgent(spec, {}, environment, made, closes=False)
+    return CustomAgent(spec, settings, environment, made, closes=False)
 
 
 def _made(named: Any, spec: AgentSpec, settings: Mapping[str, Any], environment: AgentEnvironment) -> Any:

@@ -192,7 +192,7 @@ async def test_what_else_an_agent_can_do_is_asked_of_it(site: Path) -> None:
     import our_agents
 
     whole = our_agents.Whole()
-    made = handed(whole, *spec_of("model")[:1], environment())
+    made = handed(whole, *spec_of("model"), environment())
     assert isinstance(made, Prepares)
     assert isinstance(made, Remembers)
     assert isinstance(made, Reachable)

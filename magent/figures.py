@@ -170,14 +170,14 @@ class Figures:
         of.retries += sum(moment.name == "retry" for moment in span.moments)
         of.spent.add(span)
         if span.status in _OVER:
-            of.times.append(span.duration or 0.0)
+            of.times.append(span.worked or 0.0)
 
     def _call(self, span: Span) -> None:
         of = self._agent(span.attributes.get(words.AGENT))
         of.calls += 1
         of.failures += span.status == "failed"
         of.spent.add(span)
-        of.times.append(span.duration or 0.0)
+        of.times.append(span.worked or 0.0)
         model = span.attributes.get(words.RESPONSE_MODEL, span.attributes.get(words.REQUEST_MODEL))
         if model and str(model) not in of.models:
             of.models.append(str(model))

@@ -24,7 +24,8 @@ _GOES_ON = ("running", "waiting")
 @dataclass(frozen=True, slots=True)
 class Traced:
     """`status` is the run's, `now` when its last span ends, or, where it goes on, this moment; `finished` are the spans
-    that are over, `critical` the ids of those that its time depended on."""
+    that are over, `critical` the ids of those that its time depended on, `driven` from when to when somebody
+    drove the run."""
 
     run_id: str
     workflow: Workflow
@@ -34,6 +35,7 @@ class Traced:
     now: float
     within: Mapping[str | None, list[Span]]
     critical: frozenset[str]
+    driven: tuple[tuple[float, float], ...]
 
     @property
     def finished(self) -> list[Span]:
@@ -46,6 +48,20 @@ class Traced:
     @property
     def begun(self) -> float:
         return min((span.start for span in self.spans), default=self.now)
+
+    @property
+    def worked(self) -> float:
+        """Seconds in which somebody drove the run."""
+        return self.between(self.begun, self.now)
+
+    def between(self, start: float, end: float) -> float:
+        """Seconds from then to then in which somebody drove the run."""
+        return sum(max(0.0, min(end, left) - max(start, came)) for came, left in self.driven)
+
+    def took(self, span: Span) -> float:
+        """A person's time counts as it passes, the run's only while somebody drives it."""
+        end = self.now if span.end is None else span.end
+        return max(0.0, end - span.start) if span.waits else self.between(span.start, end)
 
     def totals(self) -> tuple[tuple[int, int], float | None]:
         """Tokens, and dollars (None: unknown)."""
@@ -69,6 +85,7 @@ class Traced:
             "sampled": self.trace.sampled,
             "started": iso(self.begun),
             "duration": round(self.now - self.begun, 3),
+            "worked": round(self.worked, 3),
             "tokens": {"input": tokens[0], "output": tokens[1]},
             "cost_usd": cost if cost is None else round(cost, 6),
             "spans": [self._span(span) for span in sorted(self.spans, key=_order)],
@@ -86,6 +103,8 @@ class Traced:
             "started": iso(span.start),
             "ended": None if span.end is None else iso(span.end),
             "duration": span.duration,
+            "worked": span.worked,
+            "gaps": [{"from": iso(gone), "to": iso(back)} for gone, back in span.gaps],
             "critical": span.id in self.critical,
             "tokens": tokens,
             "cost_usd": None if span.tokens is None or span.cost is None else round(span.cost, 6),
@@ -128,4 +147,6 @@ def trace_of(run_id: str, workflow: Workflow, events: Iterable[Event], status: s
         if span.status == "running" and status != "running":
             span.status = "waiting" if status == "waiting" else "interrupted"
     within = children(spans)
-    return Traced(run_id, workflow, status, reading.trace, spans, now, within, frozenset(critical(within, now)))
+    driven = tuple((life.start, now if life.end is None else life.end) for life in spans if life.kind == "life")
+    path = frozenset(critical(within, now))
+    return Traced(run_id, workflow, status, reading.trace, spans, now, within, path, driven)

@@ -22,8 +22,9 @@ from magent.tracing.otlp import SendFailed
 
 OUTPUTS = ("text", "json")
 WIDTH = 80  # where there is no window
+_TOLD = 1.0  # seconds in which nobody drove it, from which on they are told
 _LEAST_NAME, _MOST_NAME, _LEAST_BAR = 20, 44, 10
-_BARS = {True: "█░▏", False: "#-|"}  # on the critical path, beside it, what took no time to speak of
+_BARS = {True: "█░▏┊", False: "#-|:"}  # on the critical path, beside it, what took no time to speak of, a gap
 
 
 def trace(console: Console, *, id: str, output: str | None, chrome: bool, file: str | None, otlp: str | None) -> int:
@@ -98,11 +99,12 @@ def _show(console: Console, found: Traced) -> None:
     tokens, cost = found.totals()
     begun = local(found.begun) + (f" ({ago(found.begun)})" if sheet.signs else "")
     visits = sum(span.kind == "visit" for span in found.spans)
-    facts = [f"begun {begun}", f"took {durations.show(found.now - found.begun)}"]
+    axis = Axis(found)
+    whole = f" of {durations.show(found.now - found.begun)}" if axis.idle >= _TOLD else ""
+    facts = [f"begun {begun}", f"{'worked' if whole else 'took'} {durations.show(axis.length)}{whole}"]
     facts += [f"{visits:,} visit{'' if visits == 1 else 's'}"]
     sheet.facts(facts)
     sheet.facts([f"trace {found.trace.id}", *results.spent({"input": tokens[0], "output": tokens[1]}, cost)])
-    axis = Axis(found)
     bars = _BARS[console.unicode]
     for line in _around(found):
         sheet.text(line, indent=0, style="dim")
@@ -111,8 +113,10 @@ def _show(console: Console, found: Traced) -> None:
     sheet.blank()
     legend = f"{bars[0]} what the run's time depended on (the critical path)   {bars[1]} what went on beside it"
     sheet.text(legend, indent=0, style="dim")
-    if axis.idle >= 1:
-        told = f"{durations.show(axis.idle)} between its lives, when nobody drove it, are left out of the bars"
+    if axis.idle >= _TOLD:
+        times = "time" if len(axis.breaks) == 1 else "times"
+        sign = f" ({bars[3]})" if axis.breaks else ""
+        told = f"{durations.show(axis.idle)} when nobody drove it are left out of bars and {times}{sign}"
         sheet.text(told, indent=0, style="dim")
     sheet.print()
 
@@ -134,21 +138,25 @@ class Axis:
     """Where times stand on the bars: from 0 to 1, without the times in which nobody drove the run."""
 
     def __init__(self, found: Traced) -> None:
-        ends = [found.now if life.end is None else life.end for life in found.lives]
-        self._lives = [(life.start, end) for life, end in zip(found.lives, ends, strict=True)]
-        self.length = sum(end - start for start, end in self._lives)
+        self._between, self._begun = found.between, found.begun
+        self.length = found.worked
         self.idle = max(0.0, found.now - found.begun - self.length)
+        self.breaks = [start for start, _ in found.driven[1:]]
 
     def at(self, time: float) -> float:
-        worked = sum(min(max(time, start), end) - start for start, end in self._lives)
-        return min(1.0, worked / self.length) if self.length else 0.0
+        return min(1.0, self._between(self._begun, time) / self.length) if self.length else 0.0
 
     def bar(self, row: Row, columns: int, signs: str) -> str:
         begin, end = round(self.at(row.start) * columns), round(self.at(row.end) * columns)
         sign = signs[0] if row.critical else signs[1]
         if end <= begin:
             begin, end, sign = min(begin, columns - 1), min(begin, columns - 1) + 1, signs[2]
-        return (" " * begin + sign * (end - begin)).ljust(columns)
+        cells_ = list((" " * begin + sign * (end - begin)).ljust(columns))
+        for each in self.breaks:
+            column = round(self.at(each) * columns)
+            if begin < column < end and row.start < each < row.end:
+                cells_[column] = signs[3]
+        return "".join(cells_)
 
 
 def _table(sheet: Sheet, rows: Sequence[Row], axis: Axis, signs: str) -> None:

@@ -31,14 +31,11 @@ class Row:
     status: str
     start: float
     end: float
+    took: float  # seconds that it was worked at, or that a person thought
     critical: bool = False
     depth: int = 0
     summary: bool = False
     inner: list[Row] = field(default_factory=list)
-
-    @property
-    def took(self) -> float:
-        return max(0.0, self.end - self.start)
 
     @property
     def tokens(self) -> int:
@@ -60,24 +57,25 @@ def rows(traced: Traced, *, everything: bool = False) -> list[Row]:
         lives[0].name = traced.workflow.name
         top = lives[0]
     else:
-        top = _joined(traced.workflow.name, lives)
-        top.status, top.end = traced.status, traced.now
+        top = _joined(traced, traced.workflow.name, lives)
+        top.status, top.end, top.took = traced.status, traced.now, traced.worked
     for number, row in enumerate(lives if len(lives) > 1 else (), 1):
         row.name = f"life {number}" + (" (resumed)" if number > 1 else "")
-    return list(_told(top, 0, everything))
+    return list(_told(traced, top, 0, everything))
 
 
 def _row(traced: Traced, span: Span, name: str) -> Row:
     end = traced.now if span.end is None else span.end
-    return Row(name, [span], span.status, span.start, end, span.id in traced.critical)
+    return Row(name, [span], span.status, span.start, end, traced.took(span), span.id in traced.critical)
 
 
-def _joined(name: str, inner: list[Row]) -> Row:
+def _joined(traced: Traced, name: str, inner: list[Row]) -> Row:
     """A row around others, such as that of an item."""
     status = next((row.status for row in inner if row.status not in GOOD), "completed")
     spans = [span for row in inner for span in row.spans]
     start, end = min(row.start for row in inner), max(row.end for row in inner)
-    return Row(name, spans, status, start, end, any(row.critical for row in inner), inner=inner)
+    took = traced.between(start, end)
+    return Row(name, spans, status, start, end, took, any(row.critical for row in inner), inner=inner)
 
 
 def _inside(traced: Traced, outer: Span) -> list[Row]:
@@ -92,16 +90,16 @@ def _inside(traced: Traced, outer: Span) -> list[Row]:
             group = groups.get(above)
             if group is None:
                 group = groups[above] = []
-                found.append(Row(above[len(outer.path) :], [], "", 0.0, 0.0, inner=group))
+                found.append(Row(above[len(outer.path) :], [], "", 0.0, 0.0, 0.0, inner=group))
             group.append(row)
         elif span.kind != "life":
             found.append(row)
-    return [_grouped(row) if not row.spans else row for row in found]
+    return [_grouped(traced, row) if not row.spans else row for row in found]
 
 
-def _grouped(row: Row) -> Row:
+def _grouped(traced: Traced, row: Row) -> Row:
     if len(row.inner) > 1:
-        return _joined(row.name, row.inner)
+        return _joined(traced, row.name, row.inner)
     only = row.inner[0]
     only.name = f"{row.name} {only.name}"
     return only
@@ -128,20 +126,20 @@ def _name(span: Span) -> str:
     return span.name
 
 
-def _told(row: Row, depth: int, everything: bool) -> Iterator[Row]:
+def _told(traced: Traced, row: Row, depth: int, everything: bool) -> Iterator[Row]:
     row.depth = depth
     yield row
     inner = row.inner
     longest = LONG_OF_VISITS if all(each.spans[0].kind == "visit" and "[" not in each.name for each in inner) else LONG
     if everything or len(inner) <= longest:
         for each in inner:
-            yield from _told(each, depth + 1, everything)
+            yield from _told(traced, each, depth + 1, everything)
         return
     kept = _kept(inner)
     for each in kept:
-        yield from _told(each, depth + 1, everything)
+        yield from _told(traced, each, depth + 1, everything)
     marked = {id(each) for each in kept}
-    yield _summed([each for each in inner if id(each) not in marked], depth + 1)
+    yield _summed(traced, [each for each in inner if id(each) not in marked], depth + 1)
 
 
 def _kept(inner: Sequence[Row]) -> list[Row]:
@@ -152,12 +150,12 @@ def _kept(inner: Sequence[Row]) -> list[Row]:
     return [row for row in inner if id(row) in marked]
 
 
-def _summed(others: list[Row], depth: int) -> Row:
+def _summed(traced: Traced, others: list[Row], depth: int) -> Row:
     counts: dict[str, int] = {}
     for row in others:
         counts[row.status] = counts.get(row.status, 0) + 1
     said = ", ".join(f"{count:,} {status}" for status, count in counts.items())
     typical = lasted(median(row.took for row in others))
-    row = _joined(f"… {len(others):,} more ({said}; median {typical})", others)
+    row = _joined(traced, f"… {len(others):,} more ({said}; median {typical})", others)
     row.depth, row.summary, row.inner = depth, True, []
     return row

@@ -41,6 +41,7 @@ class Run(Tree):
         self.cost_unknown = False
         self.created = 0.0
         self.life_started = 0.0
+        self.last = 0.0  # when somebody was seen at work last
         self.spent = 0.0  # seconds of the lives before this one
         self.asked: dict[str, int] = {}  # how often each human node was asked, by name and by /path
         self.marks: dict[str, list[Any]] = {}  # by graph|agent: what its answers left behind, for `recall`
@@ -62,6 +63,8 @@ class Run(Tree):
         handler = _HANDLERS.get(event.type)
         if handler is not None:
             handler(self, event.time, event.data)
+        if event.type != "visit.answered":  # which can come while nobody drives the run
+            self.last = event.time
 
     def _run_started(self, time: float, data: Mapping[str, Any]) -> None:
         graph = self.workflow.graph
@@ -80,6 +83,9 @@ class Run(Tree):
         return self.reopens or ("failed" if self.status == "failed" else "")
 
     def _run_resumed(self, time: float, data: Mapping[str, Any]) -> None:
+        if self.status == "running":  # the life before was killed: it has worked until its last event
+            self._life_over(self.last, {}, "interrupted")
+        self._leave_out(time - self.last if self.last else 0.0)
         again, self.reopens = self.again, ""
         self.status, self.life_started = "running", time
         self.limits.update(data.get("limits", {}))
@@ -88,6 +94,12 @@ class Run(Tree):
         self.clear_ready()
         if again:
             self.steps -= reopen(self, time, collected=again == "collected")  # the same visit counts once
+
+    def _leave_out(self, gap: float) -> None:
+        """Between two lives nobody is at work: visits do not last longer for it, but for a person's time."""
+        for scope in self.scopes.values() if gap > 0 else ():
+            if scope.current is not None and not isinstance(scope.current.node, HumanInput):
+                scope.current.started += gap
 
     def _run_forked(self, time: float, data: Mapping[str, Any]) -> None:
         self._life_over(time, data, "interrupted")

@@ -14,10 +14,10 @@ from magent.model import Loop, Parallel, Workflow
 FORMAT = 1
 _RUN = (
     "id", "seq", "status", "opened", "inputs", "env", "facts", "limits", "path", "steps", "tokens", "cost",
-    "cost_unknown", "created", "life_started", "spent", "asked", "outputs", "marks", "turns",
-    "signal", "agents", "reopens", "repeats", "notified", "trace",
+    "cost_unknown", "created", "life_started", "last", "spent", "asked", "outputs", "marks",
+    "turns", "signal", "agents", "reopens", "repeats", "notified", "trace",
 )  # fmt: skip
-_NEW = ("reopens", "repeats", "turns", "notified", "trace")  # an older magent's checkpoint lacks them
+_NEW = ("reopens", "repeats", "turns", "notified", "trace", "last")  # an older magent's checkpoint lacks them
 _SCOPE = (
     "kind", "prefix", "index", "status", "pending", "via", "begun", "released", "counters", "output", "outputs",
     "error",

@@ -145,7 +145,7 @@ class _Used:
         used = span.tokens or (0, 0)
         self.calls, self.read, self.written = self.calls + 1, self.read + used[0], self.written + used[1]
         self.cost = None if span.cost is None or self.cost is None else self.cost + span.cost
-        self.took += span.duration or 0.0
+        self.took += span.worked or 0.0
 
     def row(self, name: str, of: int) -> Sequence[object]:
         total = self.read + self.written

@@ -16,6 +16,7 @@ from magent.report.facts import Facts
 from magent.report.html import Raw, tag
 from magent.report.values import Room, brief, money, seconds, shown, tokens
 from magent.spans import words
+from magent.spans.chrome import pieces
 from magent.spans.span import Moment, Span
 
 GOOD = ("completed", "skipped")
@@ -105,7 +106,7 @@ class Timeline:
         head = (
             tag("span", self._name(span), class_="what"),
             tag("span", self._bar(span), class_="track"),
-            _cells(seconds(self._took(span)), tokens(span.tokens), money(span.cost) if span.tokens else ""),
+            _cells(seconds(self.facts.traced.took(span)), tokens(span.tokens), money(span.cost) if span.tokens else ""),
         )
         body = [each for each in self._body(span, around) if each is not None]
         inner = list(self._rows(self._within(span), depth + 1, room - 1, span if span.kind == "visit" else around))
@@ -135,11 +136,6 @@ class Timeline:
             key = node.uses if isinstance(node, Subgraph) else key
         return key, name
 
-    def _took(self, span: Span) -> float:
-        """A person's time counts as it passes, the run's only while somebody drives it."""
-        end = self.facts.traced.now if span.end is None else span.end
-        return max(0.0, end - span.start)
-
     def _name(self, span: Span) -> Iterator[object]:
         yield sign(span.status)
         yield tag("span", f"{span.status}: ", class_="aloud")
@@ -157,13 +153,14 @@ class Timeline:
 
     def _bar(self, span: Span) -> Raw:
         axis = self.facts.axis
-        left = axis.at(span.start)
-        right = axis.at(self.facts.traced.now if span.end is None else span.end)
-        wide = max(2.0, right - left)
         critical = " critical" if span.id in self.facts.traced.critical else ""
         names = f"{span.kind if span.status in GOOD else span.status}{critical}"
-        rect = tag("rect", x=f"{min(left, 998):.1f}", y="1", width=f"{wide:.1f}", height="8", class_=names)
-        return tag("svg", rect, class_="bar", viewBox="0 0 1000 10", preserveAspectRatio="none", aria_hidden="true")
+        rects = []
+        for start, end in pieces(span, self.facts.traced.now):
+            left, right = axis.at(start), axis.at(end)
+            wide = max(2.0, right - left)
+            rects.append(tag("rect", x=f"{min(left, 998):.1f}", y="1", width=f"{wide:.1f}", height="8", class_=names))
+        return tag("svg", rects, class_="bar", viewBox="0 0 1000 10", preserveAspectRatio="none", aria_hidden="true")
 
     def _body(self, span: Span, around: Span | None) -> Iterator[Raw | None]:
         yield self._meta(span)

@@ -35,19 +35,23 @@ def _named(kind: str, track: int, name: str) -> dict[str, Any]:
 
 
 def _events(span: Span, track: int, begun: float, now: float, critical: bool) -> Iterator[dict[str, Any]]:
-    end = now if span.end is None else span.end
     common = {"pid": _PROCESS, "tid": track, "cat": span.kind}
-    yield {
-        **common,
-        "ph": "X",
-        "name": span.name,
-        "ts": _micro(span.start - begun),
-        "dur": _micro(max(0.0, end - span.start)),
-        "args": _told(span, critical),
-    }
+    told = _told(span, critical)
+    for start, end in pieces(span, now):
+        where = {"ts": _micro(start - begun), "dur": _micro(max(0.0, end - start))}
+        yield {**common, "ph": "X", "name": span.name, **where, "args": told}
     for moment in span.moments:
         at = {**common, "ph": "i", "s": "t", "name": moment.name, "ts": _micro(moment.time - begun)}
         yield {**at, "args": dict(moment.attributes)}
+
+
+def pieces(span: Span, now: float) -> Iterator[tuple[float, float]]:
+    """From when to when it was worked at."""
+    start = span.start
+    for gone, back in span.gaps:
+        yield start, gone
+        start = back
+    yield start, now if span.end is None else span.end
 
 
 def _told(span: Span, critical: bool) -> dict[str, Any]:
@@ -72,11 +76,13 @@ def _tracks(ordered: Sequence[Span], now: float) -> dict[str, int]:
     """Of each span the track, from 0: that of what it is in, where it fits there, else one that is free."""
     tracks: dict[str, int] = {}
     stacks: list[list[tuple[float, str]]] = []  # by track: what is at work there, outer ones first, each with its end
+    gaps = {span.id: span.gaps for span in ordered if span.gaps}
     free: list[tuple[float, int]] = []  # when each track is free again, as far as is known
     for span in ordered:
         end = now if span.end is None else span.end
         home = tracks.get(span.parent or "")
-        fits = home is not None and _fits(stacks[home], span, end)
+        whole = all(gap in span.gaps or not span.start < gap[1] <= end for gap in gaps.get(span.parent or "", ()))
+        fits = home is not None and whole and _fits(stacks[home], span, end)
         track = home if home is not None and fits else _free(stacks, free, span.start)
         if track == len(stacks):
             stacks.append([])

@@ -31,7 +31,18 @@ def started(tree: Tree, event: Event) -> None:
 
 def resumed(tree: Tree, event: Event) -> None:
     abandon(tree)
+    if tree.forked is None:
+        _leave_out(tree, event.time)
     _begin(tree, event)
+
+
+def _leave_out(tree: Tree, now: float) -> None:
+    """Between the life before and this one nobody was at work."""
+    gone = round(now - tree.last, 3)
+    for visit in tree.visits.values() if gone > 0 else ():
+        if not visit.span.waits:
+            visit.span.gaps.append((tree.last, now))
+            visit.span.moment("resumed", now, {"magent.gap": gone})
 
 
 def _begin(tree: Tree, event: Event) -> Span:
@@ -78,6 +89,7 @@ def forked(tree: Tree, event: Event) -> None:
     for visit in tree.visits.values():
         visit.attempt, visit.inner = None, []
         visit.span.moments.clear()
+        visit.span.gaps.clear()
         visit.span.tokens, visit.span.cost = None, 0.0
     tree.life, tree.lives, tree.done = None, 0, []
 

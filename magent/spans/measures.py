@@ -56,7 +56,7 @@ def measures(span: Span) -> Iterator[Measure]:
     """Of a span that is over."""
     maker = _MAKERS.get(span.kind)
     if maker is not None:
-        yield from maker(span, _common(span), span.duration or 0.0)
+        yield from maker(span, _common(span), span.worked or 0.0)
 
 
 def _common(span: Span) -> dict[str, Any]:

@@ -33,7 +33,9 @@ class Span:
     """`end` None: it is not over, as far as anybody knows. `status` is a visit's: completed, failed, skipped,
     cancelled, interrupted, waiting, running. `attributes` are plain values; `content` is what was said and given, which
     leaves this machine only where somebody wants that. `tokens` and `cost` were used by calls of models: the one that
-    it is, or those in it. `number` is that of the event it began with, or after."""
+    it is, or those in it. `number` is that of the event it began with, or after. `gaps` are the times in it, from when
+    to when, in which nobody drove the run: they are nobody's work, but a person who is asked may think then, too, so
+    that what waits for an answer has none."""
 
     id: str
     parent: str | None
@@ -51,11 +53,23 @@ class Span:
     content: dict[str, Any] = field(default_factory=dict)
     moments: list[Moment] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
+    gaps: list[tuple[float, float]] = field(default_factory=list)
 
     @property
     def duration(self) -> float | None:
-        """Seconds; None while it goes on."""
+        """Seconds from its start to its end; None while it goes on."""
         return None if self.end is None else max(0.0, round(self.end - self.start, 3))
+
+    @property
+    def worked(self) -> float | None:
+        """Seconds of it without its gaps; None while it goes on."""
+        rest = sum(end - start for start, end in self.gaps)
+        return None if self.end is None else max(0.0, round(self.end - self.start - rest, 3))
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is a person's time, which passes whoever drives the run."""
+        return self.kind == "wait" or self.attributes.get("magent.node.type") == "human_input"
 
     def spend(self, tokens: Mapping[str, Any], cost: float | None) -> None:
         before = self.tokens or (0, 0)

@@ -70,6 +70,8 @@ class Tree:
 
     def end(self, span: Span, time: float, status: str, error: Mapping[str, Any] | None = None) -> None:
         span.end, span.status, span.error = max(span.start, time), status, error
+        if span.gaps:
+            span.attributes["magent.worked"] = span.worked
         if error:
             span.attributes["error.type"] = str(error.get("type", "error"))
         self.done.append(span)

@@ -76,7 +76,8 @@ def test_the_tree_fits_a_window_whatever_it_is(columns: int, monkeypatch: pytest
     spans[0].spend({"input": 1_000_000, "output": 5}, 1.5)
     spans.append(Span("b" * 16, "a" * 16, "visit", "ein_sehr_langer_name_" * 4, "x", 2, 1.0, 2.0, "failed"))
     flow = workflow("nodes: {a: {run: x}}")
-    found = Traced("r1", flow, "completed", Trace("c" * 32, "r1@1"), spans, 90.0, children(spans), frozenset())
+    trace = Trace("c" * 32, "r1@1")
+    found = Traced("r1", flow, "completed", trace, spans, 90.0, children(spans), frozenset(), ((0.0, 90.0),))
     screen = Screen()
     verb._show(Console(Globals(no_color=True), screen, Screen()), found)
     assert max(map(cells.width, screen.getvalue().splitlines())) <= columns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import json
 import random
 import re
 import threading
@@ -16,14 +17,18 @@ from hypothesis import strategies as st
 
 import magent
 from magent.engine import run as lives
+from magent.engine.snapshot import to_json
 from magent.events import Event, decode, encode
-from magent.ports import ProcessResult, Reply, Usage
+from magent.figures import Figures
+from magent.ports import ProcessResult, Record, Reply, Usage
 from magent.spans import here, ids
+from magent.spans.chrome import chrome
 from magent.spans.measures import INSTRUMENTS, measures
 from magent.spans.path import children, critical
 from magent.spans.reading import Reader, Reading, read
 from magent.spans.span import Link, Span
 from magent.stores import open_store
+from magent.traces import trace_of
 from tests.build import Lab, workflow
 from tests.engine.crew import FakeTool, Scripted, broken, calls, crew
 from tests.engine.graphs import Chancy
@@ -275,6 +280,91 @@ async def test_what_a_killed_life_left_open_ended_with_the_last_that_was_seen_of
     attempts = [span for span in reading.spans if span.name == "attempt b"]
     assert [span.status for span in attempts] == ["interrupted", "completed"]
     assert attempts[0].id != attempts[1].id
+
+
+GONE_ON = """
+    nodes:
+      each: {type: parallel, for_each: [1, 2], body: work, max_concurrency: 1, next: ask}
+      work: {run: x, next: rest}
+      rest: {wait: 10s}
+      ask: {type: human_input, input: approval}
+"""
+
+
+async def gone_on(apart: float) -> tuple[Lab, list[Event]]:
+    """Killed in the second item, when it has waited for nothing yet, and gone on with so many seconds later; it waits
+    for a person then, who answers an hour later, in a third life."""
+    room = Lab(workflow(GONE_ON))
+    await room.start()
+    events = room.journal.events
+    killed = events[: next(at for at, event in enumerate(events) if event.data.get("path") == "each[1]/work") + 1]
+    room.clock.time = killed[-1].time + apart
+    await room.resume(killed)
+    answered = room.journal.events
+    room.clock.time = answered[-1].time + 3600
+    room.human = ScriptedPeople({"ask": {"approved": True}})
+    await room.resume(answered)
+    return room, killed
+
+
+async def test_what_nobody_worked_at_between_two_lives_is_no_time_of_what_was_open() -> None:
+    room, killed = await gone_on(500.0)
+    reading = read(room.workflow, room.journal.events)
+    gap = (killed[-1].time, killed[-1].time + 500.0)
+    each, work, ask = one(reading, "each"), [span for span in reading.spans if span.path == "each[1]/work"], "ask"
+    assert each.gaps == [gap]
+    assert (each.duration, each.worked, each.attributes["magent.worked"]) == (520.0, 20.0, 20.0)
+    assert [moment for moment in each.moments if moment.name == "resumed"] == [
+        ("resumed", gap[1], {"magent.gap": 500.0})
+    ]
+    assert {(span.kind, span.worked) for span in work} == {("visit", 0.0), ("attempt", 0.0)}
+    assert (one(reading, ask).worked, one(reading, "wait for a person").worked) == (3600.0, 3600.0)
+    (of_each,) = (
+        measure.value
+        for span in reading.finished
+        for measure in measures(span)
+        if measure.instrument == "magent.visit.duration" and measure.attributes["node"] == "each"
+    )
+    assert of_each == 20.0
+
+
+async def test_a_run_and_its_nodes_have_worked_as_long_as_they_were_driven_whatever_killed_them() -> None:
+    room, killed = await gone_on(500.0)
+    run = lives.refold(room.workflow, Record({}, {}, None, room.journal.events))
+    assert run.spent == 20.0
+    assert run.root.facts["each"]["duration"] == 20.0
+    assert run.root.facts["ask"]["duration"] == 3600.0
+    part = lives.refold(room.workflow, Record({}, {}, None, killed))
+    kept = (len(killed), json.loads(json.dumps(to_json(part))))
+    again = lives.refold(room.workflow, Record({}, {}, kept, room.journal.events[len(killed) :]))
+    assert to_json(again) == to_json(run)
+    before = {name: value for name, value in kept[1]["run"].items() if name != "last"}  # an older magent's
+    older = (len(killed), {**kept[1], "run": before})
+    assert lives.refold(room.workflow, Record({}, {}, older, room.journal.events[len(killed) :])).status == "completed"
+
+
+async def test_stats_and_the_tree_count_what_was_worked_at_and_bars_have_a_gap() -> None:
+    room, _ = await gone_on(500.0)
+    found = trace_of("test", room.workflow, room.journal.events, "completed")
+    each = next(span for span in found.spans if span.name == "each")
+    assert (found.worked, round(found.now - found.begun), found.took(each)) == (20.0, 4120, 20.0)
+    figures = Figures()
+    figures.add("test", "completed", found.spans)
+    assert {of.node: of.times for of in figures.nodes}["each"] == [20.0]
+    sliced = [event for event in chrome(found.spans, "w", set(), found.now)["traceEvents"] if event["name"] == "each"]
+    assert [(event["ph"], event["dur"]) for event in sliced] == [("X", 10_000_000), ("X", 10_000_000)]
+    shown = found.as_json()
+    (told,) = (span for span in shown["spans"] if span["name"] == "each")
+    assert (shown["worked"], told["duration"], told["worked"], len(told["gaps"])) == (20.0, 520.0, 20.0, 1)
+
+
+def test_the_critical_path_goes_through_lives_whatever_began_in_an_earlier_one() -> None:
+    known = made_of(
+        ("one", None, 0, 9), ("fan", "one", 1, 30), ("quick", "fan", 20, 22), ("slow", "fan", 20, 30),
+        ("two", "one", 20, 40), ("last", "two", 30, 40),
+    )  # fmt: skip
+    known[0].kind = known[4].kind = "life"
+    assert critical(children(known), 40.0) == {"one", "two", "fan", "slow", "last"}
 
 
 async def test_a_fork_has_a_trace_of_its_own_of_what_it_did_itself_which_links_to_the_other() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import select
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,19 @@ def paste(text: str) -> str:
     return f"\x1b[200~{text}\x1b[201~"
 
 
+class Spawned(pexpect.spawn):  # type: ignore[misc]
+    """pexpect takes a child that wrote and ended between two looks at it for one that has nothing more to say."""
+
+    def read_nonblocking(self, size: int = 1, timeout: float | None = -1) -> str:
+        try:
+            return str(super().read_nonblocking(size, timeout))
+        except pexpect.EOF:
+            if self.closed or not select.select([self.child_fd], [], [], 0)[0]:
+                raise
+            self.flag_eof = False
+            return str(super(pexpect.spawn, self).read_nonblocking(size))
+
+
 class Terminal:
     """A child in a pseudo-terminal of `rows` by `columns`, and its screen with what scrolled away above it.
 
@@ -60,7 +74,7 @@ class Terminal:
         self.screen = pyte.HistoryScreen(columns, rows, history=100_000, ratio=1)
         self._stream = pyte.Stream(self.screen)
         self._above: tuple[list[str], Any, Any, int] = ([], None, None, columns)
-        self.child: Any = pexpect.spawn(
+        self.child: Any = Spawned(
             command[0],
             list(command[1:]),
             env=environment,

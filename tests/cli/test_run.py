@@ -44,7 +44,12 @@ def test_json_is_one_object_with_the_documented_keys(demo: Path, capsys: Any) ->
     result = json.loads(outcome.out)
     assert list(result) == RESULT_KEYS
     assert result["status"] == "completed"
-    assert result["path"] == ["draft", "each[0]/count", "each[1]/count", "each", "sign_off", "done"]
+    first, *items, last, asked, end = result["path"]  # which item is done first is a matter of luck
+    assert [first, *sorted(items), last, asked, end] == [
+        "draft",
+        *("each[0]/count", "each[1]/count"),
+        *("each", "sign_off", "done"),
+    ]
     assert result["outputs"] == {"text": "Tides rise.\nTides fall.", "published": True}
     assert "▶ draft" in outcome.err
 

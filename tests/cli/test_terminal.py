@@ -15,6 +15,8 @@ import pexpect
 import pyte
 import pytest
 
+from tests.terminal import Spawned
+
 DRIVER = """
 import asyncio, json, signal, sys, termios
 from magent.answers import read_options
@@ -98,7 +100,7 @@ def asking(
 ) -> Iterator[Screen]:
     arguments = ["-c", DRIVER, json.dumps(questions), chatter, str(out)]
     environment = {**os.environ, "TERM": term, **(env or {})}
-    with pexpect.spawn(
+    with Spawned(
         sys.executable, arguments, env=environment, encoding="utf-8", timeout=30, dimensions=(40, 100)
     ) as child:
         yield Screen(child, out)

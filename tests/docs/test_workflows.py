@@ -20,6 +20,7 @@ from magent.agents.download import model_file
 from magent.app import check
 from magent.events import WorkFailed
 from tests.docs.samples import FILES, ROOT, TOGETHER, Scripted, agents, answers, find, make_things_up, read_report
+from tests.terminal import Spawned
 
 
 def test_there_are_workflows() -> None:
@@ -136,7 +137,7 @@ def test_the_command_of_the_readme_asks_its_one_question_in_a_terminal(clone: Pa
     )
     file.write_text(file.read_text().replace("{model: local}", reply + "]}"))
     words = command("run", "workflows/quickstart.yaml", "--use-defaults")
-    screen = pexpect.spawn(words[0], words[1:], encoding="utf-8", timeout=30, dimensions=(40, 120))
+    screen = Spawned(words[0], words[1:], encoding="utf-8", timeout=30, dimensions=(40, 120))
     screen.expect("Put this notice to passengers on the page")
     screen.expect("Approve")
     screen.sendline("n")

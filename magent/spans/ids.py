@@ -72,6 +72,10 @@ class Trace(NamedTuple):
             return cls(_hex(seed, 32), seed)
         return cls(around.trace, seed, around.sampled, around.state, around.span)
 
+    @property
+    def run_id(self) -> str:
+        return self.seed.rpartition("@")[0]
+
     def span(self, *place: object) -> str:
         """The id of the span that begins with that event (its number), or is at that place in another."""
         return _hex("/".join((self.seed, *map(str, place))), 16)

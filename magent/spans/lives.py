@@ -56,8 +56,9 @@ def _begin(tree: Tree, event: Event) -> Span:
     life.attributes = {
         words.OPERATION: "invoke_workflow",
         "gen_ai.workflow.name": name,
+        words.AGENT: name,  # as later conventions call it
         "magent.workflow": name,
-        "magent.run.id": data["run_id"] if "run_id" in data else trace.seed.rpartition("@")[0],
+        "magent.run.id": trace.run_id,
         "magent.life": tree.lives,
     } | ({"process.pid": data["pid"]} if "pid" in data else {})
     if not first:

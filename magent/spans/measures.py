@@ -100,7 +100,7 @@ def _model(span: Span, common: dict[str, Any], took: float) -> Iterator[Measure]
     )
     who = {**common, "agent": agent or "", "model": model or ""}
     yield Measure("magent.model.calls", 1, {**who, "status": span.status})
-    asked = (words.OPERATION, words.PROVIDER, words.REQUEST_MODEL, words.RESPONSE_MODEL, "error.type")
+    asked = (words.OPERATION, words.PROVIDER, words.SYSTEM, words.REQUEST_MODEL, words.RESPONSE_MODEL, "error.type")
     convention = {name: attributes[name] for name in asked if name in attributes}
     yield Measure("gen_ai.client.operation.duration", took, convention)
     for kind, count in zip(("input", "output"), span.tokens or (), strict=False):

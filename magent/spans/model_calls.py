@@ -33,10 +33,12 @@ def last_call(tree: Tree, visit: Visit, event: Event, error: Mapping[str, Any] |
         span.attributes[words.RESPONSE_MODEL] = words.answered(str(data["model"]), asked)
     if outer.kind == "attempt" and words.wants_json(visit.node):
         span.attributes[words.OUTPUT_TYPE] = "json"
+    if outer.kind == "attempt" and words.CONVERSATION in outer.attributes:
+        span.attributes[words.CONVERSATION] = outer.attributes[words.CONVERSATION]
     if data.get("cut") is True:
         span.attributes["gen_ai.response.finish_reasons"] = ["length"]
     if "first" in call:
-        span.attributes["gen_ai.response.time_to_first_chunk"] = call["first"]
+        span.attributes |= {"gen_ai.request.stream": True, "gen_ai.response.time_to_first_chunk": call["first"]}
     _spend(tree, visit, span, tokens, data)
     if "text" in data or "output" in data:
         span.content["output"] = data.get("text", data.get("output"))
@@ -69,7 +71,7 @@ def _name_agent(span: Span, agent: str, data: Mapping[str, Any], asked: Mapping[
     if span.kind != "attempt" or words.AGENT in span.attributes or not agent:
         return
     span.name = f"invoke_agent {agent}"
-    span.attributes |= {words.AGENT: agent, words.PROVIDER: asked[words.PROVIDER]}
+    span.attributes |= {words.OPERATION: "invoke_agent", words.AGENT: agent, **words.asked_of(asked)}
     if "role" in data:
         span.attributes["magent.role"] = data["role"]
 

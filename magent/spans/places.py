@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from magent.model import Graph, Node, Subgraph, Workflow
+from magent.model import Graph, Loop, Node, Subgraph, Workflow
 from magent.spans import words
 
 
@@ -27,6 +27,16 @@ class Places:
         if node is None:
             return above.rpartition("[")[0] if above.endswith("]") else above
         return words.around(graph, node, above)
+
+    def conversation(self, path: str, session: str) -> str:
+        """What a session is called in the whole run: items and subgraphs have their own, all rounds of a loop one."""
+        above, kept = path.rpartition("/")[0], [session]
+        while above:
+            outer, _, last = above.rpartition("/")
+            if not isinstance(self.node(above.rpartition("[")[0] if above.endswith("]") else above), Loop):
+                kept.append(last)
+            above = outer
+        return "/".join(reversed(kept))
 
     def graph(self, above: str) -> Graph:
         """The graph that the nodes under an address are of."""

@@ -41,9 +41,9 @@ def _call(data: Mapping[str, Any]) -> str:
 def delegated(tree: Tree, event: Event) -> None:
     data = event.data
     told = {words.OPERATION: "invoke_agent", words.AGENT: data["agent"], "magent.role": data["role"]}
-    told |= {words.PROVIDER: tree.words_of(data["agent"], str(data["path"]))[words.PROVIDER]}
+    told |= words.asked_of(tree.words_of(data["agent"], str(data["path"])))
     told |= {f"magent.delegation.{name}": data[name] for name in ("by", "depth") if name in data}
-    name = f"invoke_agent {data['role']}"
+    name = f"invoke_agent {data['agent']}"
     _begin(tree, event, str(data["delegation"]), "delegation", name, told, data.get("task"))
 
 

@@ -138,12 +138,13 @@ class Tree:
 
     def begin_attempt(self, visit: Visit, event: Event, number: int) -> None:
         outer = visit.span
-        kind = outer.attributes["magent.node.type"]
         title = f"attempt {outer.name}"
         span = Span(self.trace.span(event.seq), outer.id, "attempt", title, outer.path, event.seq, event.time)
         span.attributes = {**outer.attributes, "magent.attempt": number}
-        if kind == "prompt":
-            span.attributes[words.OPERATION] = "invoke_agent"
+        session = words.session(visit.node)
+        if session:
+            talk = self.places.conversation(outer.path, session)
+            span.attributes[words.CONVERSATION] = f"{self.trace.run_id}/{talk}"
         visit.attempt, visit.latest, visit.inner = span, (event.time, event.seq), []
 
     def end_attempt(self, visit: Visit, time: float, status: str, error: Mapping[str, Any] | None = None) -> None:

@@ -75,9 +75,6 @@ def over(tree: Tree, event: Event) -> None:
             return
         visit = tree.open_visit(path, event)
     last_call(tree, visit, event)
-    if visit.attempt is not None and isinstance(data.get("session"), Mapping):
-        run_id = tree.trace.seed.rpartition("@")[0]
-        visit.attempt.attributes["gen_ai.conversation.id"] = f"{run_id}/{data['session'].get('name')}"
     tree.end_attempt(visit, event.time, what, data.get("error"))
     if isinstance(data.get("output"), Mapping) and words.asks(visit.node):
         _answer(tree, visit, event.time, data["output"])

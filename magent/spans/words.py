@@ -25,11 +25,13 @@ from magent.model import (
 
 OPERATION = "gen_ai.operation.name"
 PROVIDER = "gen_ai.provider.name"
+SYSTEM = "gen_ai.system"  # what the provider was called until 1.36 of the conventions: many a backend reads it
 REQUEST_MODEL = "gen_ai.request.model"
 RESPONSE_MODEL = "gen_ai.response.model"
 INPUT_TOKENS = "gen_ai.usage.input_tokens"
 OUTPUT_TYPE = "gen_ai.output.type"
 OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
+CONVERSATION = "gen_ai.conversation.id"
 AGENT = "gen_ai.agent.name"
 TOOL = "gen_ai.tool.name"
 COST = "magent.cost_usd"
@@ -55,13 +57,23 @@ _PROVIDERS = {  # as model names begin → the convention's well-known values
 _WORKS = {Prompt: "prompt", Run: "run", Call: "call", Tool: "tool", Chain: "chain", SetOnly: "set", Wait: "wait"}
 
 
+def provider_words(name: str) -> dict[str, Any]:
+    """A provider, under both of its names."""
+    return {PROVIDER: name, SYSTEM: name}
+
+
 def model_words(name: str) -> dict[str, Any]:
     """What is known of a model by the name it is asked by, `provider:model`. One that a template gives is not."""
     provider, colon, model = name.partition(":")
     if "{{" in name or "{%" in name:
-        return {PROVIDER: "magent"}
-    known = _PROVIDERS.get(provider, provider)
-    return {PROVIDER: known, REQUEST_MODEL: model} if colon else {PROVIDER: "local", REQUEST_MODEL: name}
+        return provider_words("magent")
+    known = _PROVIDERS.get(provider, provider) if colon else "local"
+    return provider_words(known) | {REQUEST_MODEL: model if colon else name}
+
+
+def asked_of(words: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what is known of an agent, whom its work is asked of."""
+    return {name: words[name] for name in (PROVIDER, SYSTEM, REQUEST_MODEL) if name in words}
 
 
 def answered(model: str, asked: Mapping[str, Any]) -> str:
@@ -79,7 +91,7 @@ def agent_words(agent: str, spec: AgentSpec | None, instead: str | None) -> dict
     if isinstance(name, str):
         words |= model_words(name)
     else:
-        words[PROVIDER] = "magent"
+        words |= provider_words("magent")
         words |= {"magent.agent.kind": spec.kind} if spec is not None else {}
     for key, word in (("temperature", "gen_ai.request.temperature"), ("max_tokens", "gen_ai.request.max_tokens")):
         if isinstance(settings.get(key), (int, float)) and instead is None:
@@ -104,6 +116,11 @@ def has_attempts(node: Node | None) -> bool:
 def wants_json(node: Node | None) -> bool:
     """Whether the node's agent is asked for structured output."""
     return isinstance(node, Task) and isinstance(node.work, Prompt) and node.output is not None
+
+
+def session(node: Node | None) -> str:
+    """The name of the conversation that a node's agent is asked in; "" for none."""
+    return (node.work.session or "") if isinstance(node, Task) and isinstance(node.work, Prompt) else ""
 
 
 def is_composite(node: Node | None) -> bool:

@@ -18,6 +18,7 @@ from magent.version import VERSION
 
 SCOPE = InstrumentationScope("magent", VERSION)
 LONGEST = 32_000  # characters of an attribute
+_ROOM = LONGEST - 200  # of those, for the text of a message
 _STATUS = {"completed": StatusCode.OK, "failed": StatusCode.ERROR}
 _PLAIN = (str, bool, int, float)
 
@@ -81,28 +82,35 @@ def _content(span: Span) -> dict[str, Any]:
     """What was said and given, under the convention's names."""
     said = {name: value for name, value in span.content.items() if value is not None}
     if span.attributes.get("gen_ai.operation.name") in ("chat", "invoke_agent"):
-        return _messages(said)
+        return _messages(said, span.attributes.get("gen_ai.response.finish_reasons", ("stop",))[0])
     names = {"input": "magent.input", "output": "magent.output"}
     if span.kind == "tool":
         names = {"input": "gen_ai.tool.call.arguments", "output": "gen_ai.tool.call.result"}
     return {names[name]: value if isinstance(value, str) else _json(value) for name, value in said.items()}
 
 
-def _messages(said: Mapping[str, Any]) -> dict[str, Any]:
+def _messages(said: Mapping[str, Any], finish: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "system" in said:
         found["gen_ai.system_instructions"] = _json([_part(said["system"])])
     if "input" in said:
         found["gen_ai.input.messages"] = _json([{"role": "user", "parts": [_part(said["input"])]}])
     if "output" in said:
-        answer = {"role": "assistant", "parts": [_part(said["output"])], "finish_reason": "stop"}
+        answer = {"role": "assistant", "parts": [_part(said["output"])], "finish_reason": finish}
         found["gen_ai.output.messages"] = _json([answer])
     return found
 
 
 def _part(value: Any) -> dict[str, Any]:
-    text = value if isinstance(value, str) else _json(value)
-    return {"type": "text", "content": text if len(text) <= LONGEST // 2 else text[: LONGEST // 2] + "…"}
+    return {"type": "text", "content": _fit(value if isinstance(value, str) else _json(value))}
+
+
+def _fit(text: str) -> str:
+    """So much of a text that the message around it is whole as JSON, which escapes lengthen."""
+    whole = text
+    while (length := len(_json(text))) > _ROOM:
+        text = text[: len(text) * _ROOM // (length + 1)]
+    return text if text is whole else f"{text}…"
 
 
 def _json(value: Any) -> str:

@@ -27,6 +27,7 @@ from magent.spans.span import Span
 from magent.stores import open_store
 from magent.tracing import line
 from magent.tracing.address import Address, from_environment, read
+from magent.tracing.convert import LONGEST
 from magent.tracing.line import Line
 from tests.adapters.collectors import Kept, attributes, over_grpc, over_http
 from tests.cli.helpers import ROOT
@@ -147,6 +148,26 @@ async def test_what_was_said_and_given_goes_along_where_somebody_says_so(
     asked = [each["gen_ai.input.messages"] for each in told if "gen_ai.input.messages" in each]
     assert len(asked) == 3  # of two calls of the model, and of the agent
     assert {json.loads(each)[0]["parts"][0]["content"] for each in asked} == {"tides ***"}
+
+
+@pytest.mark.parametrize(
+    "said", ["\n" * 40_000, "\x01" * 16_000, '"' * 31_000 + "x", "long " * 20_000, "short"], ids=range(5)
+)
+async def test_messages_are_whole_json_however_long_and_whatever_is_said(here: Path, http: Kept, said: str) -> None:
+    here.joinpath(".magent.yaml").write_text(json.dumps({"otlp": {"endpoint": http.url, "content": True}}))
+    cut = said == "long " * 20_000
+    agent = Scripted(Reply(said, usage=Usage(1, 1, 0.0, 1), cut=cut))
+    await run(
+        open_store("memory:"),
+        {**FLOW, "nodes": {"draft": {"prompt": "tides", "agent": "writer"}}},
+        agents={"writer": agent},
+    )
+    (chat,) = (attributes(span) for span in http.spans if span.name.startswith("chat "))
+    assert len(chat["gen_ai.output.messages"]) <= LONGEST
+    (message,) = json.loads(chat["gen_ai.output.messages"])
+    assert message["finish_reason"] == ("length" if cut else "stop")
+    content = message["parts"][0]["content"]
+    assert content == said or (content[-1] == "…" and said.startswith(content[:-1]) and len(content) > 5_000)
 
 
 async def test_what_is_counted_adds_up(here: Path, collector: Kept) -> None:

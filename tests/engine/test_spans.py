@@ -88,8 +88,8 @@ async def test_models_tools_chains_and_subtasks_are_spans_within_the_attempt_tha
             "chat gpt-5-mini",
         ],
         "execute_tool twice": ["execute_tool add", "execute_tool add"],
-        "execute_tool delegate": ["invoke_agent coder"],
-        "invoke_agent coder": ["chat claude-x", "execute_tool add", "chat claude-x"],
+        "execute_tool delegate": ["invoke_agent hand"],
+        "invoke_agent hand": ["chat claude-x", "execute_tool add", "chat claude-x"],
     }  # fmt: skip
 
 
@@ -100,7 +100,7 @@ async def test_tokens_and_dollars_are_those_of_model_calls_and_add_up_in_all_tha
     reading = read(room.workflow, room.journal.events)
     models = [span for span in reading.spans if span.kind == "model"]
     assert [span.tokens for span in models] == [(10, 5)] * 3
-    life, subtask = one(reading, "invoke_workflow test"), one(reading, "invoke_agent coder")
+    life, subtask = one(reading, "invoke_workflow test"), one(reading, "invoke_agent hand")
     assert (list(life.tokens or ()), life.cost) == (run.tokens, run.cost)
     assert (subtask.tokens, subtask.cost) == ((10, 5), 0.001)
     assert models[0].attributes["gen_ai.usage.input_tokens"] == 10
@@ -202,6 +202,56 @@ async def test_an_answer_that_was_cut_and_a_session_are_told_in_the_conventions_
     reading = await spans(crew(text, a=Scripted(Reply("It ris", usage=Usage(1, 1, 0.0, 1), cut=True))))
     assert one(reading, "chat local").attributes["gen_ai.response.finish_reasons"] == ["length"]
     assert one(reading, "invoke_agent a").attributes["gen_ai.conversation.id"] == "test/talk"
+    assert one(reading, "chat local").attributes["gen_ai.conversation.id"] == "test/talk"
+
+
+async def test_branches_and_subgraphs_talk_for_themselves_and_all_rounds_of_a_loop_are_one_conversation() -> None:
+    text = """
+agents: {a: {model: local}}
+nodes:
+  each: {type: parallel, for_each: [1, 2], as: n, body: ask, next: again}
+  ask: {prompt: x, agent: a, session: talk}
+  again: {type: loop, for_each: [1, 2], as: n, body: more, next: sub}
+  more: {prompt: y, agent: a, session: talk}
+  sub: {type: subgraph, uses: inner}
+subgraphs:
+  inner: {nodes: {deep: {prompt: z, agent: a, session: talk}}}
+"""
+    reading = await spans(crew(text, a=Scripted(*["said"] * 5)))
+    calls_of = [span for span in reading.spans if span.kind == "model"]
+    assert {span.path: span.attributes["gen_ai.conversation.id"] for span in calls_of} == {
+        "each[0]/ask": "test/each[0]/talk", "each[1]/ask": "test/each[1]/talk",
+        "again[0]/more": "test/talk", "again[1]/more": "test/talk", "sub/deep": "test/sub/talk",
+    }  # fmt: skip
+
+
+async def test_spans_have_what_the_conventions_require_of_their_kind() -> None:
+    """Of version 1.41, under older and newer names too; the spans are called as the conventions want it."""
+    boss = Scripted(calls(("add", {})), calls(("delegate", {"task": "code", "skills": ["python"]})), "it")
+    reading = await spans(crew(TEAM, [FakeTool("add")], boss=boss, hand=["coded"]))
+    required = {
+        "chat": ("gen_ai.provider.name", "gen_ai.system", "gen_ai.request.model"),
+        "invoke_agent": ("gen_ai.agent.name", "gen_ai.provider.name", "gen_ai.system", "gen_ai.request.model"),
+        "execute_tool": ("gen_ai.tool.name", "gen_ai.tool.type"),
+        "invoke_workflow": ("gen_ai.workflow.name", "gen_ai.agent.name"),
+    }
+    what = {
+        "chat": "gen_ai.request.model", "invoke_agent": "gen_ai.agent.name", "execute_tool": "gen_ai.tool.name",
+        "invoke_workflow": "gen_ai.workflow.name",
+    }  # fmt: skip
+    found = [span for span in reading.spans if "gen_ai.operation.name" in span.attributes]
+    assert {span.attributes["gen_ai.operation.name"] for span in found} == required.keys()
+    for span in found:
+        operation = span.attributes["gen_ai.operation.name"]
+        assert span.attributes.keys() >= set(required[operation])
+        assert span.name == f"{operation} {span.attributes[what[operation]]}"
+        assert span.attributes.get("gen_ai.system") == span.attributes.get("gen_ai.provider.name")
+
+
+async def test_an_attempt_in_which_no_agent_was_asked_is_none_of_an_agents() -> None:
+    room = crew("agents: {a: {model: local}}\nnodes: {t: {prompt: '{{ [] | first }}', agent: a, on_error: continue}}")
+    (attempt,) = (span for span in (await spans(room)).spans if span.kind == "attempt")
+    assert (attempt.name, "gen_ai.operation.name" in attempt.attributes) == ("attempt t", False)
 
 
 async def test_a_models_answer_is_told_as_its_provider_names_the_model_and_with_the_form_that_was_asked_for() -> None:

@@ -103,7 +103,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     ),
     "stores": (
         "ids", "codec", "sealed", "disk", "places", "holders", "locking", "checkpoints", "summary", "memory", "journal",
-        "whole", "file", "rows", "batches", "row_store", "sqlite_link", "sqlite",
+        "whole", "file", "rows", "batches", "row_store", "sqlite_pace", "sqlite_link", "sqlite",
         "postgres_tables", "postgres_link", "postgres_watch", "postgres", "__init__",
     ),
     "tracing": ("__init__", "line", "pipeline", "address", "convert", "otlp", "custom"),

@@ -94,6 +94,15 @@ def make_directory(path: Path) -> bool:
     return False
 
 
+def sync(path: Path) -> None:
+    """Puts what a file holds on the disk. Raises OSError."""
+    handle = os.open(path, _READ)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def sync_directory(path: Path) -> None:
     """Puts the names in a directory on the disk; some network file systems cannot, and do so by themselves."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

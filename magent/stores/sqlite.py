@@ -1,8 +1,7 @@
 """Runs in one SQLite file, which can be copied: `sqlite:///runs.db`, `sqlite:////srv/runs.db`.
 
     runs.db         all that is kept: while nobody is at work, this is the only file
-    runs.db-wal     the newest of it, while somebody is: it goes to runs.db when nothing came for `QUIET` seconds, at
-                    the latest after `TIDY_AFTER`
+    runs.db-wal     the newest of it, while somebody is: `sqlite_pace` says when it goes to runs.db
     runs.db-shm     SQLite's own, of no use in a copy
     runs.db-locks/  one empty file for each run that somebody holds; of no use in a copy
 
@@ -21,23 +20,24 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from magent.errors import StoreError, UsageError
-from magent.stores import disk, locking, rows, sqlite_link
+from magent.stores import disk, locking, rows, sqlite_link, sqlite_pace
 from magent.stores.batches import Append, Batches, Shared, common, settled
 from magent.stores.codec import Codec, plain
 from magent.stores.row_store import RowStore
 from magent.stores.rows import Nothing, Row, Rows
 from magent.stores.sqlite_link import Link, explained, refusal
+from magent.stores.sqlite_pace import AT_LEAST, QUIET, Turn
 from magent.stores.whole import Whole
 
 _OLD_CHECKPOINTS = (
     "DELETE FROM checkpoint WHERE run = ? AND seq NOT IN"
     " (SELECT seq FROM checkpoint WHERE run = ? ORDER BY seq DESC LIMIT ?)"
 )
-QUIET, TIDY_AFTER = 0.05, 1.0
 _TRIES = 100
 Found = TypeVar("Found")
 
@@ -68,7 +68,7 @@ class Writer:
         self._full = True  # whether commits are synced just now
         self._synced = True  # whether all of them were
         self._dirty = False  # whether the main file lacks some
-        self._since = self._last = 0.0  # when it began to, and when the last was written
+        self._over = threading.Event()
         self.append = self._batches.append
         self._notes: Link | None = None
         self._looking = threading.Lock()
@@ -95,9 +95,8 @@ class Writer:
         if sync != self._full:
             link.run(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
             self._full = sync
-        self._last = time.monotonic()
-        self._since = self._since if self._dirty else self._last
-        self._dirty, self._synced = True, sync
+        self._synced = sync
+        self._lacks()
         return link
 
     def _append(self, batch: list[Append[SqliteHold]]) -> None:
@@ -129,30 +128,45 @@ class Writer:
                 self._notes = sqlite_link.open_to_read(self._path)
             return rows.read_notes(self._notes, number) if self._notes else {}
 
-    def tidy(self) -> Future[None]:
-        """Puts what was written on the disk, and into the main file."""
-        return self._batches.do(self._tidy)
+    # ---- what was committed goes to the main file
 
-    def tidy_when_quiet(self) -> Future[None]:
-        """The same, unless somebody has written just now, who will ask for it as well."""
+    def _lacks(self) -> None:
+        if not self._dirty:
+            self._dirty = True
+            threading.Thread(target=self._see_to_it, name="magent-tidy", daemon=True).start()
 
-        def job() -> None:
-            now = time.monotonic()
-            if now - self._last >= QUIET * 0.9 or now - self._since >= TIDY_AFTER:
-                self._tidy()
+    def _see_to_it(self) -> None:
+        """In a thread of its own, until the main file lacks nothing."""
+        wait = QUIET
+        while not self._over.wait(wait):
+            turn = self._turn()
+            wait = turn.wait
+            if not wait:
+                with contextlib.suppress(RuntimeError):  # the end has come just now
+                    if self._batches.do(partial(self._tidy, turn)).result():
+                        return
+                wait = AT_LEAST if turn.shorten else QUIET
 
-        return self._batches.do(job)
+    def _turn(self) -> Turn:
+        with contextlib.suppress(OSError):
+            return sqlite_pace.turn(self._path)
+        return Turn(AT_LEAST)  # the file was put away
 
-    def _tidy(self) -> None:
-        if self._dirty and self._made is not None:
-            try:
-                with explained(self._path, "write to"):
-                    self._made.run("PRAGMA wal_checkpoint(PASSIVE)")
-            except StoreError:
-                if not self._synced:
-                    raise
-            else:
-                self._dirty, self._synced = False, True
+    def _tidy(self, turn: Turn) -> bool:
+        """As far as readers let it; what is in the WAL is safe there."""
+        with contextlib.suppress(sqlite3.Error):
+            self._dirty = not self._link.move_wal(shorten=turn.shorten)
+        return not self._dirty
+
+    def sync(self) -> Future[None]:
+        """Puts what was written on the disk."""
+        return self._batches.do(self._sync)
+
+    def _sync(self) -> None:
+        if not self._synced:
+            with disk.explained(f"write to {self._path}"):
+                disk.sync(Path(f"{self._path}-wal"))
+            self._synced = True
 
     def shrink(self) -> Future[None]:
         """Gives the disk back what removed runs took."""
@@ -160,7 +174,7 @@ class Writer:
         def job() -> None:
             with explained(self._path, "write to"):
                 self._link.connection.executescript("PRAGMA incremental_vacuum")  # `execute` goes one page far
-            self._dirty = True
+            self._lacks()
 
         return self._batches.do(job)
 
@@ -169,11 +183,26 @@ class Writer:
 
     def _end(self) -> None:
         try:
-            self._tidy()
+            self._sync()
         finally:
+            self._over.set()
             for link in (self._notes, self._made):
                 if link is not None:
                     link.close()
+        if self._dirty:
+            self._tidy_behind()
+
+    def _tidy_behind(self) -> None:
+        """SQLite has done so, unless other processes are at the file. Of these whoever writes last will; where that
+        was this one, nobody else does."""
+        with contextlib.suppress(OSError, StoreError):
+            last, end = sqlite_pace.written(self._path), time.monotonic() + AT_LEAST
+            while wait := sqlite_pace.turn(self._path).wait:
+                time.sleep(min(wait, QUIET / 10))
+                if sqlite_pace.written(self._path) != last:
+                    return
+            while not sqlite_link.tidy(self._path) and time.monotonic() < end:
+                time.sleep(QUIET)
 
 
 def _writers(path: Path) -> Shared[Writer]:
@@ -194,23 +223,10 @@ class SqliteHold:
         self._store = store
         self._lock = lock
         self.writer = writer
-        self._timer: asyncio.TimerHandle | None = None
-        self._end = 0.0  # when it is put off no longer
         self._released = False
 
     async def append(self, first: int, lines: Sequence[bytes], *, sync: bool) -> None:
         await self.writer.append(self, first, lines, sync=sync)
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        if self._timer is None:
-            self._end = now + TIDY_AFTER
-        else:
-            self._timer.cancel()
-        self._timer = loop.call_at(min(now + QUIET, self._end), self._tidy)
-
-    def _tidy(self) -> None:
-        self._timer = None
-        self.writer.tidy_when_quiet()
 
     def save(self, seq: int, body: bytes, keep: int) -> Future[None]:
         def job(link: Link) -> None:
@@ -246,8 +262,6 @@ class SqliteHold:
         if self._released:
             return
         self._released = True
-        if self._timer is not None:
-            self._timer.cancel()
         try:
             await self._store.let_go()
         finally:
@@ -273,7 +287,7 @@ class SqliteStore(RowStore[SqliteHold]):
     async def let_go(self) -> None:
         """The opposite of `self._writers.use`: what was written is on the disk when this is done."""
         writer, last = self._writers.leave()
-        await settled(writer.end() if last else writer.tidy())
+        await settled(writer.end() if last else writer.sync())
 
     # ---- holding
 
@@ -301,7 +315,6 @@ class SqliteStore(RowStore[SqliteHold]):
         hold = SqliteHold(self, row.id, self._lock(row.id), self._writers.use())
         try:
             hold.number = await settled(hold.writer.do(lambda link: self._number(link, row, workflow)))
-            await settled(hold.writer.tidy())  # so that a copy of the file has the run at least
             return hold
         except BaseException:
             await hold.release()

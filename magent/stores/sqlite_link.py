@@ -17,6 +17,7 @@ from magent.stores import disk
 from magent.stores.rows import Nothing
 
 PATIENCE = 60.0  # seconds that other processes may take to write
+_BRIEFLY = 100  # milliseconds that they may be kept from it
 _APPLICATION = 0x6D61676E  # "magn": how the file says whose it is
 _VERSION = 1
 _TABLES = (
@@ -76,6 +77,17 @@ class Link:
             with contextlib.suppress(sqlite3.Error):
                 self.connection.execute("ROLLBACK")
             raise
+
+    def move_wal(self, *, shorten: bool = False) -> bool:
+        """What is in the WAL goes to the main file: whether that was all. Others that write, and those that read what
+        was before, are waited for, but not for long, as nobody can write meanwhile. Raises sqlite3.Error."""
+        try:
+            self.connection.execute(f"PRAGMA busy_timeout = {_BRIEFLY}")
+            mode = "TRUNCATE" if shorten else "FULL"
+            busy, there, moved = self.connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            return not busy and bool(moved == there)
+        finally:
+            self.connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
 
     def close(self) -> None:
         self.connection.close()
@@ -201,6 +213,12 @@ def open_to_write(path: Path) -> Link:
     return Link(path, connection)
 
 
+def tidy(path: Path) -> bool:
+    """What is in the WAL goes to the file that is there: whether that was all. Raises StoreError."""
+    with explained(path, "write to"), contextlib.closing(_connect(path, "mode=rw")) as connection:
+        return Link(path, connection).move_wal()
+
+
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if not _patiently(lambda: _is_known(connection, path)):
         _patiently(lambda: connection.execute("PRAGMA auto_vacuum = INCREMENTAL"))
@@ -210,6 +228,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreError(f"the file system of {path} cannot share memory", hint)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")  # `sqlite_pace` says when
     link = Link(path, connection)
     with link.transaction():
         if not _is_ours(connection, path):

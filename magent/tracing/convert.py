@@ -79,14 +79,16 @@ def _cut(text: str) -> str:
 
 
 def _content(span: Span) -> dict[str, Any]:
-    """What was said and given, under the convention's names."""
+    """What was said and given, under the convention's names, and OpenInference's for what that knows nothing of."""
     said = {name: value for name, value in span.content.items() if value is not None}
     if span.attributes.get("gen_ai.operation.name") in ("chat", "invoke_agent"):
         return _messages(said, span.attributes.get("gen_ai.response.finish_reasons", ("stop",))[0])
-    names = {"input": "magent.input", "output": "magent.output"}
     if span.kind == "tool":
         names = {"input": "gen_ai.tool.call.arguments", "output": "gen_ai.tool.call.result"}
-    return {names[name]: value if isinstance(value, str) else _json(value) for name, value in said.items()}
+        return {names[name]: value if isinstance(value, str) else _json(value) for name, value in said.items()}
+    texts = {f"{name}.value": value for name, value in said.items() if isinstance(value, str)}
+    values = {f"{name}.value": _json(value) for name, value in said.items() if not isinstance(value, str)}
+    return texts | values | {name.replace("value", "mime_type"): "application/json" for name in values}
 
 
 def _messages(said: Mapping[str, Any], finish: str) -> dict[str, Any]:

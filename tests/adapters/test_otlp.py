@@ -170,6 +170,31 @@ async def test_messages_are_whole_json_however_long_and_whatever_is_said(here: P
     assert content == said or (content[-1] == "…" and said.startswith(content[:-1]) and len(content) > 5_000)
 
 
+async def test_what_nodes_and_people_were_given_goes_by_the_names_that_viewers_show(here: Path, http: Kept) -> None:
+    """Those of OpenInference; a question's kind keeps its own."""
+    here.joinpath(".magent.yaml").write_text(json.dumps({"otlp": {"endpoint": http.url, "content": True}}))
+    nodes = {
+        "sum": {"set": {"n": 2}, "next": "say"},
+        "say": {"run": "echo out", "next": "ask"},
+        "ask": FLOW["nodes"]["ask"],
+    }
+    flow = {
+        **FLOW,
+        "nodes": nodes,
+        "inputs": {"a": {"type": "integer", "default": 1}},
+        "outputs": {"n": "{{ state.n }}"},
+    }
+    await run(open_store("memory:"), flow, agents={}, answers={"ask": True})
+    told = {span.name: attributes(span) for span in http.spans}
+    life, wait = told["invoke_workflow tides"], told["wait for a person"]
+    assert (json.loads(life["input.value"]), life["input.mime_type"]) == ({"a": 1}, "application/json")
+    assert (json.loads(life["output.value"]), life["output.mime_type"]) == ({"n": 2}, "application/json")
+    assert json.loads(told["say"]["output.value"])["data"] == "out"
+    assert (wait["magent.input"], wait["input.value"]) == ("approval", "Publish?")
+    assert "input.mime_type" not in wait  # text
+    assert json.loads(wait["output.value"])["approved"] is True
+
+
 async def test_what_is_counted_adds_up(here: Path, collector: Kept) -> None:
     await run(open_store("memory:"), otlp=collector.url)
     counted = collector.counted

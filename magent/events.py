@@ -53,7 +53,8 @@ done by delegation has `delegation`: the path of the visit with `>role` for each
 `external` is on the disk before it begins, in every durability. `cut`, of arguments or an output: there were so many
 characters, of which the first million are kept.
 
-`trace` of the first event of a life: what it was begun in, `{parent, state}`, as W3C Trace Context has it.
+`trace` of the first event of a life: what it was begun in, `{parent, state}`, as W3C Trace Context has it; and the
+`sampler` (with its `ratio`) that OpenTelemetry's variables named.
 
 `model_call`, beside what it used or in the end of its visit: {agent, at, took, first: seconds to the first text,
 failed}, of the call of a model that the event tells the end of.

@@ -106,7 +106,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "whole", "file", "rows", "batches", "row_store", "sqlite_pace", "sqlite_link", "sqlite",
         "postgres_tables", "postgres_link", "postgres_watch", "postgres", "__init__",
     ),
-    "tracing": ("__init__", "line", "pipeline", "address", "convert", "otlp", "custom"),
+    "tracing": ("__init__", "line", "pipeline", "address", "as_json", "convert", "otlp", "custom"),
     "tools": (
         "base", "calculator", "files_open", "files_find", "files", "http_hosts", "http_connect",
         "http_request", "web_search", "json_bounds", "json_query", "program", "shell", "docstrings", "signatures",
@@ -130,7 +130,9 @@ HEAVY: dict[str, frozenset[str]] = {
     "resvg_py": frozenset(),
     "cryptography": frozenset(),
     "xllamacpp": frozenset(),
-    "opentelemetry": frozenset({"tracing"}),  # `convert` is imported by name, on use
+    "opentelemetry": frozenset({"tracing"}),  # `convert` and `as_json` are imported by name, on use
+    "google": frozenset({"tracing"}),
+    "requests": frozenset({"tracing"}),
     "grpc": frozenset(),
     "httpx": frozenset(),
     "questionary": frozenset(),

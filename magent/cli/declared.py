@@ -204,6 +204,7 @@ DECLARED: dict[str, Declared] = {
                 Option("by", "--by", "WHO", "Who answers; else your login name."),
                 Option("digest", "--digest", "SHA256", "Refuse it where this is not the digest of what is asked."),
                 Option("resume", "--resume", "", "Go on with the run at once."),
+                Option("otlp", "--otlp", "URL", "With --resume: send its spans to an OpenTelemetry collector."),
             ),
             "Look": (
                 Option("list", "--list", "", "Show everything that waits, the oldest first."),

@@ -51,6 +51,7 @@ def respond(
     by: str | None,
     digest: str | None,
     resume: bool,
+    otlp: str | None,
     output: str | None,
 ) -> int:
     """Answer a waiting run, or see what it asks."""
@@ -66,6 +67,8 @@ def respond(
             raise UsageError(f"--{'list' if list else 'history'} goes with no run and no answer")
         begun = flags.moment("--since", since)
         return asyncio.run((_list if list else _history)(console, store, watch.output, workflow, begun))
+    if otlp is not None and not resume:
+        raise UsageError("--otlp goes with --resume", "an answer alone does no work that could be sent")
     if workflow or since:
         raise UsageError("--workflow and --since go with --list and --history")
     if id is None:
@@ -82,7 +85,7 @@ def respond(
         console.hint("  whoever drives the run goes on with it" if answered.taken else _KEPT)
         return 0
     if resume:
-        return go_on(console, store, run_id, Conditions(), watch)
+        return go_on(console, store, run_id, Conditions(otlp=otlp), watch)
     console.hint(f"  {console.command('resume', run_id)}   goes on")
     return 0
 

@@ -62,7 +62,7 @@ def _send(console: Console, found: Traced, place: Address) -> None:
     try:
         sent = telemetry.send(found.trace, found.finished, place)
     except SendFailed as error:
-        hint = "does it listen there? OTEL_EXPORTER_OTLP_HEADERS holds its key"
+        hint = "does it listen there? OTEL_EXPORTER_OTLP_HEADERS holds its key, …_TIMEOUT the seconds that it may take"
         raise MagentError(f"{place.shown} did not take them: {error.message}", hint) from error
     spans = "1 span" if sent == 1 else f"{sent:,} spans"
     console.say(f"{spans} of run {found.run_id} were sent to {place.shown}")

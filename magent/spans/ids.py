@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 SAMPLED = 1
+_BY_PARENT = "parentbased_"
 _PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
 _STATE = re.compile(r"[\x21-\x7e \t]{1,512}", re.ASCII)
 
@@ -46,12 +47,37 @@ def read(traceparent: str | None, tracestate: str | None = None) -> Context | No
     return Context(trace, span, bool(int(flags, 16) & SAMPLED), state if _STATE.fullmatch(state) else "")
 
 
-def incoming(environ: Mapping[str, str]) -> dict[str, str]:
-    """The trace that this process was started in, as a run's record keeps it: `{parent, state}`; empty without one."""
+def incoming(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The trace that this process was started in, as a run's record keeps it: `{parent, state}`, and `{sampler, ratio}`
+    where OpenTelemetry's variables name one; empty without either."""
     found = read(environ.get("TRACEPARENT"), environ.get("TRACESTATE"))
+    sampler = _sampler(environ)
     if found is None:
+        return sampler
+    return {"parent": found.traceparent} | ({"state": found.state} if found.state else {}) | sampler
+
+
+def _sampler(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What is no name of a sampler, or no ratio, counts as OpenTelemetry's library has it: as if it were not said."""
+    name = environ.get("OTEL_TRACES_SAMPLER", "").strip().lower()
+    if name.removeprefix(_BY_PARENT) not in ("always_on", "always_off", "traceidratio"):
         return {}
-    return {"parent": found.traceparent} | ({"state": found.state} if found.state else {})
+    try:
+        ratio = float(environ.get("OTEL_TRACES_SAMPLER_ARG", ""))
+    except ValueError:
+        ratio = 1.0
+    return {"sampler": name} | ({"ratio": ratio} if 0 <= ratio <= 1 else {})
+
+
+def _sampled(trace: str, around: Context | None, kept: Mapping[str, Any]) -> bool:
+    """Whether a trace is to be seen, decided as OpenTelemetry's samplers do: by the trace's id, so always alike."""
+    name = str(kept.get("sampler", f"{_BY_PARENT}always_on"))
+    if name.startswith(_BY_PARENT) and around is not None:
+        return around.sampled
+    kind = name.removeprefix(_BY_PARENT)
+    if kind == "traceidratio":
+        return int(trace[16:], 16) < round(float(kept.get("ratio", 1.0)) * 2**64)
+    return kind == "always_on"
 
 
 class Trace(NamedTuple):
@@ -69,8 +95,9 @@ class Trace(NamedTuple):
         seed = f"{run_id}@{round(begun * 1000)}"
         around = context_of(kept)
         if around is None:
-            return cls(_hex(seed, 32), seed)
-        return cls(around.trace, seed, around.sampled, around.state, around.span)
+            id = _hex(seed, 32)
+            return cls(id, seed, _sampled(id, None, kept))
+        return cls(around.trace, seed, _sampled(around.trace, around, kept), around.state, around.span)
 
     @property
     def run_id(self) -> str:

@@ -13,18 +13,20 @@ HINT = "such as http://localhost:4318 (OTLP over HTTP) or grpc://localhost:4317"
 _GRPC_PORT = 4317
 _SCHEMES = ("http", "https", "grpc", "grpcs")
 SIGNALS = ("traces", "metrics")
+_JSON = "http/json"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
     """`url` None: where OpenTelemetry's variables say. `signals` of traces and metrics; `content`: what was said and
-    given goes along."""
+    given goes along; `json`: over HTTP it is written as JSON, not as protobuf."""
 
     url: str | None
     grpc: bool
     secure: bool = True
     signals: tuple[str, ...] = SIGNALS
     content: bool = False
+    json: bool = False
 
     @property
     def shown(self) -> str:
@@ -62,7 +64,7 @@ def read(url: str, environ: Mapping[str, str]) -> Address:
     said = _protocol(environ)
     grpc = parts.scheme.startswith("grpc") or (port == _GRPC_PORT and not said.startswith("http")) or said == "grpc"
     secure = parts.scheme in ("https", "grpcs")
-    return Address(url, grpc, secure, _signals(environ))
+    return Address(url, grpc, secure, _signals(environ), json=said == _JSON and not grpc)
 
 
 def from_environment(environ: Mapping[str, str]) -> Address | None:
@@ -73,7 +75,8 @@ def from_environment(environ: Mapping[str, str]) -> Address | None:
         return None
     signals = SIGNALS if names[0] in named else tuple(each for each in SIGNALS if any(each.upper() in n for n in named))
     wanted = tuple(each for each in signals if each in _signals(environ))
-    return Address(None, _protocol(environ) == "grpc", signals=wanted) if wanted else None
+    said = _protocol(environ)
+    return Address(None, said == "grpc", signals=wanted, json=said == _JSON) if wanted else None
 
 
 def disabled(environ: Mapping[str, str]) -> bool:

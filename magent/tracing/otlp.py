@@ -1,4 +1,5 @@
-"""OTLP by OpenTelemetry's own library, over HTTP (protobuf) or gRPC. It is imported when the first spans are sent."""
+"""OTLP by OpenTelemetry's own library, over HTTP (protobuf or JSON) or gRPC. It is imported when the first spans are
+sent."""
 
 from __future__ import annotations
 
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
 MISSING = UsageError("OTLP needs OpenTelemetry's library", "pip install 'magent-cli[otlp]'")
+PATIENCE = 2.5  # seconds for which a collector is tried that is sent a recorded run
 _LOGGER = "opentelemetry"
 
 
 _WORDS = re.compile(r"code: (\d+), reason: (.*)|\[Errno -?\d+\] ([\w ]+)|Error details: (.*)")
 _OWN = ("Shutdown in progress", "Exporter already shutdown")  # what it says of our giving up
+_TOO_LATE = ("batch due to timeout", "DEADLINE_EXCEEDED")
 _TAKES_NONE = ("404, reason: Not Found", "405, reason: Method Not Allowed", "StatusCode.UNIMPLEMENTED")
 
 
@@ -47,7 +50,7 @@ class Otlp:
         self._heard = _Heard()
         try:
             self._resource = _resource()
-            self._traces = _traces(address) if "traces" in address.signals else None
+            self._traces = _traces(address, None if live else _patience()) if "traces" in address.signals else None
             self._metrics = _Metrics(address) if live and "metrics" in address.signals else None
         except ImportError as error:
             raise MISSING from error
@@ -113,6 +116,8 @@ class _Heard(logging.Handler):
     def said(self) -> str:
         """What it said first that tells something; "" where it said nothing."""
         said = list(self._said)
+        if any(each in text for text in said[:1] for each in _TOO_LATE):
+            return "it did not answer in time"
         found = next(filter(None, map(_WORDS.search, said)), None)
         text = (said[0] if said else "") if found is None else " ".join(filter(None, found.groups()))
         return GUARD.hide(text)[:300]
@@ -126,15 +131,21 @@ def _resource(**more: str) -> Resource:
     return Resource.create({**own, **OTELResourceDetector().detect().attributes})
 
 
-def _traces(address: Address) -> Any:
+def _patience() -> float | None:
+    """Seconds for which a batch is tried, where somebody waits for it; None: as OpenTelemetry's variables say."""
+    names = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
+    return None if any(os.environ.get(name, "").strip() for name in names) else PATIENCE
+
+
+def _traces(address: Address, timeout: float | None) -> Any:
     endpoint = address.of("traces")
     if address.grpc:
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as Grpc
 
-        return Grpc(endpoint=endpoint, insecure=None if endpoint is None else not address.secure)
+        return Grpc(endpoint=endpoint, insecure=None if endpoint is None else not address.secure, timeout=timeout)
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as Http
 
-    return Http(endpoint=endpoint)
+    return Http(endpoint=endpoint, timeout=timeout, session=_session(address, "traces"))
 
 
 def _sender(address: Address) -> Any:
@@ -146,7 +157,12 @@ def _sender(address: Address) -> Any:
         return Grpc(endpoint=endpoint, insecure=None if endpoint is None else not address.secure)
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as Http
 
-    return Http(endpoint=endpoint)
+    return Http(endpoint=endpoint, session=_session(address, "metrics"))
+
+
+def _session(address: Address, signal: str) -> Any:
+    """What speaks JSON; None: the library's own."""
+    return importlib.import_module("magent.tracing.as_json").session(signal) if address.json else None
 
 
 class _Metrics:
@@ -167,8 +183,7 @@ class _Metrics:
                 self._instruments[measure.instrument](measure.value, measure.attributes)
 
     def close(self) -> None:
-        self._provider.force_flush()
-        self._provider.shutdown()
+        self._provider.shutdown()  # which sends what was counted since it was sent last
 
 
 def _interval() -> float:

@@ -4,8 +4,11 @@ them. They keep what they are sent."""
 from __future__ import annotations
 
 import gzip
+import json
 import threading
-from collections.abc import Iterator
+import zlib
+from base64 import b64encode
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import grpc
+from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics_pb
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2_grpc as metrics_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_pb
@@ -21,15 +25,16 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as tra
 
 @dataclass
 class Kept:
-    """`url` is where it listens; `headers` are those of each request."""
+    """`url` is where it listens; `headers` are those of each request, `bodies` those over HTTP, unpacked."""
 
     url: str = ""
     traces: list[Any] = field(default_factory=list)
     metrics: list[Any] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
 
     def clear(self) -> None:
-        for each in (self.traces, self.metrics, self.headers):
+        for each in (self.traces, self.metrics, self.headers, self.bodies):
             each.clear()
 
     @property
@@ -58,6 +63,19 @@ def attributes(span: Any) -> dict[str, Any]:
 def _value(value: Any) -> Any:
     kind = value.WhichOneof("value")
     return [_value(each) for each in value.array_value.values] if kind == "array_value" else getattr(value, kind)
+
+
+_PACKED: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "deflate": zlib.decompress}
+_IDS = ("traceId", "spanId", "parentSpanId")
+
+
+def from_json(body: bytes, message: Any) -> Any:
+    """OTLP as JSON, as the protocol has it: ids are hexadecimal, where protobuf's own JSON has base64."""
+
+    def read(value: dict[str, Any]) -> dict[str, Any]:
+        return {name: b64encode(bytes.fromhex(each)).decode() if name in _IDS else each for name, each in value.items()}
+
+    return ParseDict(json.loads(body, object_hook=read), message)
 
 
 @contextmanager
@@ -103,10 +121,12 @@ def over_http(*, metrics: bool = True) -> Iterator[Kept]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            body = gzip.decompress(body) if self.headers.get("content-encoding") == "gzip" else body
+            body = _PACKED.get(self.headers.get("content-encoding", ""), bytes)(body)
             known = requests.get(self.path)
             if known is not None:
-                known[0].append(known[1].FromString(body))
+                kept.bodies.append(body)
+                plain = self.headers["content-type"] == "application/json"
+                known[0].append(from_json(body, known[1]()) if plain else known[1].FromString(body))
                 kept.headers.append({name.lower(): value for name, value in self.headers.items()})
             self.send_response(200 if known else 404)
             self.send_header("content-length", "0")

@@ -13,7 +13,7 @@ from magent.spans.chrome import chrome
 from magent.spans.reading import read
 from magent.spans.span import Span
 from tests.engine.test_properties import made, run_once
-from tests.engine.test_spans import made_of
+from tests.engine.test_spans import gone_on, made_of
 
 
 def slices(spans: list[Span]) -> list[dict[str, Any]]:
@@ -93,3 +93,12 @@ def test_what_took_no_time_stays_on_the_track_of_what_it_is_in() -> None:
     spans_of = made_of(*facts, ("in b", "b", 3.0, 3.0))
     events = chrome(spans_of, "w", set(), 9.0)["traceEvents"]
     assert {event["tid"] for event in events if event["ph"] == "X"} == {1}
+
+
+async def test_what_lasts_over_lives_has_a_slice_in_each_and_still_nests() -> None:
+    room, _ = await gone_on(500.0)
+    events = slices(read(room.workflow, room.journal.events).spans)
+    inside = read_by_perfetto(events)
+    assert sum(event["name"] == "each" for event in events) == 2
+    assert sum(event["name"] == "ask" for event in events) == 1  # a person thinks on
+    assert inside.keys() == {event["args"]["span"] for event in events}

@@ -16,8 +16,8 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.recovery.faults import FAULTS, fits
 from tests.recovery.harness import EVERY, STORES, Harness, Trouble
+from tests.recovery.table import FAULTS, fits
 
 
 def main() -> int:

@@ -4,7 +4,6 @@ a run that can go on."""
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import signal
 import time
@@ -12,14 +11,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from magent.errors import MagentError
-from magent.ports import Question
-from tests.recovery.crowd import name
+from magent.errors import MagentError, RunLocked
+from magent.ports import Journal, Record, RunStore
 from tests.recovery.limits import frozen, small_disk
 from tests.recovery.nursery import Ended, Life
-from tests.recovery.places import FilePlace, PostgresPlace, SqlitePlace
+from tests.recovery.places import FilePlace, PostgresPlace
 from tests.recovery.rounds import KILLED, RUN, Ward, clear
-from tests.recovery.tracing import HOW
 
 Fault = Callable[[Ward], None]
 DAY = 86400.0
@@ -29,11 +26,11 @@ USUAL = (KILLED, 0, 1, 3, 5)
 def kill(ward: Ward) -> None:
     """`kill -9` at random moments of up to six lives."""
     for _ in range(ward.chance.randint(1, 6)):
-        if not _killed_somewhere(ward):
+        if not killed_somewhere(ward):
             return
 
 
-def _killed_somewhere(ward: Ward, **how: Any) -> bool:
+def killed_somewhere(ward: Ward, **how: Any) -> bool:
     """A life that is killed at a random moment. Whether there was one to lead."""
     words = ward.next()
     if words is None:
@@ -47,9 +44,10 @@ def _killed_somewhere(ward: Ward, **how: Any) -> bool:
 
 def write(ward: Ward) -> None:
     """Up to four lives die of one of their writes: before it, in its middle, right after it."""
+    if ward.chance.random() < 0.4:
+        ward.stop_early()
     for _ in range(ward.chance.randint(1, 4)):
-        at = ward.chance.choice((ward.chance.randint(1, 30), ward.chance.randint(1, 300)))
-        ended = ward.go_on(death=ward.death(at, ward.chance.choice(HOW)))
+        ended = ward.go_on(death=ward.some_write(30, 300))
         if ended is None:
             return
         assert ended.code in USUAL, ended
@@ -57,9 +55,9 @@ def write(ward: Ward) -> None:
 
 def power(ward: Ward) -> None:
     """The power goes at one of a life's writes: all that was not synced is lost, contents and names."""
+    ward.files = False  # what tasks write, they would have to sync
     for _ in range(ward.chance.randint(1, 4)):
-        at = ward.chance.choice((ward.chance.randint(1, 40), ward.chance.randint(1, 300)))
-        ended = ward.go_on(death=replace(ward.death(at, ward.chance.choice(HOW)), power=True))
+        ended = ward.go_on(death=replace(ward.some_write(40, 300), power=True))
         if ended is None:
             return
         assert ended.code in USUAL, ended
@@ -68,7 +66,7 @@ def power(ward: Ward) -> None:
 def torn(ward: Ward) -> None:
     """Behind what was synced stands half of a write that a power cut left."""
     for _ in range(ward.chance.randint(1, 3)):
-        if not _killed_somewhere(ward):
+        if not killed_somewhere(ward):
             return
         ward.log.append(f"torn: {ward.place.tear(RUN, ward.chance)}")
 
@@ -84,7 +82,7 @@ def flip(ward: Ward) -> None:
 
 
 def _spoilt(ward: Ward, how: Callable[[str, random.Random], str]) -> None:
-    _killed_somewhere(ward)
+    killed_somewhere(ward)
     if ward.info() is None:
         return
     ward.place.keep()
@@ -96,6 +94,7 @@ def _spoilt(ward: Ward, how: Callable[[str, random.Random], str]) -> None:
     lives, refused = _goes_on_or_is_refused(ward)
     listed = ward.life("runs", "list")
     assert listed.code in (0, 5), listed
+    ward.forget()
     if refused:  # from a copy, as it says
         ward.place.put_back()
         ward.faithful, ward.spoilt = lives == 0, False
@@ -146,7 +145,7 @@ def full(ward: Ward) -> None:
 def readonly(ward: Ward) -> None:
     """The store may not be written to for a life: that is said, and nothing is lost."""
     if ward.chance.random() < 0.8:
-        _killed_somewhere(ward)
+        killed_somewhere(ward)
     words = ward.next()
     if words is None:
         return
@@ -160,7 +159,7 @@ def clock(ward: Ward) -> None:
     """The clock is set forwards and back, by up to ten days, within a life and between two."""
     for _ in range(ward.chance.randint(1, 4)):
         jumps = [(ward.chance.randint(0, 60), ward.chance.uniform(-10, 10) * DAY) for _ in range(2)]
-        if not _killed_somewhere(ward, clock=sorted(jumps)):
+        if not killed_somewhere(ward, clock=sorted(jumps)):
             return
 
 
@@ -168,7 +167,8 @@ def vanished(ward: Ward) -> None:
     """The directory that the run was started in goes: what cannot go on without it says so, until it is back."""
     ward.cwd = ward.top / "away"
     ward.cwd.mkdir()
-    _killed_somewhere(ward)
+    ward.files = isinstance(ward.place, FilePlace)  # else they are kept in there
+    killed_somewhere(ward)
     words = ward.next()
     if words is None:
         return
@@ -236,9 +236,13 @@ def paused(ward: Ward) -> None:
             assert told, held  # it may have let go just before it was stopped
         else:
             ward.faithful = False  # what was at work in the sleeper may be done when it wakes
+            if ward.chance.random() < 0.5:
+                asyncio.run(_wakes_too_late(ward, life))
+                return
             _taken_over(ward)
     finally:
-        life.signal(signal.SIGCONT)
+        if life.lives():
+            life.signal(signal.SIGCONT)
     ended = ward.look_at(life.end())
     if ended.code == 5:
         assert "taken over" in clear(ended).err, ended
@@ -255,6 +259,35 @@ def _taken_over(ward: Ward) -> None:
         if "is held by process" not in ended.err:
             return
     raise AssertionError("the lease of a sleeper is never lost")
+
+
+async def _wakes_too_late(ward: Ward, sleeper: Life) -> None:
+    """Somebody has the run, and has not done anything with it yet, when the first wakes."""
+    store = ward.place.open()
+    journal, record = await _opened(store)
+    try:
+        result = await store.result(RUN)
+        sleeper.signal(signal.SIGCONT)
+        ended = await asyncio.to_thread(lambda: ward.look_at(sleeper.end()))
+        now = await store.read(RUN, checkpoint=False)
+        seen = record.events[-1].seq if record.events else record.checkpoint[0] if record.checkpoint else 0
+        written = [event.type for event in now.events[seen:]]
+        assert not written, f"it wrote {written} into a run that was another's\n{ended}"
+        assert await store.result(RUN) == result, f"it wrote a result of a run that was another's\n{ended}"
+        assert ended.code != 5 or "taken over" in clear(ended).err, ended
+    finally:
+        await journal.close()
+
+
+async def _opened(store: RunStore) -> tuple[Journal, Record]:
+    """As soon as its lease is lost."""
+    end = time.monotonic() + 20
+    while True:
+        try:
+            return await store.open(RUN)
+        except RunLocked:
+            assert time.monotonic() < end, "the lease of a sleeper is never lost"
+            await asyncio.sleep(0.05)
 
 
 def fight(ward: Ward) -> None:
@@ -292,110 +325,3 @@ def _at_once(ward: Ward, fighters: list[Life]) -> None:
 def _is_told(ward: Ward, ended: Ended, who: list[Life]) -> None:
     assert "is held by process" in ended.err, ended
     assert int(ended.err.partition("is held by process ")[2].split()[0]) in [each.pid for each in who], ended
-
-
-def answered(ward: Ward) -> None:
-    """People answer while somebody drives the run; he, or they, are killed at random moments: what was taken counts."""
-    ward.by_file = False
-    for _ in range(ward.chance.randint(1, 4)):
-        words = ward.next()
-        if words is None:
-            return
-        if words[0] == "respond":
-            ward.life(*words)
-            continue
-        life = ward.start(*words, looks=0.05)  # else it has ended before it looks
-        while life.lives(0.01):
-            if (asked := ward.question(driven=True)) is not None and _answers(ward, life, *asked):
-                break
-        ward.look_at(life.end())
-
-
-def _answers(ward: Ward, driver: Life, question: Question, key: str) -> bool:
-    """Somebody answers, or two at once. Whether the driver was killed meanwhile."""
-    people = [ward.start(*ward.answer(question, key)) for _ in range(ward.chance.randint(1, 2))]
-    kills = ward.chance.random()
-    if kills < 0.4 and driver.lives(ward.chance.random() * 0.2):
-        driver.kill()
-    elif kills < 0.6 and people[0].lives(ward.chance.random() * 0.2):
-        people[0].kill()
-    for ended in sorted((ward.look_on(person.end()) for person in people), key=lambda each: each.code):
-        assert ended.code in (KILLED, 0, 2), ended
-        ward.hear(ended, key if question.input != "choice" else "")
-    return not driver.lives()
-
-
-def copied(ward: Ward) -> None:
-    """A run is copied, or moved, to another store by lives that die of one of their writes: it is there whole, or not
-    at all, and never lost. It goes on where it is."""
-    _killed_somewhere(ward)
-    if ward.info() is None:
-        return
-    made = asyncio.run(ward.place.open().workspace(RUN)) / "made.txt"
-    made.write_text("made")
-    there = ward.chance.choice((FilePlace, SqlitePlace))(ward.top / "there", sealed=bool(ward.place.sealed))
-    move = ["--move"] if ward.chance.random() < 0.6 else []
-    before = ward.events(ward.place)
-    for _ in range(ward.chance.randint(1, 4)):
-        death = ward.death(ward.chance.randint(1, 120), ward.chance.choice(HOW))
-        ended = ward.life("runs", "copy", RUN, "--to", there.url, *move, death=death)
-        assert ended.code in (KILLED, 0, 2), ended
-        here, moved = ward.info() is not None, ward.info(there) is not None
-        assert here or moved, f"it is lost\n{ended}"
-        for place in (*([ward.place] if here else []), *([there] if moved else [])):
-            assert ward.events(place) == before, f"it is not whole in {place.url}\n{ended}"
-            place.check()
-        if moved and (ended.code == 2 or not here):
-            break
-    if ward.info(there) is not None:
-        kept = asyncio.run(there.open().workspace(RUN)) / "made.txt"
-        assert kept.read_text() == "made", "its files are not there"
-    if ward.info() is None:
-        ward.place = there
-
-
-def crowd(ward: Ward, many: int = 200) -> None:
-    """200 runs at once, in four processes of which some are killed; then one goes on with all."""
-    several = [ward.do_many(range(first, first + many // 4)) for first in range(0, many, many // 4)]
-    for life in several:
-        if ward.chance.random() < 0.6:
-            life.lives(ward.chance.random() * ward.takes * many / 20)
-            life.kill() if life.lives() else life.end()
-        else:
-            assert (ended := life.end()).code == 0, ended
-    ward.nursery.settle()
-    ended = ward.do_many(range(many)).end()
-    assert ended.code == 0, ended
-    for number in range(many):
-        ward.compare(name(number))
-    ward.place.check()
-    listed = ward.life("runs", "list", "--output", "json")
-    assert len(json.loads(listed.out)) == many, listed
-    ward.checked = True
-
-
-FAULTS: dict[str, Fault] = {
-    "kill": kill,
-    "write": write,
-    "power": power,
-    "torn": torn,
-    "cut": cut,
-    "flip": flip,
-    "full": full,
-    "readonly": readonly,
-    "clock": clock,
-    "vanished": vanished,
-    "server": server,
-    "gone": gone,
-    "paused": paused,
-    "fight": fight,
-    "answered": answered,
-    "copied": copied,
-    "crowd": crowd,
-}
-OF_SERVERS = ("server", "gone")
-
-
-def fits(fault: str, store: str) -> bool:
-    """Whether the fault can happen to such a store. What a power cut takes of a database is its server's care."""
-    return fault not in (("power",) if store == "postgres" else OF_SERVERS)

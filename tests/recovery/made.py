@@ -1,4 +1,5 @@
-"""Random workflows whose work can be seen: each attempt leaves a line, with the key of its visit, in `effects.txt`.
+"""Random workflows whose work can be seen: each attempt leaves a line, with the key of its visit, in `effects.txt`, and
+a file named after it in the run's workspace.
 
 What they come to does not depend on timing, nor on what was interrupted: where several branches race, one alone can
 win; what fails, always fails.
@@ -22,29 +23,50 @@ NEVER = "400d"  # longer than any clock jumps
 WORK = """
 import pathlib, zlib
 
+from magent.ports import Reply, Usage
+
 HOME = pathlib.Path(__file__).parent
 
-def leave(key):
+def leave(key, place):
     with open(HOME / "effects.txt", "a") as file:
         file.write(f"{key}\\n")
-    return zlib.crc32(key.partition("/")[2].encode()) % 35
+    within = key.partition("/")[2]
+    if pathlib.Path(place).is_dir():
+        (pathlib.Path(place) / within.replace("/", "_")).touch()
+    return zlib.crc32(within.encode()) % 35
 
-def work(key):
-    value = leave(key)
+def work(key, place):
+    value = leave(key, place)
     if value % 5 == 0:
         raise ValueError("it fails")
     return value % 7
 
-def outside(key):
-    return leave(key) % 7
+def outside(key, place):
+    return leave(key, place) % 7
+
+class Talker:
+    async def ask(self, request, on_text):
+        value = leave(*request.messages[-1].text.split(" ", 1)) % 7
+        return Reply(f"{value} after {len(request.messages)}", usage=Usage(10, 5, 0.001, 1), mark=value)
+
+    def recall(self, mark):
+        pass
+
+    async def close(self):
+        pass
 """
 PROGRAM = """
 echo "$MAGENT_IDEMPOTENCY_KEY" >> "$(dirname "$0")/effects.txt"
-set -- $(printf %s "${MAGENT_IDEMPOTENCY_KEY#*/}" | cksum) "$@"
-[ "$3" = outside ] && exit 0
+name=${MAGENT_IDEMPOTENCY_KEY#*/}
+[ -d "$1" ] && : > "$1/$(printf %s "$name" | tr / _)"
+set -- $(printf %s "$name" | cksum) "$@"
+[ "$4" = outside ] && exit 0
+[ "$4" = fails ] && exit 1
 [ $(($1 % 5)) -eq 0 ] && exit 1
 echo $(($1 % 7))
 """
+WITH = {"key": "{{ run.key }}", "place": "{{ run.workspace }}"}
+AGENTS = {"talker": {"model": "work:Talker"}}
 DONE_OUTSIDE = {"exit_code": 0, "stdout": "", "stderr": "", "data": ""}
 
 
@@ -55,7 +77,7 @@ class Worker(Maker):
         return Worker(self.chance, self.deepest)
 
     def workflow(self) -> dict[str, Any]:
-        data = super().workflow()
+        data = {**super().workflow(), "agents": AGENTS}
         if self.chance.random() < 0.2 and self.nodes[self.last].get("type") != "condition":
             self.nodes[self.last]["next"] = "lost"
             ends = {"type": "end", "status": "failed", "reason": "n is {{ state.n }}"}
@@ -74,7 +96,7 @@ class Worker(Maker):
             following = targets[-1]
 
     def element(self, depth: int, *, shared: bool) -> str:
-        kinds = ["set", "run", "run", "call", "call", "condition", "pause", "person", "outside"]
+        kinds = ["set", "run", "run", "call", "call", "condition", "pause", "person", "outside", "agent"]
         if depth < self.deepest:
             kinds += ["branches", "for_each", "loop", "subgraph", "race", "collected"]
         return str(getattr(self, self.chance.choice(kinds))(depth, shared))
@@ -83,11 +105,14 @@ class Worker(Maker):
         return self.add("r", {**self.tolerant("exit"), **self.program()})
 
     def call(self, _depth: int, _shared: bool) -> str:
-        return self.add("k", {**self.tolerant("call"), "call": "work:work", "with": {"key": "{{ run.key }}"}})
+        return self.add("k", {**self.tolerant("call"), "call": "work:work", "with": WITH})
 
     @staticmethod
     def program(*words: str) -> dict[str, Any]:
-        return {"run": ["sh", "{{ run.home }}/work.sh", *words], "parse": "json" if not words else "text"}
+        return {
+            "run": ["sh", "{{ run.home }}/work.sh", "{{ run.workspace }}", *words],
+            "parse": "json" if not words else "text",
+        }
 
     def tolerant(self, kind: str) -> dict[str, Any]:
         """A task that may fail, after which it goes on."""
@@ -102,8 +127,14 @@ class Worker(Maker):
     def outside(self, _depth: int, _shared: bool) -> str:
         if self.chance.random() < 0.5:
             return self.add("xr", {**self.program("outside"), "effects": "external"})
-        work = {"call": "work:outside", "with": {"key": "{{ run.key }}"}, "set": {"n": "{{ output }}"}}
+        work = {"call": "work:outside", "with": WITH, "set": {"n": "{{ output }}"}}
         return self.add("xk", {**work, "effects": "external"})
+
+    def agent(self, _depth: int, _shared: bool) -> str:
+        node = {"prompt": "{{ run.key }} {{ run.workspace }}", "agent": "talker", "set": {"log": "{{ output }}"}}
+        if self.chance.random() < 0.6:
+            node["session"] = "talk"
+        return self.add("a", node)
 
     def pause(self, _depth: int, _shared: bool) -> str:
         return self.add("w", {"wait": f"{self.chance.randint(0, 30)}ms"})
@@ -114,7 +145,7 @@ class Worker(Maker):
     def race(self, _depth: int, _shared: bool) -> str:
         """One branch wins, one fails, one would never end."""
         name = self.add("p", {})
-        winner = self.add("k", {"call": "work:outside", "with": {"key": "{{ run.key }}"}})
+        winner = self.add("k", {"call": "work:outside", "with": WITH})
         fails = self.add("f", {"run": ["false"]})
         node = {"branches": [fails, winner, self.add("w", {"wait": NEVER})], "wait_for": "any"}
         self.nodes[name] = {"type": "parallel", **node}
@@ -122,7 +153,7 @@ class Worker(Maker):
 
     def collected(self, _depth: int, _shared: bool) -> str:
         name = self.add("e", {})
-        body = self.add("k", {"call": "work:work", "with": {"key": "{{ run.key }}"}, "set": {"log": "{{ output }}"}})
+        body = self.add("k", {"call": "work:work", "with": WITH, "set": {"log": "{{ output }}"}})
         items = list(range(self.chance.randint(1, 6)))
         self.nodes[name] = {"type": "parallel", "for_each": items, "body": body, "on_branch_error": "collect"}
         if self.chance.random() < 0.5:
@@ -132,19 +163,21 @@ class Worker(Maker):
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A workflow, and what people answer: a node's name → an answer."""
+    """A workflow, and what people answer: a node's name → an answer. `quick` comes to the same in no time."""
 
     data: Mapping[str, Any]
     answers: Mapping[str, Any]
+    quick: Mapping[str, Any] | None = None
 
     def asks_of_outside(self) -> bool:
         """Whether a crash may leave a question behind."""
         return '"effects": "external"' in json.dumps(self.data)
 
-    def put(self, home: Path) -> None:
+    def put(self, home: Path, *, quick: bool = False) -> None:
         """Writes all it needs."""
         home.mkdir(parents=True)
-        (home / "workflow.yaml").write_text(json.dumps(self.data, indent=1))
+        data = self.quick if quick and self.quick is not None else self.data
+        (home / "workflow.yaml").write_text(json.dumps(data, indent=1))
         (home / "answers.yaml").write_text(json.dumps(self.answers))
         (home / "work.py").write_text(WORK)
         (home / "work.sh").write_text(PROGRAM)
@@ -170,7 +203,7 @@ def make_talk(seed: int) -> Made:
     """A workflow in which people are asked while others work."""
     chance = random.Random(f"talk {seed}")
     person = {"type": "human_input", "input": "rating", "set": {"n": "{{ output.rating }}"}}
-    work = {"call": "work:outside", "with": {"key": "{{ run.key }}"}}
+    work = {"call": "work:outside", "with": WITH}
     slow = {"wait": f"{chance.randint(50, 400)}ms"}
     nodes = {
         "p0": {"type": "parallel", "branches": ["h1", "w1", "h2"], "next": "e3"},
@@ -191,10 +224,47 @@ def make_talk(seed: int) -> Made:
     return Made({**data, "nodes": nodes}, {name: ord(name[1]) % 5 + 1 for name in ("h1", "h2", "h3", "h4")})
 
 
+HOUR = 3600
+
+
+def make_late(seed: int) -> Made:
+    """A workflow in which time has to pass: a task waits, nobody answers, what fails is tried again hours later."""
+    chance = random.Random(f"late {seed}")
+
+    def timed(unit: str) -> dict[str, Any]:
+        work = {"call": "work:outside", "with": WITH}
+        asks = {"type": "human_input", "input": "rating", "timeout": f"1{unit}", "set": {"n": "{{ output.rating }}"}}
+        retry = {"max_attempts": 3, "delay": f"1{unit}", "max_delay": f"1{unit}", "backoff": "constant", "jitter": 0}
+        kinds: dict[str, dict[str, Any]] = {
+            "w1": {"wait": f"1{unit}", "next": "k1"},
+            "h1": {**asks, "default": 3, "on_timeout": "default", "next": "k2"},
+            "h2": {**asks, "on_error": "continue", "next": "k3"},
+            "r1": {**Worker.program("fails"), "retry": retry, "on_error": "continue", "next": "k4"},
+        }
+        chosen = [name for name in kinds if name in wanted]
+        nodes: dict[str, Any] = {
+            "k0": {**work, "next": "p0"},
+            "p0": {"type": "parallel", "branches": chosen, "next": "k9"},
+        }
+        nodes |= {name: kinds[name] for name in chosen}
+        nodes |= {kinds[name]["next"]: work for name in chosen}
+        return {**talk, "nodes": {**nodes, "k9": work}}
+
+    wanted = chance.sample(("w1", "h1", "h2", "r1"), chance.randint(1, 4))
+    talk = {"magent": 1, "name": "late", "state": {"n": {"type": "number", "default": 0, "reduce": "sum"}}}
+    talk |= {"checkpoints": {"every": chance.choice((5, 500)), "interval": "60s", "keep": 2}}
+    return Made(timed("h"), {}, timed("ms"))
+
+
 def effects(home: Path) -> Counter[str]:
     """How often each visit's work was begun, by key."""
     file = home / EFFECTS
     return Counter(file.read_text().split("\n")[:-1]) if file.exists() else Counter()
+
+
+def file_of(key: str) -> str:
+    """What a visit leaves in the workspace."""
+    return key.partition("/")[2].replace("/", "_")
 
 
 def output_of(node: str, key: str) -> Any:

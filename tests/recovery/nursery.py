@@ -70,7 +70,8 @@ class Life:
         return Ended(self.args, traced.code, _read(self._out, "out"), self.said(), traced.writes, traced.last)
 
     def kill(self) -> Ended:
-        self.signal(signal.SIGKILL)
+        if self.lives():
+            self.signal(signal.SIGKILL)
         return self.end()
 
 

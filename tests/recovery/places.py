@@ -8,7 +8,7 @@ import re
 import shutil
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ class Place(ABC):
 
     name: str
     sockets = False
+    parts: Sequence[str] = ("",)  # words in the paths of writes that are worth dying of; "" is in all
 
     def __init__(self, top: Path, *, sealed: bool = False) -> None:
         self.top = top
@@ -79,6 +80,7 @@ class Place(ABC):
 
 class FilePlace(Place):
     name = "file"
+    parts = ("", "", "", "result.json", "result.json", "checkpoints", "run.json")
 
     @property
     def url(self) -> str:
@@ -135,6 +137,7 @@ class FilePlace(Place):
 
 class SqlitePlace(Place):
     name = "sqlite"
+    parts = ("", "", "-wal", "-shm", "-locks")
 
     @property
     def file(self) -> Path:

@@ -15,17 +15,26 @@ from typing import Any
 from magent.engine import run as lives
 from magent.engine.fold import Run
 from magent.engine.view import visit_key
-from magent.errors import MagentError, UsageError
+from magent.errors import MagentError, RunDamaged, UsageError
 from magent.events import Event
 from magent.loading import workflow_of
 from magent.ports import Question, Record, RunInfo, RunStore
 from magent.stores import open_store
-from tests.recovery.made import Made, effects, output_of
+from tests.recovery.judgement import (
+    attempts_are_counted,
+    checkpoints_fit,
+    every_fold_can_be_kept,
+    result_is_sum,
+    result_of_run,
+    used_notes,
+)
+from tests.recovery.made import Made, effects, file_of, output_of
 from tests.recovery.nursery import Ended, Life, Nursery
 from tests.recovery.places import Place
-from tests.recovery.tracing import Death
+from tests.recovery.tracing import HOW, Death
 
 RUN = "victim"
+WORKS = "rkxa"  # what names of nodes begin with that leave traces
 OVER = ("completed", "failed", "cancelled")
 MOST = 60  # lives of one run
 KILLED = -9
@@ -105,10 +114,17 @@ class Ward:
         self.place = place
         self.made = made
         self.chance = chance
+        self.run_id = RUN
         self.log: list[str] = []
         self.by_file = chance.random() < 0.5  # whether an answers file is at hand, or people answer when they are asked
         self.durability = chance.choice(("sync", "sync", "async", "exit"))
+        nodes = sorted(made.data["nodes"])
+        self.stops = ["--stop-after", chance.choice(nodes)] if chance.random() < 0.25 else []  # the first life
         self.settled: dict[str, int] = {}  # how often the work of finished visits was begun
+        self.known: list[Event] = []  # what was seen of the record
+        self.resulted = False  # whether a result was seen
+        self.kept: set[str] = set()  # of a fork: what it took over as done
+        self.files = True  # whether what was made in the workspace is still there
         self.told: dict[str, str] = {}  # whose answer was taken, by the key of the question
         self.people = itertools.count(1)
         self.ends: set[int] = set()  # the codes that lives ended with
@@ -125,10 +141,12 @@ class Ward:
     def left_alone(self) -> None:
         """Another run of the same, in peace: `alone` is what it came to, `takes` how many seconds."""
         home = self.top / "alone"
-        self.made.put(home)
+        self.made.put(home, quick=True)
         url, began = f"file:{home}/store", time.monotonic()
         words = ("run", "workflow.yaml", "--answers", "answers.yaml", "--id", RUN, "--durability", "exit")
         ended = self.nursery.do(*words, cwd=home, env={"MAGENT_STORE": url})
+        while ended.code == 3:  # until the time that people have is up
+            ended = self.nursery.do("resume", RUN, "--no-input", cwd=home, env={"MAGENT_STORE": url})
         assert ended.code in (0, 1), ended
         self.takes = time.monotonic() - began
         self.alone = outcome(open_store(url), RUN)
@@ -174,38 +192,48 @@ class Ward:
         assert "internal error" not in ended.err, ended
         return ended
 
-    def death(self, at: int, how: str) -> Death:
+    def death(self, at: int, how: str, of: str = "") -> Death:
         places = [str(self.top / "store"), str(self.top / "there"), str(self.home / ".magent")]
-        return Death(at, how, places, self.place.sockets)
+        return Death(at, how, places, self.place.sockets, of=of)
+
+    def some_write(self, *most: int) -> Death:
+        """A death of one of the first writes, or of one of those to a part of the store."""
+        of = self.chance.choice(self.place.parts)
+        return self.death(self.chance.randint(1, 6 if of else self.chance.choice(most)), self.chance.choice(HOW), of)
+
+    def stop_early(self) -> None:
+        """The first life ends in good order, after the first node."""
+        self.stops = ["--stop-after", next(iter(self.made.data["nodes"]))]
+        self.go_on()
 
     def next(self) -> list[str] | None:
         """The words of the next life; None where the run is over."""
         info = self.info()
         answers = ["--answers", str(self.home / "answers.yaml")] if self.by_file else []
         if info is None:
-            words = ["run", str(self.home / "workflow.yaml"), "--id", RUN, "--durability", self.durability]
-            return [*words, "--no-input", *answers]
+            words = ["run", str(self.home / "workflow.yaml"), "--id", self.run_id, "--durability", self.durability]
+            return [*words, "--no-input", *answers, *self.stops]
         if info.status in OVER:
             return None
         if (open_ := self.question()) is not None:
             return self.answer(*open_)
-        return ["resume", RUN, "--no-input", *answers]
+        return ["resume", self.run_id, "--no-input", *answers]
 
     def info(self, place: Place | None = None) -> RunInfo | None:
         try:
-            return asyncio.run((place or self.place).open().info(RUN))
+            return asyncio.run((place or self.place).open().info(self.run_id))
         except UsageError:
             return None
 
     def events(self, place: Place) -> list[Event]:
-        return list(asyncio.run(place.open().read(RUN, checkpoint=False)).events)
+        return list(asyncio.run(place.open().read(self.run_id, checkpoint=False)).events)
 
     def is_held(self) -> bool:
         info = self.info()
         return info is not None and info.status == "running"
 
     def run(self) -> Run:
-        record = asyncio.run(self.place.open().read(RUN))
+        record = asyncio.run(self.place.open().read(self.run_id))
         return lives.refold(workflow_of(record), record)
 
     def question(self, driven: bool = False) -> tuple[Question, str] | None:
@@ -231,19 +259,43 @@ class Ward:
             answer = {"choice": "done", "form": {"output": output_of(question.node, key)}}
         else:
             answer = {"choice": "again"}
-        return ["respond", RUN, question.path, "--answer", json.dumps(answer), "--by", f"person {next(self.people)}"]
+        by = f"person {next(self.people)}"
+        return ["respond", self.run_id, question.path, "--answer", json.dumps(answer), "--by", by]
 
     def note(self) -> None:
-        """What the record says is finished is not to be done again."""
-        if not self.faithful:
+        """What is on the record stays there, with what is kept beside it, and what it says is finished is not to be
+        done again."""
+        if self.spoilt:
             return
+        store = self.place.open()
         try:
-            record = asyncio.run(self.place.open().read(RUN, checkpoint=False))
+            record = asyncio.run(store.read(self.run_id, checkpoint=False))
+        except (UsageError, RunDamaged):
+            assert not self.known, "what was on the record cannot be read any more"
+            return
         except MagentError:
             return
-        done = effects(self.home)
-        for key in finished(record):
-            self.settled.setdefault(key, done[key])
+        events = list(record.events)
+        assert events[: len(self.known)] == self.known, "what was on the record is not there any more"
+        self.known = events
+        result = result_of_run(store, self.run_id)
+        assert result is not None or not self.resulted, "there was a result, and there is none any more"
+        self.resulted = result is not None
+        if events:
+            checkpoints_fit(store, self.run_id, record)
+        if self.faithful:
+            done = effects(self.home)
+            for key in finished(record):
+                self.settled.setdefault(key, done[key])
+
+    def follow(self, run_id: str, kept: set[str]) -> None:
+        """From now on, another run is led: a fork, which took over what it `kept`."""
+        self.run_id, self.kept = run_id, kept
+        self.known, self.resulted, self.settled, self.told = [], False, {}, {}
+
+    def forget(self) -> None:
+        """The store is as it was before, or is not what it was: what was seen of it does not count."""
+        self.known, self.resulted = [], False
 
     # ---- to the end
 
@@ -254,7 +306,7 @@ class Ward:
             return None
         ended = self.life(*words, **how)
         if ended.code == 5 and "before anything of it was recorded" in ended.err:
-            self.life("runs", "rm", RUN, "--yes", **how)
+            self.life("runs", "rm", self.run_id, "--yes", **how)
         return ended
 
     def finish(self) -> None:
@@ -267,49 +319,68 @@ class Ward:
             assert ended.code != 5 or "before anything of it was recorded" in ended.err, ended
         raise AssertionError(f"after {MOST} lives the run is not over")
 
-    def compare(self, run_id: str = RUN) -> None:
+    def compare(self, run_id: str = "") -> None:
+        run_id = run_id or self.run_id
         found = outcome(self.place.open(), run_id)
         for name, value in self.alone.items():
             assert found[name] == value, f"{name} of {run_id} is {found[name]!r}, left alone it is {value!r}"
 
     def check(self) -> None:
         """What must hold when the run is over."""
+        self.note()
         self.compare()
         if not self.spoilt:
             self.place.check()
-        self._check_work()
+        self.check_record()
         self._check_tools()
 
-    def _check_work(self) -> None:
+    def check_record(self) -> None:
+        record = asyncio.run(self.place.open().read(self.run_id, checkpoint=False))
+        attempts_are_counted(record)
+        every_fold_can_be_kept(record)
+        self._check_work(record)
+        if self.faithful:
+            self._check_people(record)
+
+    def _check_work(self, record: Record) -> None:
         done = effects(self.home)
-        record = asyncio.run(self.place.open().read(RUN, checkpoint=False))
+        made = asyncio.run(self.place.open().workspace(self.run_id))
         for key in finished(record):
             node = key.rpartition("/")[2].partition("#")[0]
-            if node[0] in "rkx":
-                assert done[key], f"{key} is finished, but its work was never done"
+            if node[0] not in WORKS:
+                continue
+            assert done[key] or key in self.kept, f"{key} is finished, but its work was never done"
+            assert not done[key] or key not in self.kept, f"{key} was taken over as done, and was done again"
+            assert (made / file_of(key)).exists() or not self.files, f"the file that {key} made is not there"
         if not self.faithful:
             return
-        told = answered(record)
-        for key, people in told.items():
-            assert len(people) == 1, f"{key} has more than one answer: {people}"
-        for key, person in self.told.items():
-            assert told.get(key) == [person], f"{person} was told that their answer to {key} counts: {told.get(key)}"
         for key, count in self.settled.items():
             assert done[key] == count, f"the work of {key} was done again after it was finished"
         for key, count in done.items():
             if key.rpartition("/")[2].startswith("x"):
                 assert count == 1, f"{key} has effects outside, and was done {count} times"
 
+    def _check_people(self, record: Record) -> None:
+        told = answered(record)
+        for key, people in told.items():
+            assert len(people) == 1, f"{key} has more than one answer: {people}"
+        for key, person in self.told.items():
+            assert told.get(key) == [person], f"{person} was told that their answer to {key} counts: {told.get(key)}"
+        left = used_notes(self.place.open(), self.run_id, record.events)
+        assert not left, f"answers that are on the record are still left as notes: {left}"
+
     def _check_tools(self) -> None:
         status = self.alone["status"]
         listed = self.life("runs", "list", "--output", "json")
-        assert [(each["run_id"], each["status"]) for each in json.loads(listed.out)] == [(RUN, status)], listed
-        shown = self.life("runs", "show", RUN, "--output", "json")
+        assert {each["run_id"]: each["status"] for each in json.loads(listed.out)}[self.run_id] == status, listed
+        shown = self.life("runs", "show", self.run_id, "--output", "json")
         assert json.loads(shown.out)["status"] == status, shown
-        assert self.life("runs", "history", RUN).code == 0
-        again = self.life("resume", RUN, "--no-input") if status == "completed" else shown
+        assert self.life("runs", "history", self.run_id).code == 0
+        again = self.life("resume", self.run_id, "--no-input") if status == "completed" else shown
         assert again.code == 0, again
         if status == "completed":
-            result = asyncio.run(self.place.open().result(RUN))
+            store = self.place.open()
+            result = asyncio.run(store.result(self.run_id))
             assert result is not None, "there is no result"
             assert result["status"] == status, result
+            result_is_sum(result, asyncio.run(store.read(self.run_id, checkpoint=False)), store)

@@ -73,14 +73,15 @@ _LENGTH = 96  # where the third argument is among the registers of x86_64
 @dataclass(frozen=True, slots=True)
 class Death:
     """At the `at`-th write (0: never), which is to one of the `places` (directories and what is in them; the start of
-    a file's name will do), or goes through a socket where those count. With `power`, what is not synced then is
-    lost."""
+    a file's name will do), or goes through a socket where those count; of those to paths with `of` in them, where it is
+    given. With `power`, what is not synced then is lost."""
 
     at: int
     how: str
     places: Sequence[str]
     sockets: bool = False
     power: bool = False
+    of: str = ""
 
 
 class Traced(NamedTuple):
@@ -172,6 +173,8 @@ class Tracer:
         return name, self._text(pid, arguments[1 if self.calls[number][1] == _FIRST else 3]), path
 
     def _count(self, pid: int, what: str, arguments: Sequence[int]) -> None:
+        if self.death.of not in what:
+            return
         self.writes += 1
         if self.writes != self.death.at:
             return

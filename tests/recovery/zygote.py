@@ -38,8 +38,8 @@ _LINGER = 10.0  # seconds that what a dead process had started may take to end
 IMPORTED = (
     "magent.cli.parser", "magent.cli.run", "magent.cli.resume", "magent.cli.respond", "magent.cli.runs",
     "magent.cli.runs_show", "magent.cli.runs_history", "magent.cli.runs_end", "magent.stores.file",
-    "magent.stores.sqlite", "magent.stores.postgres", "magent.human.file", "magent.agents.choice", "psycopg",
-    "tests.recovery.crowd",
+    "magent.stores.sqlite", "magent.stores.postgres", "magent.human.file", "magent.agents.choice",
+    "magent.agents.custom", "magent.cli.sweep", "psycopg", "tests.recovery.crowd",
 )  # fmt: skip
 Life = Mapping[str, Any]
 

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from magent.answers import digest, normalise
 from magent.clock import SystemClock, iso
 from magent.engine import run as lives
 from magent.engine.fold import Run
-from magent.errors import AnsweredAlready, AnswerRefused, RunLocked, UsageError
+from magent.errors import AnsweredAlready, AnswerRefused, RunLocked, StoreError, UsageError
 from magent.events import Event
 from magent.loading import workflow_of
 from magent.ports import Journal, Question, RunStore
@@ -138,6 +139,15 @@ async def settle(store: RunStore, journal: Journal, run: Run) -> None:
             if (data := accepted(run, name, note)) is not None:
                 await _append(journal, run, data)
             await store.take_away(run.id, name)
+
+
+async def clear(store: RunStore, journal: Journal, run: Run) -> None:
+    """Takes away, at the end of a life, the notes that answer nothing which is still asked: what they say is on the
+    record, or came too late."""
+    with suppress(StoreError, UsageError):  # the next life takes them away, too
+        for name, note in journal.notes().items():
+            if name.startswith(PREFIX) and accepted(run, name, note) is None:
+                await store.take_away(run.id, name)
 
 
 def accepted(run: Run, name: str, note: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -115,6 +115,7 @@ async def _led(
         async with _listening(driver, store, journal):
             with _signals(halt):
                 await life(driver)
+        await answering.clear(store, journal, run)
         result = result_of(run, str(journal.directory), store)
         if answers is not None and run.status in ("completed", "failed"):
             result = replace(result, warnings=tuple(unused(options.answers, answers.used)))

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import magent
-from magent import clock
+from magent import clock, life
+from magent.answering import name_of
 from magent.clock import SystemClock
 from magent.errors import RunDamaged, UsageError
-from magent.ports import RunStore
+from magent.ports import Question, RunStore
 from magent.stores import open_store
 from magent.stores.codec import plain
+from magent.stores.file import FileStore
 from tests.engine.language import lab
 
 ONE = {"name": "w", "nodes": {"a": {"set": {"x": 1}}}}
@@ -32,6 +35,32 @@ async def test_killed_before_its_result_was_written_a_run_has_it_after_a_resume(
     await journal.close()
     assert (await magent.resume("r1", store=store)).note == "run r1 is completed already"
     assert await store.result("r1") == result.as_json()
+
+
+class Unhurried(FileStore):
+    """It takes its time over notes."""
+
+    async def take_away(self, run_id: str, name: str) -> None:
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        await super().take_away(run_id, name)
+
+
+async def test_the_note_of_an_answer_is_gone_when_the_life_that_used_it_is_over(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever left it was killed, and nobody comes after who would take it away."""
+    store = Unhurried(f"file:{here}/.magent")
+    monkeypatch.setattr(life, "LOOK_EVERY", 0.01)
+
+    async def leaves(question: Question) -> Any:
+        await store.leave("r1", name_of(question), {"path": "ask", "answer": {"approved": True}, "note": "mine"})
+        await asyncio.Event().wait()
+
+    asks = magent.load({"name": "w", "nodes": {"ask": {"type": "human_input", "input": "approval"}}})
+    result = await asks.run(store=store, run_id="r1", human=leaves)
+    assert (result.status, result.state["ask"]["approved"]) == ("completed", True)
+    assert await store.notes("r1") == {}
 
 
 @pytest.mark.parametrize("file", ["run.json", "workflow.json"])

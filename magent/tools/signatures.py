@@ -18,6 +18,8 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import Any, Literal, Union
 
+from magent.expressions.problems import EvaluationError
+from magent.expressions.regexes import compiled
 from magent.tools.docstrings import Doc, read
 
 _DEEPEST = 20
@@ -61,15 +63,17 @@ class Unsuitable(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Signature:
-    """What a function says of itself: text, JSON Schema of its arguments, and its parameters' types by name."""
+    """What a function says of itself: text, JSON Schema of its arguments, and its parameters' types by name; and the
+    defaults that stand in a Field, which Python does not fill in."""
 
     description: str
     parameters: dict[str, Any]
     hints: Mapping[str, Any]
+    fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Values of the types that the function expects. Raises ValueError where one cannot be made."""
-        made = {}
+        made = {name: field.get_default(call_default_factory=True) for name, field in self.fields.items()}
         for name, value in given.items():
             try:
                 made[name] = value_of(self.hints.get(name, Any), value)
@@ -83,7 +87,7 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     called = function if inspect.isroutine(function) or inspect.isclass(function) else type(function).__call__
     doc = read(inspect.getdoc(function))
     hints = _hints(called.__init__ if inspect.isclass(called) else called)
-    properties, required, more = {}, [], False
+    properties, required, more, fields = {}, [], False, {}
     for name, parameter in _signature(function).parameters.items():
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL):
             shown = f"*{name}" if parameter.kind is parameter.VAR_POSITIONAL else name
@@ -91,13 +95,24 @@ def signature_of(function: Callable[..., Any]) -> Signature:
         if parameter.kind is parameter.VAR_KEYWORD:
             more = True
             continue
-        properties[name] = _property(hints.get(name, Any), name, doc, parameter.default)
-        if parameter.default is parameter.empty:
+        hint, default = hints.get(name, Any), parameter.default
+        if _is_field(default):  # `count: int = Field(3, ge=1)`
+            hint = typing.Annotated[hint, default]
+            if not default.is_required():
+                fields[name] = default
+            default = parameter.empty if default.is_required() else default.get_default(call_default_factory=True)
+        properties[name] = _property(hint, name, doc, default)
+        if default is parameter.empty:
             required.append(name)
     schema: dict[str, Any] = {"type": "object", "properties": properties, "required": required}
     if not more:
         schema["additionalProperties"] = False
-    return Signature(doc.summary, schema, hints)
+    return Signature(doc.summary, schema, hints, fields)
+
+
+def _is_field(default: Any) -> bool:
+    """Pydantic's, which need not be there."""
+    return callable(getattr(default, "is_required", None)) and callable(getattr(default, "get_default", None))
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
@@ -163,7 +178,8 @@ def schema_of(hint: Any, depth: int = 0) -> dict[str, Any]:
         return {}
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
-        return {**schema_of(inner[0], depth), **_annotated(inner[1:])}
+        found = schema_of(inner[0], depth)
+        return {**found, **_annotated(inner[1:], found.get("type"))}
     if isinstance(hint, typing.NewType):
         return schema_of(hint.__supertype__, depth)
     if origin in (typing.Required, typing.NotRequired, typing.ClassVar, typing.Final):
@@ -179,22 +195,44 @@ def schema_of(hint: Any, depth: int = 0) -> dict[str, Any]:
     return _class(hint, depth + 1) if inspect.isclass(hint) else {}
 
 
-def _annotated(extras: Sequence[Any]) -> dict[str, Any]:
-    """A text beside a type describes it; what pydantic's Field says is kept in part."""
+def _annotated(extras: Sequence[Any], kind: Any) -> dict[str, Any]:
+    """A text beside a type describes it; what pydantic's Field says of values of this kind is kept."""
     found: dict[str, Any] = {}
+    kinds = kind if isinstance(kind, list) else [kind]
+    named = [*_CONSTRAINTS, *(each for one in kinds for each in _SIZES.get(one, ()))]
     for extra in extras:
         text = extra if isinstance(extra, str) else getattr(extra, "description", None)
         if isinstance(text, str) and text:
             found["description"] = text
         for constraint in (extra, *(getattr(extra, "metadata", None) or ())):
-            for name, keyword in _CONSTRAINTS.items():
+            for name, keyword in named:
                 value = getattr(constraint, name, None)
-                if isinstance(value, (int, float)) and not callable(value):
+                if isinstance(value, (int, float)):
                     found[keyword] = value
+            pattern = getattr(constraint, "pattern", None)
+            if isinstance(pattern, str) and "string" in kinds and _is_known(pattern):
+                found["pattern"] = pattern
     return found
 
 
-_CONSTRAINTS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+_CONSTRAINTS = (
+    ("ge", "minimum"), ("gt", "exclusiveMinimum"), ("le", "maximum"), ("lt", "exclusiveMaximum"),
+    ("multiple_of", "multipleOf"),
+)  # fmt: skip
+_SIZES = {
+    "string": (("min_length", "minLength"), ("max_length", "maxLength")),
+    "array": (("min_length", "minItems"), ("max_length", "maxItems")),
+    "object": (("min_length", "minProperties"), ("max_length", "maxProperties")),
+}
+
+
+def _is_known(pattern: str) -> bool:
+    """One that RE2 cannot search with is left to the function."""
+    try:
+        compiled(pattern)
+    except EvaluationError:
+        return False
+    return True
 
 
 def _literal(values: Sequence[Any]) -> dict[str, Any]:

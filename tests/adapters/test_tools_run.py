@@ -182,6 +182,8 @@ import dataclasses
 import enum
 from typing import Annotated, Literal, TypedDict
 
+from pydantic import Field
+
 
 class Level(enum.Enum):
     LOW = "low"
@@ -271,6 +273,24 @@ def odd(
     return [value, when, hit, both, list(pair)]
 
 
+def fielded(
+    code: Annotated[str, Field(pattern="^[A-Z]+$", min_length=2, max_length=3, description="Its code")],
+    free: Annotated[str | None, Field(pattern="^(?=a)", max_length=9)],
+    count: Annotated[int, Field(ge=1, lt=9, multiple_of=2)],
+    names: Annotated[list[str], Field(min_length=1, max_length=2)],
+    by_name: Annotated[dict[str, int], Field(max_length=1)],
+):
+    return [code, free, count, names, by_name]
+
+
+def defaulted(
+    need: int = Field(description="Needed"),
+    count: int = Field(3, ge=1),
+    names: list[str] = Field(default_factory=list),
+):
+    return [need, count, names]
+
+
 def not_json():
     return object()
 
@@ -324,6 +344,34 @@ async def test_a_coroutine_gets_values_of_its_types(home: str) -> None:
     assert (await refused(tool, {"level": "top", "place": {"name": "x"}})).message.startswith(
         "the arguments of 't' do not fit"
     )
+
+
+async def test_what_pydantics_field_says_of_a_parameter_is_of_its_schema(home: str) -> None:
+    tool = await one({"call": "own_tools:fielded"}, home=home)
+    assert tool.parameters["properties"] == {
+        "code": {"type": "string", "pattern": "^[A-Z]+$", "minLength": 2, "maxLength": 3, "description": "Its code"},
+        "free": {"type": ["string", "null"], "maxLength": 9},
+        "count": {"type": "integer", "minimum": 1, "exclusiveMaximum": 9, "multipleOf": 2},
+        "names": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2},
+        "by_name": {"type": "object", "additionalProperties": {"type": "integer"}, "maxProperties": 1},
+    }
+    fits = {"code": "ABC", "free": "x", "count": 4, "names": ["x"], "by_name": {"x": 1}}
+    assert await used(tool, fits) == list(fits.values())
+    assert "code" in (await refused(tool, {**fits, "code": "abc"})).message
+    assert "names" in (await refused(tool, {**fits, "names": []})).message
+
+
+async def test_a_default_that_is_pydantics_field_is_what_that_says(home: str) -> None:
+    tool = await one({"call": "own_tools:defaulted"}, home=home)
+    assert tool.parameters["properties"] == {
+        "need": {"type": "integer", "description": "Needed"},
+        "count": {"type": "integer", "minimum": 1, "default": 3},
+        "names": {"type": "array", "items": {"type": "string"}, "default": []},
+    }
+    assert tool.parameters["required"] == ["need"]
+    assert await used(tool, {"need": 1}) == [1, 3, []]
+    assert await used(tool, {"need": 1, "count": 2, "names": ["x"]}) == [1, 2, ["x"]]
+    assert "count" in (await refused(tool, {"need": 1, "count": 0})).message
 
 
 async def test_other_styles_and_other_types_are_understood(home: str) -> None:

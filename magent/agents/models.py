@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import re
 import warnings
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
@@ -61,6 +62,7 @@ _KNOWN = {
     "cerebras": _Provider("cerebras", ("CEREBRAS_API_KEY",)),
 }
 _MANY_SERVERS = ("openai-chat", "ollama", "litellm")  # protocols that servers of all kinds speak
+_OF_OPENAI = re.compile(r"(?:ft:|.*/)?(?:gpt-(?!oss)|chatgpt-|o[1-9](?![^-]))")  # models, whoever passes them on
 _PLAIN = ("ollama", "azure", "bedrock", "huggingface", "github", "litellm", "vercel", "moonshotai", "google-cloud")
 
 
@@ -82,7 +84,8 @@ class ModelAgent(BaseAgent):
         async with self._making:
             if self._model is None:
                 self._key, self._address = self._credentials()
-                self._own_server = bool(self._address) and self._provider.kind in _MANY_SERVERS
+                kind = self._provider.kind
+                self._own_server = kind in _MANY_SERVERS and bool(self._address or kind != "openai-chat")
                 provider, model = await asyncio.to_thread(self._make)
                 await self._open.enter_async_context(provider)  # closes its connections in `close`
                 self._model = model
@@ -147,10 +150,18 @@ class ModelAgent(BaseAgent):
         if "temperature" in own:
             settings["temperature"] = own["temperature"]
         if request.max_tokens is not None:
-            settings["max_tokens"] = request.max_tokens
+            settings |= self._bound(request.max_tokens, settings)
         if request.timeout is not None:
             settings["timeout"] = request.timeout + 1  # ours is first, and says so
         return settings
+
+    def _bound(self, most: int, settings: dict[str, Any]) -> dict[str, Any]:
+        """How long the answer may be. OpenAI's name of today is passed over by many servers, which then never end; the
+        older one is known to all but OpenAI's own models."""
+        if not self._own_server or _OF_OPENAI.match(self.model_id.partition(":")[2]):
+            return {"max_tokens": most}
+        settings.pop("max_tokens", None)
+        return {"extra_body": {**(settings.get("extra_body") or {}), "max_tokens": most}}
 
     # ---- the answer
 

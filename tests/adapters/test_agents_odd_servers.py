@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -212,3 +213,33 @@ async def test_a_prompt_too_long_and_an_empty_account_are_told_apart(
     server.refusal = Refusal(status, {}, {"error": {"type": "invalid_request_error", **error}})
     found = await failure(server, "openai:ok")
     assert (found.final, hint in (found.hint or "")) == (True, True)
+
+
+# ---- how long an answer may be
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "key"),
+    [
+        ("openai:qwen3", {"max_tokens": 77}, "max_tokens"),
+        ("openai:gpt-oss:20b", {"max_tokens": 77}, "max_tokens"),
+        ("openai:qwen3", {"settings": {"max_tokens": 77, "extra_body": {"top_k": 3}}}, "max_tokens"),
+        ("ollama:qwen3", {"max_tokens": 77}, "max_tokens"),
+        ("openai:gpt-5-mini", {"max_tokens": 77}, "max_completion_tokens"),
+        ("openai:org/o3-mini", {"max_tokens": 77}, "max_completion_tokens"),
+    ],
+)
+async def test_servers_of_ones_own_are_told_the_bound_by_the_name_that_all_of_them_know(
+    server: FakeProvider, model: str, settings: Any, key: str
+) -> None:
+    await ask(server, model, replace(request("Hi"), max_tokens=77), base_url=f"{server.url}/v1", **settings)
+    body = server.bodies[0]
+    assert {name: body[name] for name in ("max_tokens", "max_completion_tokens") if name in body} == {key: 77}
+    assert body.get("top_k") == (3 if "settings" in settings else None)
+
+
+async def test_the_provider_itself_is_told_it_by_the_name_of_today(server: FakeProvider) -> None:
+    environ = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{server.url}/v1"}
+    async with agent("openai:gpt-4o", environ, max_tokens=77) as made:
+        await made.ask(request("Hi"), lambda _: None)
+    assert server.bodies[0]["max_completion_tokens"] == 77

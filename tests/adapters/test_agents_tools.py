@@ -140,7 +140,7 @@ async def test_what_an_openai_server_gets(server: FakeProvider) -> None:
         "tools": [{"type": "function", "function": function}],
         "tool_choice": "auto",
         "temperature": 0.1,
-        "max_completion_tokens": 50,
+        "max_tokens": 50,
         "stream": True,
         "stream_options": {"include_usage": True},
     }

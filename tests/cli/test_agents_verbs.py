@@ -196,7 +196,7 @@ def test_a_server_is_asked_and_its_tokens_are_told(team: Path, capsys: Any) -> N
         done = magent(capsys, "agents", "ask", "house", "hi", "--output", "json")
         assert server.seen[0].headers["authorization"] == f"Bearer {KEY}"
         assert server.bodies[0]["messages"] == [{"role": "user", "content": "hi"}]
-        assert server.bodies[0]["max_completion_tokens"] == 9
+        assert server.bodies[0]["max_tokens"] == 9
     shown = json.loads(done.out)
     assert (shown["answer"], shown["cost_usd"]) == ("Hello, world", None)
     assert (shown["tokens"]["input"], shown["tokens"]["output"]) == (11, 5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -102,7 +103,8 @@ def pick(run: Run, node: str | None) -> Question:
         return found[0]
     if found:
         paths = _listed(each.path for each in found)
-        raise UsageError(f"run {run.id} waits for {len(found)} answers: {paths}", "name the one you mean")
+        like = f"magent respond {run.id} {shlex.quote(found[0].path)}"
+        raise UsageError(f"run {run.id} waits for {len(found)} answers: {paths}", f"name the one you mean: {like} …")
     hint = did_you_mean(str(node), [each.path for each in waiting])
     paths = _listed(each.path for each in waiting)
     raise UsageError(f"run {run.id} does not wait at '{node}'", hint or f"it waits at {paths}")

@@ -49,10 +49,11 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "cli": (
         "__init__", "verbs", "declared", "guess", "help", "complete", "complete_runs", "complete_visits",
         "console", "parser", "main",
+        "tables", "people", "questions",
         "flags", "files", "inputs", "shapes", "chunks", "progress", "board", "beside", "paint", "story", "screen",
         "download",
         "dated", "live", "results", "reports", "execution",
-        "tables", "people", "questions", "visits",
+        "visits",
         "raster", "report",
         "run", "resume_plan", "resume", "respond", "validate", "graph", "runs", "runs_show", "runs_history", "runs_end",
         "clean", "runs_copy", "trace_rows", "trace", "explain", "diff",

@@ -22,12 +22,15 @@ def head(sheet: Sheet, asked: Asked, *, named: bool = False) -> None:
     else:
         sheet.line(*head)
     facts = [f"asked {ago(asked.since, now) if sheet.signs else local(asked.since)}"]
-    if question.deadline is not None:
-        facts.append(_deadline(question.deadline, now))
-    if question.assignee:
-        facts.append(f"assigned to {question.assignee}")
+    facts += of_whom(question.assignee, question.deadline, now)
     style = "red" if question.deadline is not None and question.deadline - now < 3600 else "dim"
     sheet.text(", ".join(facts), style=style)
+
+
+def of_whom(assignee: str | None, deadline: float | None, now: float) -> list[str]:
+    """Until when a question is open, and whose it is."""
+    until = [] if deadline is None else [_deadline(deadline, now)]
+    return [*until, *([f"assigned to {assignee}"] if assignee else [])]
 
 
 def _deadline(deadline: float, now: float) -> str:

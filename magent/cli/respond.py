@@ -154,14 +154,19 @@ async def _list(console: Console, store: RunStore, output: str, workflow: str | 
         console.result(dump([each.as_json() for each in found]))
     elif found:
         _tell_all(console, found)
-    else:
-        console.hint("nothing waits for an answer")
-    _unread(console, Counter(info.status for info in every))
+    unread = Counter(info.status for info in every)
+    if not found and output != "json":
+        others = " in the runs that can be read" if any(unread[status] for status in _UNREAD) else ""
+        console.hint(f"nothing waits for an answer{others}")
+    _unread(console, unread)
     return 0
 
 
+_UNREAD = {"sealed": "encrypted, and not under a key that is given", "damaged": "damaged"}
+
+
 def _unread(console: Console, counts: Mapping[str, int]) -> None:
-    for status, why in (("sealed", "encrypted, and not under a key that is given"), ("damaged", "damaged")):
+    for status, why in _UNREAD.items():
         if count := counts.get(status):
             runs = "1 run is" if count == 1 else f"{count:,} runs are"
             console.hint(f"magent: {runs} {why}: what waits there, if anything, cannot be read")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from magent import durations, plain
 from magent.cli import progress
 from magent.cli.console import Console, apart, dump, one_line
+from magent.cli.questions import of_whom
+from magent.clock import SystemClock, from_iso
 from magent.errors import MagentError
 from magent.events import Event
 from magent.streaming import Writer
@@ -127,6 +129,10 @@ def _tell_questions(console: Console, result: Result) -> None:
         place = question.get("path") or question.get("node") or ""
         prompt = f": {one_line(str(question['prompt']))}" if question.get("prompt") else ""
         console.told(f"⏸ {place} waits{prompt}", "yellow")
+        deadline = question.get("deadline")
+        until = None if deadline is None else from_iso(str(deadline))
+        if facts := of_whom(question.get("assignee"), until, SystemClock().now()):
+            console.told(f"  {', '.join(facts)}")
         console.hint(f"  {question.get('command', '')}")
     if (more := len(result.waiting) - MOST_QUESTIONS) > 0:
         console.hint(f"⏸ {more:,} more question{'' if more == 1 else 's'}", "yellow")

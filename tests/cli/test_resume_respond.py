@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -51,6 +53,39 @@ def test_what_a_run_asked_when_it_was_killed_is_listed_too(waiting: str, capsys:
 def test_nothing_that_waits_is_said_on_stderr(here: Path, capsys: Any) -> None:
     outcome = magent(capsys, "respond", "--list")
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "nothing waits for an answer\n")
+
+
+def test_nothing_that_waits_where_not_all_can_be_read_is_not_said_of_all(waiting: str, capsys: Any) -> None:
+    Path(f".magent/runs/{waiting}/run.json").write_text("{}")
+    told = magent(capsys, "respond", "--list").err.splitlines()
+    assert told[0] == "nothing waits for an answer in the runs that can be read"
+    assert told[1].startswith("magent: 1 run is damaged: what waits there")
+
+
+TWO = """
+    magent: 1
+    name: two
+    nodes:
+      fan: {type: parallel, branches: [a, b]}
+      a: {type: human_input, input: approval, prompt: "A?", assignee: ann, timeout: 2d}
+      b: {type: human_input, input: approval, prompt: "B?"}
+"""
+
+
+def test_of_two_questions_none_is_answered_by_chance_and_each_says_whose_it_is(here: Path, capsys: Any) -> None:
+    here.joinpath("two.yaml").write_text(dedent(TWO))
+    asked = magent(capsys, "run", "two.yaml", "--no-input", "--id", "t1").err.splitlines()
+    at = asked.index("⏸ a waits: A?")
+    assert re.fullmatch(r"  until \S+ \S+ \((1d 23h|2d 0h) left\), assigned to ann", asked[at + 1])
+    assert asked[at + 2 : at + 4] == ["  magent respond t1 a --approve", "⏸ b waits: B?"]
+    refused = magent(capsys, "respond", "t1", "--approve")
+    assert (refused.code, refused.err.splitlines()) == (
+        2,
+        ["magent: run t1 waits for 2 answers: a, b", "  name the one you mean: magent respond t1 a …"],
+    )
+    assert len(json.loads(magent(capsys, "respond", "--list", "--output", "json").out)) == 2
+    assert magent(capsys, "respond", "t1", "b", "--approve").code == 0
+    assert magent(capsys, "respond", "t1", "--approve").code == 0  # there is but one
 
 
 def test_an_answer_is_kept_and_resume_goes_on_with_it(waiting: str, capsys: Any) -> None:

@@ -63,7 +63,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "explained": ("told", "values", "edges", "begins", "ends", "__init__"),
     "draw": (
         "canvas", "overlay", "pictures", "words", "spine", "boxes", "scopes",
-        "letters", "layers", "align", "routes", "sheet", "frames", "nest", "look",
+        "letters", "layers", "align", "lanes", "routes", "sheet", "frames", "nest", "look",
         "to_text", "to_dot", "to_mermaid", "to_json", "to_svg", "__init__",
     ),
     "engine": (

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from magent.draw.layers import SPACE, Cell
 
-_LINES = 4.0  # between two lines that pass
+_LABELS, _LINES = 12.0, 4.0  # between labels and what passes, between two lines that pass
+_FEW = 2  # lines that a trunk is to be in the middle of
 
 Rows = Sequence[Sequence[Cell]]
 
@@ -20,7 +21,7 @@ def align(rows: Rows) -> None:
     for down in (True, False):
         for right in (False, True):
             ordered = [list(reversed(row)) if right else list(row) for row in (rows if down else reversed(rows))]
-            near = (lambda cell: cell.up) if down else (lambda cell: cell.down)
+            near = _above if down else _below
             root = _blocks(ordered, near, crossed, right)
             places = _packed(ordered, root, right)
             found.append({cell: -x for cell, x in places.items()} if right else places)
@@ -31,11 +32,31 @@ def align(rows: Rows) -> None:
             cell.x = (four[1] + four[2]) / 2
 
 
+def _above(cell: Cell) -> list[Cell]:
+    """What a cell would like to stand below: no trunk that leads to others too, and of what comes together in a trunk
+    nothing, where it is much; nor does the label of a loop_back, where its source has other ways."""
+    if cell.main is not None:
+        return [cell.main]
+    if cell.item is None and (len(cell.up) > _FEW or (cell.is_back and not all(e.is_back for e in cell.up[0].down))):
+        return []
+    return [each for each in cell.up if each.item is not None or len(each.down) == 1]
+
+
+def _below(cell: Cell) -> list[Cell]:
+    """The same from below."""
+    if cell.onward is not None:
+        return [cell.onward]
+    forward = [each for each in cell.down if not each.is_back] or cell.down
+    if cell.item is None and len(forward) > _FEW:
+        return []
+    return [each for each in forward if each.item is not None or len(each.up) == 1]
+
+
 def _crossed(rows: Rows) -> set[tuple[int, int]]:
-    """Lines that cross one between two passing cells, which is to be straight."""
+    """Lines that cross one that is to be straight."""
     found: set[tuple[int, int]] = set()
     for above, below in pairwise(rows):
-        inner = [(cell.up[0].at, cell.at) for cell in below if _inner(cell)]
+        inner = [(cell.main.at, cell.at) for cell in below if cell.main is not None]
         if not inner:
             continue
         first = 0  # the next inner line; those to its left are `before`
@@ -49,10 +70,6 @@ def _crossed(rows: Rows) -> set[tuple[int, int]]:
             if not own:
                 found |= {(id(up), id(cell)) for up in cell.up if up.at < before or up.at > behind}
     return found
-
-
-def _inner(cell: Cell) -> bool:
-    return cell.item is None and len(cell.up) == 1 and cell.up[0].item is None
 
 
 def _blocks(
@@ -113,7 +130,8 @@ def _sorted(
 
 
 def _apart(one: Cell, other: Cell, right: bool) -> float:
-    gap = _LINES if one.item is None and other.item is None and not (one.height or other.height) else SPACE
+    between_lines = _LABELS if one.height or other.height else _LINES
+    gap = between_lines if one.item is None and other.item is None else SPACE
     return (one.left + other.right if right else one.right + other.left) + gap
 
 

@@ -20,8 +20,8 @@ def put_together(blocks: Sequence[Block], links: Sequence[tuple[Link, Line]], pl
     made = Sheet(placed.width, placed.height)
     for block, (x, y) in zip(blocks, placed.corners, strict=True):
         made.parts.append((block.sheet, x, y))
-    for (_, line), way, middle in zip(links, placed.ways, placed.labels, strict=True):
-        made.lines.append(replace(line, way=tuple(way), middle=middle))
+    for at, ((_, line), way, middle) in enumerate(zip(links, placed.ways, placed.labels, strict=True)):
+        made.lines.append(replace(line, way=tuple(way), middle=middle, fanned=at in placed.fanned))
     return made
 
 

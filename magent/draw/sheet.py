@@ -63,7 +63,8 @@ class Frame:
 @dataclass(frozen=True, slots=True)
 class Line:
     """An edge. `look`: normal, conditional, loop_back; `count` how often a run took it, None where none is told;
-    `chip`: the lines of its label around `middle`. `implied`: no edge of the file, but where a scope ends."""
+    `chip`: the lines of its label around `middle`. `implied`: no edge of the file, but where a scope ends. `fanned`: it
+    shares its way with others from its source on, and not into its target."""
 
     look: str
     way: tuple[Piece, ...]
@@ -73,6 +74,7 @@ class Line:
     title: str = ""
     count: int | None = None
     implied: bool = False
+    fanned: bool = False
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ signs, words and strokes tell too; whatever was shortened is whole in a title.""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from html import escape
 
 from magent.draw.canvas import visible
@@ -108,18 +109,23 @@ def _line(line: Line) -> Iterator[str]:
     told = "" if line.count is None else " taken" if line.count else " untaken"
     names = f"{line.look}{' implied' if line.implied and line.look != 'loop_back' else ''}{told}"
     end = line.way[-1]
-    yield f'<g><title>{_text(line.title)}</title><path class="edge {names}" d="{_path(line.way)}"/>'
+    yield f'<g><title>{_text(line.title)}</title><path class="edge {names}" d="{_path(line)}"/>'
     x, y, half = end.x2, end.y2, 5.5 if line.count else 4.2
     corners = ((x - half, y - _HEAD - 1.0), (x, y), (x + half, y - _HEAD - 1.0))
     points = " ".join(f"{number(across)},{number(down)}" for across, down in corners)
     yield f'<polygon class="head {names}" points="{points}"/></g>'
 
 
-def _path(way: Sequence[Piece]) -> str:
-    """The line, round at its corners, and ended where the arrow begins."""
+def _path(line: Line) -> str:
+    """The line, round at its corners, and ended where the arrow begins. It is written from that of its ends on where it
+    shares its way with others, so that the dashes of all of them are the same there."""
+    *others, last = line.way
+    way = [*others, replace(last, y2=last.y2 - _HEAD)]
+    if not line.fanned:
+        way = [Piece(piece.x2, piece.y2, piece.x1, piece.y1, piece.curved) for piece in reversed(way)]
     parts = [f"M{number(way[0].x1)},{number(way[0].y1)}"]
     for at, piece in enumerate(way):
-        x2, y2 = piece.x2, piece.y2 - (_HEAD if at == len(way) - 1 else 0.0)
+        x2, y2 = piece.x2, piece.y2
         following = way[at + 1] if at + 1 < len(way) else None
         if piece.curved:
             middle = number((piece.y1 + y2) / 2)

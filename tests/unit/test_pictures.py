@@ -6,8 +6,8 @@ import random
 import re
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterator
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 import pytest
@@ -81,7 +81,8 @@ def rectangles(items: list[Item], placed: Placed) -> list[Rectangle]:
 @st.composite
 def scopes(draw_: st.DrawFn) -> tuple[list[Item], list[Link], float]:
     """Items that the first leads to, with loop_backs, labels, and inlets aside."""
-    sizes = draw_(st.lists(st.tuples(st.integers(20, 300), st.integers(10, 400)), min_size=1, max_size=14))
+    most = draw_(st.sampled_from([14, 14, 30]))
+    sizes = draw_(st.lists(st.tuples(st.integers(20, 300), st.integers(10, 400)), min_size=1, max_size=most))
     aside, inset = st.sampled_from([(-1.0, -1.0), (0.25, 0.33)]), st.sampled_from([0.0, 5.0])
     items = []
     for wide, high in sizes:
@@ -89,9 +90,9 @@ def scopes(draw_: st.DrawFn) -> tuple[list[Item], list[Link], float]:
         items.append(Item(float(wide), float(high), inlet, outlet, draw_(inset), draw_(inset)))
     label = st.sampled_from([(0.0, 0.0), (60.0, 18.0), (190.0, 31.0)])
     links = [Link(draw_(st.integers(0, to - 1)), to, draw_(label)) for to in range(1, len(items))]
-    for one, other in draw_(st.lists(st.tuples(*[st.integers(0, len(items) - 1)] * 2), max_size=10)):
+    for one, other in draw_(st.lists(st.tuples(*[st.integers(0, len(items) - 1)] * 2), max_size=2 * most)):
         links.append(Link(one, other, draw_(label), back=one >= other))
-    return items, links, draw_(st.sampled_from([300.0, 900.0, 1e9]))
+    return items, links, draw_(st.sampled_from([200.0, 300.0, 900.0, 1e9]))
 
 
 @given(scopes())
@@ -133,6 +134,30 @@ def test_an_edge_goes_without_a_gap_from_its_source_to_its_target(scope: tuple[l
         assert way[-1].y1 < way[-1].y2  # the arrow points down
 
 
+Span = tuple[bool, float, float, float]  # level or upright, where, from, to
+
+
+def straight(way: list[Piece]) -> Iterator[Span]:
+    for piece in way:
+        if not piece.curved and piece.x1 == piece.x2:
+            yield False, round(piece.x1, 1), min(piece.y1, piece.y2), max(piece.y1, piece.y2)
+        elif not piece.curved:
+            yield True, round(piece.y1, 1), min(piece.x1, piece.x2), max(piece.x1, piece.x2)
+
+
+@given(scopes())
+@settings(max_examples=80, deadline=None)
+def test_lines_that_share_no_end_never_lie_upon_one_another(scope: tuple[list[Item], list[Link], float]) -> None:
+    items, links, tallest = scope
+    placed = place(items, links, tallest)
+    spans = sorted((*span, at) for at, way in enumerate(placed.ways) for span in straight(way))
+    for at, (level, where, start, end, one) in enumerate(spans):
+        for other_level, elsewhere, begin, _, other in spans[at + 1 :]:
+            if (other_level, elsewhere) != (level, where) or begin > end - 1.5:
+                break
+            assert links[one].source == links[other].source or links[one].target == links[other].target, (where, start)
+
+
 def test_a_loop_back_goes_up_beside_all_that_stands_between() -> None:
     items = [Item(100.0, 40.0)] * 4
     placed = place(items, [Link(0, 1), Link(1, 2), Link(2, 3), Link(3, 1, back=True)])
@@ -140,8 +165,71 @@ def test_a_loop_back_goes_up_beside_all_that_stands_between() -> None:
     assert [not 0.0 <= piece.x1 - placed.corners[0][0] <= 100.0 for piece in upward] == [True]
 
 
+def test_loop_backs_to_the_same_item_share_a_lane() -> None:
+    links = [Link(n, n + 1) for n in range(9)]
+    placed = place([Item(100.0, 40.0)] * 10, [*links, *(Link(n, 0, (80.0, 18.0), back=True) for n in range(2, 10))])
+    lanes = {piece.x1 for way in placed.ways[9:] for piece in way if piece.y2 < piece.y1}
+    assert len(lanes) <= 2, "one on each side at most"
+
+
+def test_the_width_of_dense_graphs_grows_with_lanes_and_not_with_edges() -> None:
+    items, pairs = [Item(100.0, 40.0)] * 12, [(one, other) for one in range(12) for other in range(one + 1, 12)]
+    assert place(items, [Link(*pair, (80.0, 18.0)) for pair in pairs]).width < 1500.0, "66 edges with labels"
+    bare = place(items, [Link(*pair) for pair in pairs])
+    assert bare.width < 700.0
+    assert place(items, [Link(*pair) for pair in pairs * 4]).width == bare.width, "264 edges"
+
+
+def test_edges_in_a_trunk_have_their_dashes_in_the_same_places() -> None:
+    far = "".join(f"  n{n}: {{set: {{k{n}: 1}}, next: [{{to: far, when: inputs.k == {n}}}, {{to: n{n + 1}}}]}}\n"
+                  for n in range(4))  # fmt: skip
+    text = (
+        f"inputs: {{k: {{type: integer, default: 0}}}}\nnodes:\n{far}  n4: {{wait: 1s, next: far}}\n  far: {{wait: 1s}}"
+    )
+    drawn = draw.svg(workflow(text))
+    paths = re.findall(r'n\d → far: .*?</title><path class="edge conditional" d="(M[^C]*)', drawn, re.S)
+    assert len(paths) == 4
+    assert len({path.partition("L")[0] for path in paths}) == 1, "written from the target on, where all of them meet"
+
+
 def picture(text: str) -> Sheet:
     return sheet(workflow(text))
+
+
+def chain(count: int, back_from: Callable[[int], int | None]) -> str:
+    """A flow of steps; `back_from` says to which step one may go back."""
+    lines = ["inputs: {k: {type: integer, default: 0}}", "nodes:"]
+    for n in range(count):
+        back = back_from(n)
+        edges = [] if back is None else [f"{{loop_back: s{back}, max: 3, when: inputs.k == {n}}}"]
+        lines.append(f"  s{n}: {{run: 'make step-{n}', next: [{', '.join([*edges, f'{{to: s{n + 1}}}'])}]}}")
+    return "\n".join([*lines, f"  s{count}: {{wait: 1s}}"])
+
+
+@pytest.mark.parametrize(
+    "back_from",
+    [
+        lambda n: None,
+        lambda n: n,
+        lambda n: n - 4 if n % 6 == 5 else None,
+        lambda n: 0 if n == 56 else None,
+        lambda n: max(0, n - 3),
+    ],
+    ids=["none", "to itself", "a few steps", "to the first", "all over one another"],
+)
+def test_a_long_chain_goes_on_in_columns_also_where_it_goes_back(back_from: Callable[[int], int | None]) -> None:
+    made = picture(chain(57, back_from))
+    assert 0.5 < made.width / made.height < 2.0
+    assert made.height < 2200.0
+
+
+@pytest.mark.parametrize("count", [20, 50, 120])
+def test_many_branches_stand_in_rows(count: int) -> None:
+    names = [f"branch_{n}" for n in range(count)]
+    lines = [f"  {name}: {{run: 'work {name}'}}" for name in names]
+    made = picture("\n".join([f"nodes:\n  fan: {{type: parallel, branches: [{', '.join(names)}]}}", *lines]))
+    assert 1.0 < made.width / made.height < 4.0
+    assert made.width < 2200.0
 
 
 def around(frame: Frame) -> Rectangle:
@@ -163,18 +251,102 @@ def test_frames_nest_or_stand_apart_and_hold_whole_boxes(text: str) -> None:
 GALLERY = sorted(Path(__file__).parent.parent.parent.glob("workflows/*.yaml"))
 
 
-@pytest.mark.parametrize("file", GALLERY, ids=lambda file: file.stem)
-def test_in_whole_pictures_edges_and_labels_are_clear_of_boxes_too(file: Path) -> None:
-    made = sheet(loading.read(file).workflow)
+def clear(made: Sheet) -> None:
+    """No box or label upon another, no edge through one that is not its own, nothing outside of the sheet."""
     boxes = [(box.x, box.y, box.x + box.width, box.y + box.height) for box in made.boxes]
-    for line in made.lines:
-        ends = [(line.way[0].x1, line.way[0].y1), (line.way[-1].x2, line.way[-1].y2)]
-        others = [box for box in boxes if not any(within(x, y, grown(box)) for x, y in ends)]
-        assert not [line.title for piece in line.way for at in points(piece) for box in others if within(*at, box)]
+    labels: dict[int, Rectangle] = {}
+    for number, line in enumerate(made.lines):
         if line.middle is not None:
             (x, y), (wide, high) = line.middle, line.size
-            label = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
-            assert not [line.title for box in boxes if meet(label, box)]
+            labels[number] = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
+    solid = sorted([*boxes, *labels.values()], key=lambda each: each[1])
+    for at, one in enumerate(solid):
+        assert one[0] > -0.1
+        assert one[1] > -0.1
+        assert one[2] < made.width + 0.1
+        assert one[3] < made.height + 0.1
+        behind = takewhile(lambda each, end=one[3]: each[1] < end, solid[at + 1 :])  # type: ignore[misc]
+        assert not [other for other in behind if meet(one, other)]
+    for number, line in enumerate(made.lines):
+        ends = [(line.way[0].x1, line.way[0].y1), (line.way[-1].x2, line.way[-1].y2)]
+        others = [box for box in boxes if not any(within(x, y, grown(box)) for x, y in ends)]
+        others += [label for owner, label in labels.items() if owner != number]
+        low, end = (choose(y for piece in line.way for y in (piece.y1, piece.y2)) for choose in (min, max))
+        others = [each for each in others if each[1] < end and low < each[3]]
+        for x, y in (at for piece in line.way for at in points(piece)):
+            assert -0.1 < x < made.width + 0.1
+            assert -0.1 < y < made.height + 0.1
+            assert not [(line.title, other) for other in others if within(x, y, other)]
+
+
+@pytest.mark.parametrize("file", GALLERY, ids=lambda file: file.stem)
+def test_in_whole_pictures_edges_and_labels_are_clear_of_boxes_too(file: Path) -> None:
+    clear(sheet(loading.read(file).workflow))
+
+
+@given(st.integers(1, 50), st.integers(0, 9), st.randoms(use_true_random=False))
+@settings(max_examples=25, deadline=None)
+def test_whatever_nests_in_whatever_is_clear(count: int, ways: int, chance: random.Random) -> None:
+    clear(picture(Thicket(chance, ways / 10).text(count)))
+
+
+class Thicket:
+    """Workflows of every kind of node, nested, with jumps, loop_backs and ends; `ways`: how many, from 0 to 1."""
+
+    def __init__(self, chance: random.Random, ways: float) -> None:
+        self.chance, self.ways = chance, ways
+        self.lines: list[str] = []
+        self.made = 0
+
+    def text(self, count: int) -> str:
+        entry = self.scope(count, 0)
+        lines = sorted(self.lines, key=lambda line: not line.startswith(f"  {entry}:"))
+        inputs = "inputs: {k: {type: integer, default: 0}, xs: {type: array, default: [1]}}"
+        steps = "[{tool: calc, with: {expression: '1'}, as: one}, {tool: calc, when: 'steps.one > 0'}]"
+        chains = f"chains: {{look: {{steps: {steps}}}}}"
+        return "\n".join([inputs, "tools: {calc: {builtin: calculator}}", chains, "nodes:", *lines])
+
+    def scope(self, count: int, depth: int) -> str:
+        """So many nodes; gives the first."""
+        kinds = ["work"] * 5 + ["ask", "check", "chain", "wait"] + ["fan", "loop", "each"] * (depth < 3)
+        found: list[tuple[str, str]] = []
+        while count > 0:
+            kind, self.made = self.chance.choice(kinds), self.made + 1
+            name, inner = f"{kind}_{self.made}" + "_w" * self.chance.choice([0, 0, 0, 30]), list[str]()
+            for _ in range({"fan": self.chance.randint(1, 5), "loop": 1, "each": 1}.get(kind, 0)):
+                size = self.chance.randint(1, max(1, min(7, count // 2)))
+                inner.append(self.scope(size, depth + 1))
+                count -= size
+            found.append((name, self.body(kind, inner)))
+            count -= 1
+        for at, (name, body) in enumerate(found):
+            self.lines.append(f"  {name}: {{{body}{self.edges(at, [each for each, _ in found])}}}")
+        return found[0][0]
+
+    def body(self, kind: str, inner: list[str]) -> str:
+        return {
+            "work": "run: 'work on it, and then a good deal more than that'",
+            "ask": "type: human_input, input: approval, prompt: ok",
+            "check": "type: condition",
+            "chain": "chain: look",
+            "wait": "wait: 1s",
+            "fan": f"type: parallel, branches: [{', '.join(inner)}]",
+            "loop": f"type: loop, until: 'inputs.k > 1', max_iterations: 4, body: {inner[0] if inner else ''}",
+            "each": f"type: parallel, for_each: inputs.xs, as: it_{self.made}, body: {inner[0] if inner else ''}",
+        }[kind]
+
+    def edges(self, at: int, names: list[str]) -> str:
+        chance, edges, later = self.chance, list[str](), names[at + 1 :]
+        for _ in range(3):
+            if later[1:] and chance.random() < self.ways / 2:
+                edges.append(f"{{to: {chance.choice(later)}, when: inputs.k == {chance.randint(0, 99)}}}")
+            if chance.random() < self.ways / 3:
+                edges.append(f"{{loop_back: {chance.choice(names[: at + 1])}, max: 3, when: inputs.k > 7}}")
+        if chance.random() < self.ways / 4 or names[at].startswith("check"):
+            edges.append("{to: end, when: inputs.k < 0}")
+        goto = f", on_error: {{goto: {later[-1]}}}" if later and chance.random() < self.ways / 4 else ""
+        onward = [f"{{to: {later[0] if later else 'end'}}}"] if later or edges else []
+        return goto + (f", next: [{', '.join([*edges, *onward])}]" if edges or onward else "")
 
 
 def grown(box: Rectangle) -> Rectangle:

@@ -21,7 +21,8 @@ from magent.agents.exchange import Exchange
 from magent.agents.parts import calls_of, messages_of, opaque, parameters_of, text_of
 from magent.agents.prices import price_of
 from magent.agents.reach import reach
-from magent.agents.refusals import address, explain, refuses_to_stream, was_refused
+from magent.agents.refusals import address, explain, refuses_form, refuses_to_stream, was_refused
+from magent.agents.spoken import form_of
 from magent.agents.wire import listen
 from magent.events import WorkFailed
 from magent.model import AgentSpec
@@ -77,6 +78,7 @@ class ModelAgent(BaseAgent):
         self._address = ""
         self._whole: set[bool] = set()  # whether tools are offered, where the server does not stream then
         self._own_server = False
+        self._in_words: list[Mapping[str, Any]] = []  # schemas that the server does not take: the model is told them
         self._making = asyncio.Lock()
 
     async def prepare(self) -> None:
@@ -118,6 +120,9 @@ class ModelAgent(BaseAgent):
     # ---- the question
 
     async def _response(self, request: Request, on_text: OnText) -> Any:
+        if request.schema is not None and request.schema in self._in_words:
+            told = (request.system, form_of(request.schema))
+            request = replace(request, schema=None, system="\n\n".join(text for text in told if text))
         parameters = parameters_of(request, self._model, own_server=self._own_server)
         asked = {"model_settings": self._settings(request), "model_request_parameters": parameters, "instrument": False}
         messages = messages_of(request, self.model_id)
@@ -132,7 +137,10 @@ class ModelAgent(BaseAgent):
         except Exception as error:
             if was_refused(error):
                 exchange.refused()
-            raise
+            if request.schema is None or not refuses_form(error):
+                raise
+        self._in_words.append(request.schema)
+        return await self._response(request, on_text)
 
     @staticmethod
     async def _streamed(exchange: Exchange) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from magent.agents.calls import tool_calls, written_calls
 from magent.ports import Message, Request, ToolCall, ToolOffer
@@ -22,11 +23,16 @@ def conversation(request: Request, *, with_system: bool) -> str:
     for number, message in enumerate(request.messages):
         parts.append(_told(message))
         if number == 0 and request.schema is not None:
-            schema = json.dumps(request.schema, ensure_ascii=False)
-            parts.append(f"Answer with nothing but a JSON object that fits this JSON Schema:\n\n{schema}")
+            parts.append(form_of(request.schema))
         if number == 0 and request.tools:
             parts.append(_offered(request.tools))
     return "\n\n".join(parts)
+
+
+def form_of(schema: Mapping[str, Any]) -> str:
+    """The form of the answer, in words."""
+    told = json.dumps(dict(schema), ensure_ascii=False)
+    return f"Answer with nothing but a JSON object that fits this JSON Schema:\n\n{told}"
 
 
 def _told(message: Message) -> str:

@@ -23,6 +23,7 @@ from magent.spec.schema import check_value, field_schema, fill
 REPAIRS = 2
 ROUNDS = 50  # replies of one attempt that call tools
 FALLS_BACK = ("rate_limit", "agent", "timeout")
+NO_JSON = ["it is not JSON"]
 
 
 @dataclass(slots=True)
@@ -201,6 +202,8 @@ class Talk:
     async def _wish(self, reply: Reply, faults: Sequence[str]) -> None:
         listed = "\n".join(f"- {fault}" for fault in faults[:10])
         wish = f"That answer does not fit:\n{listed}\nAnswer again with one JSON object that fits, and nothing else."
+        if faults == NO_JSON and self.fields is not None:  # it may never have heard of a form: some servers drop it
+            wish += f" It must fit this JSON Schema:\n{json.dumps(field_schema(self.fields), ensure_ascii=False)}"
         answer = Message("assistant", reply.text or "(empty)", opaque=reply.opaque)
         self.wishes += [answer, Message("user", wish)]
         self._withdraw()
@@ -272,4 +275,4 @@ def _read(reply: Reply) -> tuple[Any, list[str]]:
     try:
         return json.loads(reply.text), []
     except ValueError:
-        return None, ["it is not JSON"]
+        return None, NO_JSON

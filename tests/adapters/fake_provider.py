@@ -3,6 +3,7 @@
 ok        answers "Hello, world", or the JSON of `answer` where a form is asked for
 prose     answers JSON inside prose and a code fence
 plain     ignores `stream`, as simple servers do; `unwilling` refuses it
+formless  refuses a schema for its answer
 uncounted tells no tokens
 limited   429 with `retry-after: 7`
 spent     429 without a word on when
@@ -128,6 +129,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if behaviour == "unwilling" and body.get("stream"):
             self._whole(form.error(400, "`stream` is not supported with this model"), 400)
+            return
+        if behaviour == "formless" and "response_format" in body:
+            self._whole(form.error(400, "This response_format type is unavailable now"), 400)
             return
         if self.fake.script:
             turn = self.fake.script.pop(0)

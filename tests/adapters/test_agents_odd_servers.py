@@ -215,6 +215,33 @@ async def test_a_prompt_too_long_and_an_empty_account_are_told_apart(
     assert (found.final, hint in (found.hint or "")) == (True, True)
 
 
+# ---- a schema that is refused
+
+
+async def test_a_server_that_takes_no_schema_is_told_it_in_words(server: FakeProvider) -> None:
+    server.script = [Turn(("It is 7, so here it is: ", '{"score": 7}')) for _ in range(3)]
+    async with agent("openai:formless", base_url=base_url(server, "openai"), api_key=KEY) as made:
+        for system in (None, "Be terse"):
+            asked = request("Rate it", schema=SCHEMA, system=system)
+            reply = await made.ask(asked, lambda _: None)
+            assert (reply.data, reply.has_data, asked.meter.read()) == ({"score": 7}, True, Usage(11, 5, None, 1))
+        await made.ask(request("Hi"), lambda _: None)
+    refused, *told = server.bodies
+    assert "response_format" in refused
+    words = f"Answer with nothing but a JSON object that fits this JSON Schema:\n\n{json.dumps(SCHEMA)}"
+    assert [body["messages"][:-1] for body in told] == [
+        [{"role": "system", "content": words}],
+        [{"role": "system", "content": f"Be terse\n\n{words}"}],
+        [],
+    ]
+    assert all("response_format" not in body for body in told)
+
+
+async def test_another_refusal_is_none_of_the_schema(server: FakeProvider) -> None:
+    found = await failure(server, "openai:wrong", request("Rate it", schema=SCHEMA))
+    assert (found.final, len(server.seen)) == (True, 1)
+
+
 # ---- how long an answer may be
 
 

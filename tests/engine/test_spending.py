@@ -49,6 +49,15 @@ async def test_an_answer_that_is_sent_back_is_on_the_record_with_what_it_took() 
     assert (await again.resume(room.journal.events[:cut])).tokens == [20, 10]
 
 
+async def test_who_answers_without_json_is_told_the_schema_as_it_may_never_have_reached_the_model() -> None:
+    agent = Scripted(counted('{"n": "x"}'), counted("no"), counted('{"n": 1}'))
+    await crew(ONE, a=agent).start()
+    faulty, worded = (request.messages[-1].text for request in agent.requests[1:])
+    assert "JSON Schema" not in faulty
+    assert '"properties": {"n": {"type": "integer"}}' in worded
+    assert all("JSON Schema" not in message.text for message in agent.requests[2].messages[:-1])
+
+
 async def test_who_stands_in_is_told_when_it_happens_and_with_the_visit() -> None:
     def fails(asked: Request) -> Reply:
         asked.meter.read = lambda: Usage(4, 0, 0.25, 1)

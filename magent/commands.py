@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +66,11 @@ def _command(work: Run, names: Mapping[str, Any]) -> tuple[list[str], Mapping[st
     if not argv or not argv[0]:
         raise WorkFailed(Failure("value", "`run` names no program"))
     return argv, {}
+
+
+def shown(work: Run, names: Mapping[str, Any]) -> str:
+    """The command as a person would type it. Raises WorkFailed, EvaluationError."""
+    return work.shell.shown(names) if work.shell is not None else shlex.join(_command(work, names)[0])
 
 
 def _argument(value: Any) -> str:

@@ -32,7 +32,8 @@ addresses such as `each[2]/draft`; `scope` numbers a scope in the order of openi
     agent.replied    scope, path, agent, role, round, calls, text, model, tokens, cost: it wants tools; or `faults`: its
                      answer does not fit, and it is asked for a better one
     agent.fallback   scope, path, agent, role, to, error, tokens, cost: it could not answer, so the next is asked
-    tool.called      scope, path, call, tool, arguments, agent, role; `external`; `asked`: a person was asked first
+    tool.called      scope, path, call, tool, arguments, agent, role; `external`; `asked`: a person was asked first, and
+                     `agreed` is what they said: approved, by, via, at, comment; nothing where there was nobody
     tool.returned    scope, path, call, tool, output or error, duration; what a task's own call came to, the visit says
     tool.skipped     scope, path, tool, chain, step: the `when` of the step did not hold
     tool.passed      scope, path, tool, chain, step, error: the step failed, and its chain goes on

@@ -1,11 +1,12 @@
-"""What agents were asked. A prompt is not in the journal, as it follows from it: here it is made anew, from the state
-as it stood when the node was reached."""
+"""What agents were asked, which commands were run, and what functions and chains were given. It is not in the journal,
+as it follows from it: here it is made anew, from the state as it stood when the node was reached."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from magent import commands
 from magent.engine.casting import agent_of, system_of
 from magent.engine.company import Companies
 from magent.engine.fold import Run
@@ -14,7 +15,8 @@ from magent.engine.view import names
 from magent.events import Event, WorkFailed
 from magent.expressions import EvaluationError
 from magent.keys import GUARD
-from magent.model import Graph, Prompt, Task, Workflow
+from magent.model import Call, Chain, Graph, Prompt, Task, Workflow
+from magent.model import Run as RunWork
 from magent.roles import Role
 
 
@@ -28,10 +30,19 @@ class Said(NamedTuple):
     whole: bool
 
 
-def prompts(workflow: Workflow, events: Iterable[Event], run_id: str) -> dict[int, Said]:
-    """By the number of the event with which a visit of a prompt began. Raises RunDamaged where events do not fit."""
+class Given(NamedTuple):
+    """What other work than a prompt was given: `title` says what that is (Command, Arguments, Input), `value` is a text
+    or what JSON can hold. `whole` False: it cannot be made anew, and is as it stands in the file."""
+
+    title: str
+    value: Any
+    whole: bool
+
+
+def given(workflow: Workflow, events: Iterable[Event], run_id: str) -> dict[int, Said | Given]:
+    """By the number of the event with which a visit began. Raises RunDamaged where events do not fit."""
     listener = Listener(workflow, run_id)
-    found: dict[int, Said] = {}
+    found: dict[int, Said | Given] = {}
     for event in events:
         told = listener.take(event)
         if told is not None:
@@ -51,15 +62,17 @@ class Listener:
         self._visits: dict[int, tuple[str, int]] = {}
         self.begun: dict[int, list[int]] = {}
 
-    def asked(self, event: Event) -> tuple[str, str | None] | None:
+    def asked(self, event: Event) -> tuple[Any, str | None] | None:
         """The same, as far as it is told to others: without secrets that stand in the workflow's own files."""
-        said = self.take(event)
-        if said is None:
+        told = self.take(event)
+        if told is None:
             return None
-        return GUARD.hide(said.prompt), None if said.system is None else GUARD.hide(said.system)
+        if isinstance(told, Given):
+            return _hidden(told.value), None
+        return GUARD.hide(told.prompt), None if told.system is None else GUARD.hide(told.system)
 
-    def take(self, event: Event) -> Said | None:
-        """What the agent is asked in the visit that begins, or gets its role, with the event. Raises RunDamaged."""
+    def take(self, event: Event) -> Said | Given | None:
+        """What the work is given of the visit that begins, or gets its role, with the event. Raises RunDamaged."""
         run = self._run
         apply_all(run, (event,), self._run_id)
         if event.type in ("run.started", "run.resumed"):
@@ -68,18 +81,16 @@ class Listener:
             return None
         scope = run.scopes.get(event.data["scope"])
         visit = scope.current if scope is not None else None
-        if (
-            scope is None
-            or visit is None
-            or not isinstance(visit.node, Task)
-            or not isinstance(visit.node.work, Prompt)
-        ):
+        if scope is None or visit is None or not isinstance(visit.node, Task):
             return None
         if event.type == "visit.started":
             this = visit.node.name, visit.number
             before = self.begun.get(scope.id, []) if self._visits.get(scope.id) == this else []
             self._visits[scope.id], self.begun[scope.id] = this, [*before, event.seq]
-        return self._said(visit.node.work, scope.graph, names(run, scope), visit.role)
+        work = visit.node.work
+        if isinstance(work, Prompt):
+            return self._said(work, scope.graph, names(run, scope), visit.role)
+        return _given(work, names(run, scope))
 
     def _said(self, work: Prompt, graph: Graph, seen: Mapping[str, Any], routed: str | None) -> Said:
         own = None if work.system is None else work.system.source
@@ -104,3 +115,27 @@ class Listener:
         known = graph.agents.get(instead) or self._run.workflow.graph.agents.get(instead)
         spec = known or graph.agents.get(agent or "")
         return spec.settings if spec is not None else {}
+
+
+def _given(work: Any, seen: Mapping[str, Any]) -> Given | None:
+    if isinstance(work, RunWork):
+        source = work.shell.source if work.shell is not None else " ".join(str(word.data) for word in work.words)
+        return _made("Command", source, lambda: commands.shown(work, seen))
+    if isinstance(work, (Call, Chain)) and (arguments := work.arguments) is not None:
+        return _made("Arguments", arguments.data, lambda: arguments.evaluate(seen))
+    return None
+
+
+def _made(title: str, source: Any, make: Callable[[], Any]) -> Given:
+    try:
+        return Given(title, make(), True)
+    except (EvaluationError, WorkFailed):
+        return Given(title, source, False)
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, str):
+        return GUARD.hide(value)
+    if isinstance(value, Mapping):
+        return {name: _hidden(item) for name, item in value.items()}
+    return [_hidden(item) for item in value] if isinstance(value, list) else value

@@ -107,7 +107,7 @@ _VISIT: Mapping[str, Check] = {
 _CALL: Mapping[str, Check] = {
     "scope!": whole, "path!": text, "agent": text, "role": text, "tool": text, "delegation": text, "to": text,
     "tokens": counted, "cost": number, "error": told, "duration": number, "faults": array,
-    "model_call": called,
+    "model_call": called, "agreed": mapping,
 }  # fmt: skip
 _LIFE: Mapping[str, Check] = {
     "run_id": text, "workflow": text, "limits": mapping, "agents": mapping, "nodes": texts, "error": failure,

@@ -90,7 +90,18 @@ def step_words(data: Mapping[str, Any]) -> tuple[str, str]:
         return "↺", f"agent {data.get('agent')} is asked again"
     if "tool" not in data:
         return "⇢", f"{data.get('role')}: {data.get('task')}"
-    return "→", f"{data['tool']}({_arguments(data.get('arguments', {}))})"
+    return "→", f"{data['tool']}({_arguments(data.get('arguments', {}))}){agreed_of(data)}"
+
+
+def agreed_of(step: Mapping[str, Any]) -> str:
+    """` — ann agreed (terminal)`, where a person was asked before a tool was called."""
+    said = step.get("agreed")
+    if not isinstance(said, Mapping):
+        return ""
+    via = f" ({said['via']})" if said.get("via") else ""
+    words = "agreed" if said.get("approved") is True else "said no"
+    comment = f": {one_line(str(said['comment']), _ARGUMENTS)}" if said.get("comment") else ""
+    return f" — {one_line(str(said.get('by') or 'a person'))} {words}{via}{comment}"
 
 
 def why_of(step: Mapping[str, Any]) -> str:

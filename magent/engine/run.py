@@ -189,7 +189,9 @@ def _spend(visit: dict[str, Any], data: Mapping[str, Any]) -> None:
             visit["estimated"] = True
 
 
-_OF_STEPS = ("tool", "arguments", "agent", "role", "delegation", "chain", "step", "as", "task", "depth", "external")
+_OF_STEPS = (
+    "tool", "arguments", "agent", "role", "delegation", "chain", "step", "as", "task", "depth", "external", "agreed",
+)  # fmt: skip
 _OF_CALLS = (*_OF_STEPS, "error")
 _OF_SPANS = ("span", "name", "within", "values", "events", "duration", "error")
 _OF_ANSWERS = ("agent", "role", "delegation", "to", "error", "faults")

@@ -15,6 +15,7 @@ from magent.spans import here
 from magent.wrappers import Checked, Confirmed, NotCalled, Wrapped
 
 SHOWN = 100_000  # characters of a result that an agent gets
+_TOLD = ("approved", "by", "via", "at", "comment")  # of what a person said who was asked first
 KEPT = 1_000_000  # of arguments, and of a result that an agent got, in the record
 
 Facts = Mapping[str, Any]  # who calls, as the record says it: agent, role, delegation, chain, step; a task: nothing
@@ -74,6 +75,7 @@ class Book:
     def __init__(self, attempt: Attempt, facts: Facts) -> None:
         self._attempt = attempt
         self._facts = facts
+        self._agreed: Facts = {}
 
     def hide(self, value: Any) -> Any:
         """What a task's own call comes to is first held against its `output`, and hidden as it is recorded."""
@@ -88,7 +90,7 @@ class Book:
         attempt = self._attempt
         attempt.calls += 1
         number = attempt.calls
-        data = {"call": number, "tool": name, **_bounded("arguments", arguments), **self._facts}
+        data = {"call": number, "tool": name, **_bounded("arguments", arguments), **self._facts, **self._agreed}
         event = await attempt.note("tool.called", data | ({"external": True} if external else {}), sync=external)
         return Begun(number, name, attempt.desk.now(), event)
 
@@ -121,6 +123,8 @@ class Book:
         """Why a tool that asks first may not be called; None: it may. It never waits for somebody to come."""
         self._facts = {**self._facts, "asked": True}
         answer = await self._attempt.ask_person(self._question(tool.name, arguments))
+        if answer is not None:
+            self._agreed = {"agreed": {name: answer[name] for name in _TOLD if answer.get(name) is not None}}
         if answer is None:
             message = f"'{tool.name}' was not called: a person has to agree first, and there is nobody to ask"
             return Failure("tool", message, hint="go on without it")

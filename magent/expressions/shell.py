@@ -7,8 +7,10 @@ expects a word, so the script is read first, and a placeholder anywhere else is 
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 from jinja2 import nodes
@@ -24,6 +26,7 @@ from magent.expressions.values import Evaluation, as_text
 MAX_SCRIPT = 120_000  # bytes
 MAX_VALUE = 100_000  # bytes of one value: the kernel takes 128 KiB, name included
 MAX_VALUES = 1_000_000  # bytes of all: arguments and environment share 2 MiB
+_VARIABLE = re.compile(r'"\$(MAGENT_\d+(?:_\d+)?)"')
 _BRACES = frozenset("{}%#")
 _LITERAL = "literal braces are written {{ '{{' }} and {{ '}}' }}"
 
@@ -164,6 +167,11 @@ class ShellText:
         if len(text.encode("utf-8", "replace")) > MAX_SCRIPT:
             raise EvaluationError("the script becomes larger than 120 KB", "give what is large as `stdin`")
         return text, variables
+
+    def shown(self, names: Mapping[str, Any]) -> str:
+        """The script as a person would type it, with the values in their places, quoted. Raises EvaluationError."""
+        text, variables = self.render(names)
+        return _VARIABLE.sub(lambda found: quote(variables[found[1]]) if found[1] in variables else found[0], text)
 
     def __repr__(self) -> str:
         return f"ShellText({self.source!r})"

@@ -13,7 +13,7 @@ from magent.loading import workflow_of
 from magent.model import Workflow
 from magent.outcome import Asked, asked
 from magent.ports import RunStore
-from magent.said import Said
+from magent.said import Given, Said
 from magent.spans.span import Span
 from magent.traces import Traced
 
@@ -39,9 +39,9 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`shown` is what `runs show` tells of the run; `asked` are its open questions; `prompts` by the number of the
-    event with which a visit began; `routes` are the decisions of `route`, by address and number of the visit, and of
-    delegations, by the number of their event."""
+    """`shown` is what `runs show` tells of the run; `asked` are its open questions; `given` is what agents were asked
+    and other work was given, by the number of the event with which a visit began; `routes` are the decisions of
+    `route`, by address and number of the visit, and of delegations, by the number of their event."""
 
     run_id: str
     workflow: Workflow
@@ -49,7 +49,7 @@ class Facts:
     traced: Traced
     overlay: draw.Overlay
     steps: list[Step]
-    prompts: Mapping[int, Said]
+    given: Mapping[int, Said | Given]
     routes: Mapping[tuple[str, int], Mapping[str, Any]]
     asked: list[Asked]
     axis: Axis
@@ -79,7 +79,7 @@ async def facts_of(store: RunStore, run_id: str) -> Facts:
         traced,
         draw.overlay(workflow, record.events, alive=status in ("running", "waiting")),
         list(history.steps(workflow, record.events, run_id)),
-        said.prompts(workflow, record.events, run_id),
+        said.given(workflow, record.events, run_id),
         _routes(record.events),
         asked(story.run, store) if status in _MAY_ASK else [],
         axis_of(traced.lives, traced.now),

@@ -95,10 +95,11 @@ def graph(facts: Facts, timeline: Timeline) -> Raw:
 
 def people(facts: Facts, timeline: Timeline) -> Raw | None:
     """Who approved what, when, by which way, and how long it took."""
-    waits = sorted((span for span in facts.traced.spans if span.kind == "wait"), key=lambda span: span.start)
+    waits = [span for span in facts.traced.spans if span.kind == "wait" or span.attributes.get("magent.asked")]
     if not waits:
         return None
-    rows = [_answer(span, facts, timeline) for span in waits]
+    waits.sort(key=lambda span: span.start)
+    rows = [_answer(span, facts, timeline) if span.kind == "wait" else _consent(span, timeline) for span in waits]
     return section("people", "People", _table("people", ("question", "answer", "by", "via", "when", "took"), rows))
 
 
@@ -118,6 +119,19 @@ def _answer(span: Span, facts: Facts, timeline: Timeline) -> Sequence[object]:
     told += [tag("p", f"form: {brief(answer['form'])}")] if answer.get("form") else []
     at = str(answer.get("at") or "")[:19].replace("T", " ")
     return asked, told, answer.get("by") or "", answer.get("via") or "", at, seconds(span.duration)
+
+
+def _consent(span: Span, timeline: Timeline) -> Sequence[object]:
+    """Of a tool that asks before it is called."""
+    said = {name: span.attributes.get(f"magent.answer.{name}") for name in ("approved", "by", "via", "at")}
+    call = f"{span.attributes.get(words.TOOL)}({brief(span.content.get('input'))})"
+    asked = tag("div", _link(span, timeline), tag("small", " confirm"), tag("p", call, class_="meta"))
+    told: list[object] = [
+        tag("b", "nobody was there" if said["approved"] is None else _decided("approved", said["approved"]))
+    ]
+    told += [tag("p", f"comment: {brief(span.content['comment'])}")] if "comment" in span.content else []
+    at = str(said["at"] or "")[:19].replace("T", " ")
+    return asked, told, said["by"] or "", said["via"] or "", at, ""
 
 
 def _decided(name: str, value: object) -> str:

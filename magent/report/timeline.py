@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from magent.draw.look import SIGNS
-from magent.model import Run as RunWork
-from magent.model import Subgraph, Task
+from magent.model import Subgraph
 from magent.report.facts import Facts
 from magent.report.html import Raw, tag
 from magent.report.values import Room, brief, money, seconds, shown, tokens
+from magent.said import Said
 from magent.spans import words
 from magent.spans.chrome import pieces
 from magent.spans.span import Moment, Span
@@ -166,12 +166,7 @@ class Timeline:
         yield self._meta(span)
         yield from _error(span)
         if span.kind == "visit":
-            said = self.facts.prompts.get(span.number)
-            if said is not None:
-                as_it_was = "" if said.whole else " (as the file has it)"
-                yield self.room.block(f"System{as_it_was}", said.system, "asked")
-                yield self.room.block(f"Prompt{as_it_was}", said.prompt, "asked")
-            yield self.room.block("Command", self._command(span), "asked")
+            yield from self._given(span)
             yield _candidates(self.facts.routes.get((span.path, int(span.attributes.get("magent.visit", 1)))))
         elif span.kind in ("tool", "delegation", "model"):
             title = {"tool": "Arguments", "delegation": "Task", "model": "Prompt"}[span.kind]
@@ -179,7 +174,8 @@ class Timeline:
             yield _candidates(self.facts.routes.get(("", span.number)))
         elif span.kind == "wait":
             yield self.room.block("Question", span.content.get("input"), "asked")
-        titles = {"visit": "Answer" if span.number in self.facts.prompts else "Output", "model": "Answer"}
+        spoke = isinstance(self.facts.given.get(span.number), Said)
+        titles = {"visit": "Answer" if spoke else "Output", "model": "Answer"}
         output = span.content.get("output")
         repeats = span.kind == "model" and around is not None and around.content.get("output") == output
         if not repeats and not (span.kind == "visit" and self._waits(span)):
@@ -190,6 +186,18 @@ class Timeline:
         if moments:
             items = [tag("li", self._moment(each)) for each in moments[:200]]
             yield tag("ul", items, class_="moments")
+
+    def _given(self, span: Span) -> Iterator[Raw | None]:
+        """What an agent was asked; the command that was run; what a function, a chain or a subgraph was given."""
+        given = self.facts.given.get(span.number)
+        as_it_was = "" if given is None or given.whole else " (as the file has it)"
+        if isinstance(given, Said):
+            yield self.room.block(f"System{as_it_was}", given.system, "asked")
+            yield self.room.block(f"Prompt{as_it_was}", given.prompt, "asked")
+        elif given is not None:
+            yield self.room.block(f"{given.title}{as_it_was}", given.value, "asked")
+        elif "input" in span.content:
+            yield self.room.block("Inputs", span.content.get("input"), "asked")
 
     def _waits(self, span: Span) -> bool:
         return any(each.kind == "wait" for each in self.facts.traced.within.get(span.id, []))
@@ -202,26 +210,30 @@ class Timeline:
             facts.append(f"model {model}")
         if span.tokens and sum(span.tokens):
             facts.append(f"{span.tokens[0]:,} tokens in, {span.tokens[1]:,} out")
-        for name, said in (("magent.asked", "a person was asked first"), ("magent.external", "effects outside")):
-            facts += [said] if span.attributes.get(name) else []
+        facts += [who] if (who := agreed(span)) else []
+        facts += ["effects outside"] if span.attributes.get("magent.external") else []
         if span.attributes.get("magent.estimated"):
             facts.append("tokens estimated")
         if span.id in self.facts.traced.critical and span.kind == "visit":
             facts.append("on the critical path")
         return tag("p", [(" · " if at else "", each) for at, each in enumerate(facts)], class_="meta")
 
-    def _command(self, span: Span) -> str | None:
-        key, name = self._place(span.path)
-        node = self.facts.workflow.graphs[key].nodes.get(name)
-        if not isinstance(node, Task) or not isinstance(node.work, RunWork):
-            return None
-        work = node.work
-        return work.shell.source if work.shell is not None else " ".join(str(word.data) for word in work.words)
-
     def _moment(self, moment: Moment) -> str:
         values = {name.removeprefix("magent."): value for name, value in moment.attributes.items()}
         told = ", ".join(f"{name} {brief(value)}" for name, value in values.items())
         return f"after {seconds(self.facts.offset(moment.time))}: {moment.name}{', ' + told if told else ''}"
+
+
+def agreed(span: Span) -> str:
+    """What a person said who was asked before a tool was called; nothing where nobody is."""
+    if not span.attributes.get("magent.asked"):
+        return ""
+    said = {name: span.attributes.get(f"magent.answer.{name}") for name in ("approved", "by", "via")}
+    if said["approved"] is None:
+        return "a person was to be asked first"
+    via = f" ({said['via']})" if said["via"] else ""
+    comment = f": {brief(span.content['comment'])}" if "comment" in span.content else ""
+    return f"{said['by'] or 'a person'} {'agreed' if said['approved'] is True else 'said no'}{via}{comment}"
 
 
 def sign(status: str) -> Raw:

@@ -9,7 +9,7 @@ forked from another, only what it did itself is in its trace, which links to the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from magent.events import Event
 from magent.model import Workflow
@@ -43,7 +43,7 @@ def read(
     events: Iterable[Event],
     *,
     alive: bool = True,
-    asked: Callable[[Event], tuple[str, str | None] | None] | None = None,
+    asked: Callable[[Event], tuple[Any, str | None] | None] | None = None,
 ) -> Reading:
     """`alive` False: nobody drives the run, so what seems to run was interrupted. `asked` gives the prompt, and what
     the agent is told beside it, of the attempt that begins with an event. Raises KeyError, TypeError or ValueError
@@ -81,7 +81,7 @@ class Reader:
         if event.type != "visit.answered":  # which can come while nobody drives the run
             self._tree.last = event.time
 
-    def asked(self, event: Event, prompt: str, system: str | None) -> None:
+    def asked(self, event: Event, prompt: Any, system: str | None) -> None:
         """What the agent is asked in the attempt that begins with the event, which was taken."""
         visit = self._tree.visit_of(event)
         if visit is not None and visit.attempt is not None:

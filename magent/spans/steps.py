@@ -12,13 +12,16 @@ from magent.spans.span import Moment, Span
 from magent.spans.tree import Tree, around
 
 _OF_CALLS = ("chain", "step", "as", "attempt", "external", "asked", "call", "delegation")
+_OF_ANSWERS = ("approved", "by", "via", "at")
 
 
-def _begin(tree: Tree, event: Event, key: str, kind: str, name: str, told: dict[str, Any], given: Any) -> None:
+def _begin(tree: Tree, event: Event, key: str, kind: str, name: str, told: dict[str, Any], given: Any) -> Span | None:
     visit = tree.visit_of(event)
-    if visit is not None:
-        span = tree.begin_inner(visit, around(visit, event), event, key, kind, name, told)
-        span.content["input"] = given
+    if visit is None:
+        return None
+    span = tree.begin_inner(visit, around(visit, event), event, key, kind, name, told)
+    span.content["input"] = given
+    return span
 
 
 def tool_called(tree: Tree, event: Event) -> None:
@@ -27,7 +30,11 @@ def tool_called(tree: Tree, event: Event) -> None:
     told = {words.OPERATION: "execute_tool", words.TOOL: name, "gen_ai.tool.type": "function"}
     told |= {f"magent.{each}": data[each] for each in _OF_CALLS if each in data}
     told |= {words.AGENT: data["agent"]} if "agent" in data else {}
-    _begin(tree, event, _call(data), "tool", f"execute_tool {name}", told, data.get("arguments"))
+    agreed = data.get("agreed") or {}
+    told |= {f"magent.answer.{each}": agreed[each] for each in _OF_ANSWERS if each in agreed}
+    span = _begin(tree, event, _call(data), "tool", f"execute_tool {name}", told, data.get("arguments"))
+    if span is not None and agreed.get("comment"):
+        span.content["comment"] = agreed["comment"]
 
 
 def tool_returned(tree: Tree, event: Event) -> None:

@@ -91,6 +91,8 @@ class Tree:
         items = event.data.get("items")
         if isinstance(items, list):
             span.attributes["magent.items"] = len(items)
+        if "inputs" in event.data:  # of a subgraph
+            span.content["input"] = event.data["inputs"]
         visit = self.visits[path] = Visit(span, node, latest=(event.time, event.seq))
         if words.is_composite(node):
             self._ids[path] = id

@@ -85,6 +85,7 @@ def _content(span: Span) -> dict[str, Any]:
         return _messages(said, span.attributes.get("gen_ai.response.finish_reasons", ("stop",))[0])
     if span.kind == "tool":
         names = {"input": "gen_ai.tool.call.arguments", "output": "gen_ai.tool.call.result"}
+        names["comment"] = "magent.answer.comment"
         return {names[name]: value if isinstance(value, str) else _json(value) for name, value in said.items()}
     texts = {f"{name}.value": value for name, value in said.items() if isinstance(value, str)}
     values = {f"{name}.value": _json(value) for name, value in said.items() if not isinstance(value, str)}

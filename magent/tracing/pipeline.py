@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from magent.events import Event
 from magent.model import Workflow
 from magent.spans.reading import Reader
 from magent.tracing.line import Line
 
-Asked = Callable[[Event], tuple[str, str | None] | None]
+Asked = Callable[[Event], tuple[Any, str | None] | None]
 _LIFE_ENDS = ("run.waiting", "run.interrupted", "run.completed", "run.failed", "run.cancelled", "run.forked")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from html import unescape
 from html.parser import HTMLParser
@@ -92,7 +93,7 @@ def test_a_report_tells_prompts_answers_calls_state_costs_and_who_approved(publi
         "Prompt Write about tides, 1 so far Answer A better note.",
         "tool sum",
         'Arguments expression: "40 + 2"',
-        "Command test {{ part }} != web",
+        "Command test api != web",
         "exit : the command ended with exit code 1",
         "question answer by via when took sign_off approval Publish it? approved comment: Well done. Ada command",
         "writer (replies) 2 0 0 $0",
@@ -186,6 +187,83 @@ def test_of_many_items_the_first_and_last_and_those_that_failed_are_told(here: P
     assert "402 completed, not shown here" in told(html)
     assert "598 completed, not shown here" in told(html)
     assert "rows are not shown here: magent trace m1 tells all" in told(html)
+
+
+GIVEN = """
+    magent: 1
+    name: given
+    inputs: {who: {type: string, default: "Ann & co"}}
+    secrets: [GIVEN_SECRET]
+    tools: {pay: {call: "given_tools:pay", confirm: true}, calc: {builtin: calculator}}
+    chains: {twice: {inputs: {x: {type: integer}}, steps: [{tool: calc, with: {expression: "{{ inputs.x }} * 2"}}]}}
+    agents:
+      bot: {replies: [{call: pay, with: {amount: 5}}, {call: pay, with: {amount: 7}}, done]}
+    nodes:
+      add: {call: "given_tools:add", with: {a: 1, b: "{{ inputs.who | length }}"}, next: sh}
+      sh: {run: "echo {{ inputs.who }} x{{ state.add }}y; echo $P", env: {P: "{{ secrets.GIVEN_SECRET }}"}, next: ls}
+      ls: {run: [echo, -n, "{{ state.sh.data }}"], next: ch}
+      ch: {chain: twice, with: {x: "{{ state.add }}"}, next: sub}
+      sub: {type: subgraph, uses: inner, with: {v: "{{ state.ch }}"}, next: pr}
+      pr: {prompt: pay it, agent: bot, tools: [pay]}
+    subgraphs: {inner: {inputs: {v: {type: integer}}, nodes: {m: {set: {q: 1}}}}}
+"""
+
+
+@pytest.fixture
+def given(here: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The run `r1`, in which Ann let a call be made, and Bob none."""
+    monkeypatch.setenv("GIVEN_SECRET", "swordfish-9")
+    here.joinpath("given_tools.py").write_text(
+        "def add(a, b): return a + b\ndef pay(amount: int) -> str: return 'paid'\n"
+    )
+    here.joinpath("given.yaml").write_text(dedent(GIVEN))
+    answers = "pay: [{approved: true, by: ann, comment: fine}, {approved: false, by: bob, comment: too much}]"
+    here.joinpath("answers.yaml").write_text(answers)
+    assert magent(capsys, "run", "given.yaml", "--answers", "answers.yaml", "--id", "r1").code == 0
+    return here
+
+
+def test_a_report_tells_what_commands_functions_chains_and_subgraphs_were_given(given: Path, capsys: Any) -> None:
+    magent(capsys, "report", "r1", "-o", "r.html")
+    page = given.joinpath("r.html").read_text("utf-8")
+    told = [
+        (title, " ".join(unescape(re.sub("<[^>]+>", " ", body)).split()))
+        for title, body in re.findall(r"<h4[^>]*>(Command|Arguments|Inputs)</h4>(.*?)</div>", page, re.S)
+    ]
+    assert told[:6] == [
+        ("Arguments", "a: 1 b: 8"),
+        ("Command", "echo 'Ann & co' x9y; echo $P"),
+        ("Command", "echo -n 'Ann & co x9y ***'"),
+        ("Arguments", "x: 9"),
+        ("Arguments", 'expression: "9 * 2"'),
+        ("Inputs", "v: 18"),
+    ]
+    assert "swordfish" not in page
+
+
+def test_who_let_a_tool_be_called_is_named(given: Path, capsys: Any) -> None:
+    magent(capsys, "report", "r1", "-o", "r.html")
+    page = unescape(re.sub("<[^>]+>", " ", given.joinpath("r.html").read_text("utf-8")))
+    assert "ann agreed (file): fine" in page
+    assert "bob said no (file): too much" in page
+    people = " ".join(page.split())
+    assert re.search(r'pr confirm pay\(\{"amount": 5\}\) approved comment: fine ann file 20', people)
+    assert re.search(r'pr confirm pay\(\{"amount": 7\}\) rejected comment: too much bob file 20', people)
+    shown = magent(capsys, "runs", "show", "r1").out
+    assert "→ pay(amount=5) — ann agreed (file): fine" in shown
+    assert "→ pay(amount=7) — bob said no (file): too much" in shown
+
+
+def test_a_trace_as_json_has_what_each_attempt_was_given(given: Path, capsys: Any) -> None:
+    spans = json.loads(magent(capsys, "trace", "r1", "--output", "json").out)["spans"]
+    given_ = {span["path"]: span["content"].get("input") for span in spans if span["kind"] == "attempt"}
+    assert given_ == {
+        "add": {"a": 1, "b": 8},
+        "sh": "echo 'Ann & co' x9y; echo $P",
+        "ls": "echo -n 'Ann & co x9y\n***'",
+        "ch": {"x": 9},
+        "pr": "pay it",
+    }
 
 
 def test_what_cannot_be_written_or_found_is_said(published: Path, capsys: Any) -> None:

@@ -11,6 +11,7 @@ from magent.answers import check_document
 from magent.engine.snapshot import from_json, to_json
 from magent.masks import masker
 from magent.ports import Reply, Request, ToolCall, Usage
+from magent.spans.reading import read
 from tests.engine.crew import FakeTool, Scripted, broken, calls, crew, last, told, types
 from tests.engine.language import People, assert_replayable, checked, forever, refolded
 
@@ -242,6 +243,25 @@ async def test_else_it_is_refused_and_the_agent_told(people: People, words: str)
     run = await done(room)
     assert words in run.outputs["t"]
     assert tool.seen == []
+
+
+async def test_who_agreed_or_said_no_is_on_the_record_with_the_call_and_its_span() -> None:
+    ann = {"approved": True, "by": "ann", "via": "terminal", "at": "2026-01-01T00:00:00.000Z", "comment": None}
+    for said, status in ((ann, "completed"), ({**ann, "approved": False, "comment": "too much"}, "failed")):
+        tool = FakeTool("pay", lambda **_: "paid", confirm=True)
+        room = crew(ONE, [adding(), tool], people=People({"pay": said}), a=[calls(("pay", {"sum": 5})), "done"])
+        await done(room)
+        (event,) = [event for event in room.journal.events if event.type == "tool.called"]
+        kept = {name: value for name, value in said.items() if value is not None}
+        assert (event.data["asked"], event.data["agreed"]) == (True, kept)
+        (span,) = [each for each in read(room.workflow, room.journal.events).spans if each.kind == "tool"]
+        told = {name: span.attributes[f"magent.answer.{name}"] for name in ("approved", "by", "via", "at")}
+        assert (span.status, {**told, **kept}) == (status, kept)
+        assert ("comment" in span.content, "magent.answer.comment" in span.attributes) == ("comment" in kept, False)
+    room = crew(ONE, [adding(), FakeTool("pay", confirm=True)], people=People(), a=[calls(("pay", {})), "done"])
+    await done(room)
+    (event,) = [event for event in room.journal.events if event.type == "tool.called"]
+    assert (event.data["asked"], "agreed" in event.data) == (True, False)
 
 
 async def test_how_often_was_asked_is_counted_over_lives() -> None:

@@ -21,12 +21,12 @@ from magent.agents.exchange import Exchange
 from magent.agents.parts import calls_of, messages_of, opaque, parameters_of, text_of
 from magent.agents.prices import price_of
 from magent.agents.reach import reach
-from magent.agents.refusals import address, explain, refuses_form, refuses_to_stream, was_refused
-from magent.agents.spoken import form_of
+from magent.agents.refusals import address, explain, refuses_form, refuses_to_stream, refuses_tools, was_refused
+from magent.agents.spoken import calls_in, conversation, form_of, held
 from magent.agents.wire import listen
 from magent.events import WorkFailed
 from magent.model import AgentSpec
-from magent.ports import Reply, Request, Usage
+from magent.ports import Message, Reply, Request, Usage
 from magent.source import did_you_mean
 
 _INSTALL = "pip install 'magent-cli[models]'"
@@ -79,6 +79,7 @@ class ModelAgent(BaseAgent):
         self._whole: set[bool] = set()  # whether tools are offered, where the server does not stream then
         self._own_server = False
         self._in_words: list[Mapping[str, Any]] = []  # schemas that the server does not take: the model is told them
+        self._tools_in_words = False  # likewise
         self._making = asyncio.Lock()
 
     async def prepare(self) -> None:
@@ -120,9 +121,9 @@ class ModelAgent(BaseAgent):
     # ---- the question
 
     async def _response(self, request: Request, on_text: OnText) -> Any:
-        if request.schema is not None and request.schema in self._in_words:
-            told = (request.system, form_of(request.schema))
-            request = replace(request, schema=None, system="\n\n".join(text for text in told if text))
+        wanted, request = request, self._taken(request)
+        if wanted.tools and not request.tools:
+            on_text = held(on_text)
         parameters = parameters_of(request, self._model, own_server=self._own_server)
         asked = {"model_settings": self._settings(request), "model_request_parameters": parameters, "instrument": False}
         messages = messages_of(request, self.model_id)
@@ -137,10 +138,29 @@ class ModelAgent(BaseAgent):
         except Exception as error:
             if was_refused(error):
                 exchange.refused()
-            if request.schema is None or not refuses_form(error):
+            if not self._learns(error, request):
                 raise
-        self._in_words.append(request.schema)
-        return await self._response(request, on_text)
+        return await self._response(wanted, on_text)
+
+    def _taken(self, request: Request) -> Request:
+        """The request without what the server is known not to take, which is told to the model in words."""
+        if request.tools and self._tools_in_words:
+            whole = Message("user", conversation(request, with_system=False))
+            return replace(request, messages=(whole,), tools=(), schema=None)
+        if request.schema is not None and request.schema in self._in_words:
+            told = (request.system, form_of(request.schema))
+            return replace(request, schema=None, system="\n\n".join(text for text in told if text))
+        return request
+
+    def _learns(self, error: Exception, request: Request) -> bool:
+        """Whether there is another way to ask, as the server does not take this one."""
+        if request.tools and refuses_tools(error):
+            self._tools_in_words = True
+            return True
+        if request.schema is not None and (refuses_form(error) or refuses_tools(error)):  # one may take the answer
+            self._in_words.append(request.schema)
+            return True
+        return False
 
     @staticmethod
     async def _streamed(exchange: Exchange) -> Any:
@@ -180,6 +200,8 @@ class ModelAgent(BaseAgent):
         name = f"{self.model_id.partition(':')[0]}:{response.model_name or self.model_id.partition(':')[2]}"
         text, cut = text_of(response), response.finish_reason == "length"
         calls, answer = calls_of(response, request)
+        if self._tools_in_words and (found := calls_in(text, request)):
+            calls, text = found
         if calls and cut:
             raise cut_off(self.name, usage.output, "the call of a tool")
         if calls:

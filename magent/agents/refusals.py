@@ -26,6 +26,7 @@ _LEFT = ("x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens")
 _UNTIL = ("anthropic-ratelimit-requests-reset", "anthropic-ratelimit-tokens-reset")
 _UNWILLING = (400, 405, 406, 415, 422, 501)
 _STREAM = re.compile(r"(?i)\bstream(s|ed|ing)?\b")
+_TOOLS = re.compile(r"(?i)\btools?\b.*\b(un|not )support|\bnot support\b.*\btool|\btool.choice\b.*\brequires\b")
 _FORM = re.compile(r"(?i)response.?format|json.?schema|structured.?output")
 _TAG = re.compile(r"(?s)<(script|style|head)\b.*?</\1>|<[^>]*>")
 _NEVER = ("insufficient_quota", "billing_hard_limit_reached", "credit balance is too low")
@@ -70,6 +71,11 @@ def refuses_to_stream(error: Exception) -> bool:
 def refuses_form(error: Exception) -> bool:
     """Whether the server says that it takes no schema for its answer."""
     return getattr(error, "status_code", None) in _UNWILLING and _FORM.search(_said(error)) is not None
+
+
+def refuses_tools(error: Exception) -> bool:
+    """Whether the server says that its model calls no tools, or that it was started without."""
+    return getattr(error, "status_code", None) in _UNWILLING and _TOOLS.search(_said(error)) is not None
 
 
 def _by_status(status: int, said: str, error: Exception, agent: str, model_id: str, place: str) -> WorkFailed:

@@ -3,7 +3,7 @@
 ok        answers "Hello, world", or the JSON of `answer` where a form is asked for
 prose     answers JSON inside prose and a code fence
 plain     ignores `stream`, as simple servers do; `unwilling` refuses it
-formless  refuses a schema for its answer
+formless  refuses a schema for its answer; `toolless` refuses tools, as `refusal_of_tools` says it
 uncounted tells no tokens
 limited   429 with `retry-after: 7`
 spent     429 without a word on when
@@ -79,6 +79,7 @@ class FakeProvider:
     script: list[Turn] = field(default_factory=list)
     refusal: Refusal | None = None
     raw: Raw | None = None
+    refusal_of_tools: str = "qwen3 does not support tools"
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
@@ -132,6 +133,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if behaviour == "formless" and "response_format" in body:
             self._whole(form.error(400, "This response_format type is unavailable now"), 400)
+            return
+        if behaviour == "toolless" and "tools" in body:
+            self._whole(form.error(400, self.fake.refusal_of_tools), 400)
             return
         if self.fake.script:
             turn = self.fake.script.pop(0)

@@ -13,7 +13,7 @@ import pytest
 from magent.ports import Message, Usage
 from tests.adapters.fake_provider import FakeProvider, Raw, Turn, request
 from tests.adapters.test_agents_models import KEY, SCHEMA, agent, ask, base_url, failure
-from tests.adapters.test_agents_tools import ADD, SUM
+from tests.adapters.test_agents_tools import ADD, SUM, after
 
 PRICE = {"input": 1_000_000, "output": 2_000_000}  # a dollar a token, two dollars a token
 
@@ -239,6 +239,47 @@ async def test_a_server_that_takes_no_schema_is_told_it_in_words(server: FakePro
 
 async def test_another_refusal_is_none_of_the_schema(server: FakeProvider) -> None:
     found = await failure(server, "openai:wrong", request("Rate it", schema=SCHEMA))
+    assert (found.final, len(server.seen)) == (True, 1)
+
+
+# ---- tools that are refused
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "registry.ollama.ai/library/gemma:2b does not support tools",
+        '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
+        "Tool use is not supported with this model",
+        "`tools` is unsupported",
+    ],
+)
+async def test_a_server_that_takes_no_tools_has_its_model_told_of_them(server: FakeProvider, refusal: str) -> None:
+    server.refusal_of_tools = refusal
+    server.script = [Turn(('Let me see. {"call": "calcu', 'lator", "with": {"expression": "6*7"}}')), Turn(("42",))]
+    asked, shown = request("6*7?", system="Be terse", tools=(ADD,)), list[str]()
+    async with agent("openai:toolless", base_url=base_url(server, "openai"), api_key=KEY) as made:
+        reply = await made.ask(asked, shown.append)
+        assert [(call.name, call.arguments) for call in reply.calls] == [("calculator", {"expression": "6*7"})]
+        assert (reply.text, asked.meter.read()) == ("Let me see.", Usage(11, 5, None, 1))
+        assert (await made.ask(after(asked, reply, "42"), shown.append)).text == "42"
+    refused, first, second = server.bodies
+    assert ("tools" in refused, "tools" in first, "tools" in second) == (True, False, False)
+    assert [message["role"] for message in second["messages"]] == ["system", "user"]
+    told = second["messages"][1]["content"]
+    assert all(part in told for part in ("6*7?", "- calculator: Works out an expression.", "gave:\n\n42"))
+
+
+async def test_form_and_tools_may_both_be_told_in_words(server: FakeProvider) -> None:
+    server.script = [Turn(('{"score": 7}',))]
+    reply = await ask(server, "openai:toolless", request("Rate it", schema=SCHEMA, tools=(ADD,)))
+    assert (reply.data, reply.has_data, reply.calls) == ({"score": 7}, True, ())
+    assert json.dumps(SCHEMA) in server.bodies[-1]["messages"][0]["content"]
+
+
+async def test_a_tool_whose_schema_is_refused_stays_an_error(server: FakeProvider) -> None:
+    server.refusal_of_tools = "Invalid schema for function 'calculator': tools[0] is not valid"
+    found = await failure(server, "openai:toolless", request("6*7?", tools=(ADD,)))
     assert (found.final, len(server.seen)) == (True, 1)
 
 

@@ -11,6 +11,7 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
 _HIDDEN = re.compile(r"[^ -~]")
 _WORDS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"])
 _OF_COMMANDS = {"exit_code", "stdout", "stderr", "data"}
+_JOINERS = str.maketrans("", "", "\u200c\u200d")  # in Persian and Hindi, and in emoji of several people
 DEEPEST = 20
 
 
@@ -69,7 +70,7 @@ def _is_block(text: str) -> bool:
         and bool(lines[-1])
         and not lines[0].startswith(" ")
         and bool(lines[0])
-        and all(line.isprintable() and (line == "" or line.strip()) for line in lines)
+        and all(_is_seen(line) and (line == "" or line.strip()) for line in lines)
     )
 
 
@@ -79,7 +80,12 @@ def _scalar(value: Any) -> str:
     return _HIDDEN.sub(_escape, json.dumps(value, ensure_ascii=False, default=str))
 
 
+def _is_seen(text: str) -> bool:
+    """Whether nothing in it is hidden from who reads it."""
+    return text.isprintable() or text.translate(_JOINERS).isprintable()
+
+
 def _escape(found: re.Match[str]) -> str:
     """YAML's escapes: JSON's are the same, but for characters beyond 16 bits."""
     code = ord(found[0])
-    return found[0] if found[0].isprintable() else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return found[0] if _is_seen(found[0]) else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -12,6 +12,7 @@
 
   const rows = [...document.querySelectorAll("[data-find]")];
   const all = () => document.querySelectorAll("main details");
+  const places = "summary, a, pre";
   let texts = null;
   let before = null; // which details were open when the search began
 
@@ -61,8 +62,8 @@
       event.preventDefault(); // the row that gets the focus is not to take this key, too
       clearTimeout(later);
       filter();
-      const first = rows.find((row) => !row.hidden && row.querySelector("summary, a"));
-      if (first) first.querySelector("summary, a").focus();
+      const first = rows.find((row) => !row.hidden && row.querySelector(places));
+      if (first) first.querySelector(places).focus();
     }
   });
   document.addEventListener("keydown", (event) => {

@@ -88,7 +88,7 @@ def graph(facts: Facts, timeline: Timeline) -> Raw:
 
     picture = Raw(GUARD.hide(inline(facts.workflow, facts.overlay, where)))
     choice = tag("label", tag("input", type="checkbox", id="whole"), " actual size", class_="choice", for_="whole")
-    frame = tag("div", picture, class_="canvas", tabindex="0", role="region", aria_label="the graph")
+    frame = tag("div", picture, class_="canvas", tabindex="0", role="group", aria_label="the graph")
     legend = "Solid: always. Dashed: where its condition holds. Dotted: back. Thick: the way the run took."
     return section("graph", "Graph", tag("div", choice, frame, class_="graph"), tag("p", legend, class_="note"))
 
@@ -233,8 +233,8 @@ def values(facts: Facts, room: Room) -> Raw:
     files = facts.shown.get("files") or []
     if files:
         items = [tag("li", tag("code", each["path"]), tag("small", f" {each['size']:,} bytes")) for each in files[:200]]
-        parts.append(tag("div", tag("h4", "Files"), tag("ul", items), class_="block"))
-    kept = [part for part in parts if part is not None]
+        parts.append(tag("figure", tag("figcaption", "Files"), tag("ul", items), class_="block"))
+    kept = [tag("div", part, data_find=True) for part in parts if part is not None]
     return section("values", "Inputs and outputs", kept or tag("p", "none", class_="note"))
 
 
@@ -268,6 +268,6 @@ def _table(kind: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) ->
         tag("table", top, tag("tbody", body), class_=kind),
         class_="wide",
         tabindex="0",
-        role="region",
-        aria_label=kind,
+        role="group",  # no landmark: its section is one
+        aria_label=f"table: {', '.join(heads)}",
     )

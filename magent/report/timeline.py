@@ -305,7 +305,7 @@ def _candidates(routed: Mapping[str, Any] | None) -> Raw | None:
         items.append(tag("li", f"{what} ", name, f" {float(each.get('score') or 0):.2f} — {reasons}"))
     left = len(found) - len(items)
     more = tag("li", f"… {left:,} more: magent explain tells them") if left else None
-    return tag("div", tag("h4", "Candidates"), tag("ul", items, more, class_="moments"), class_="block")
+    return tag("figure", tag("figcaption", "Candidates"), tag("ul", items, more, class_="moments"), class_="block")
 
 
 def _cells(*values: str) -> list[Raw]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from magent import durations, plain
 from magent.keys import GUARD
-from magent.report.html import Raw, join, tag
+from magent.report.html import Raw, tag
 
 LONGEST = 20_000  # characters of one text
 SHORT = 160  # of one in a table
@@ -39,7 +39,7 @@ class Room:
         text, cut = shown(value, LONGEST if self.left > 0 else SHORT)
         self.left -= len(text)
         more = tag("small", " … the rest is not shown here") if cut else None
-        return join((tag("h4", title, more), tag("pre", text, tabindex="0", dir="auto")))
+        return tag("figure", tag("figcaption", title, more), tag("pre", text, tabindex="0", dir="auto"))
 
 
 def shown(value: Any, most: int = LONGEST) -> tuple[str, bool]:

@@ -13,7 +13,11 @@ from magent.spec.loader import load_yaml
 
 KEYS = st.text("abcXYZ _-:#'\"é", max_size=8)
 SCALARS = (
-    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(max_size=20) | st.text("ab \n:#-|", max_size=20)
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**9), 10**9)
+    | st.text(max_size=20)
+    | st.text("ab \n:#-|\u200c\u200d\u202e", max_size=20)
 )
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3))
 
@@ -41,6 +45,11 @@ def test_a_text_is_shown_as_it_is() -> None:
         ({"list": ["a", {"b": [1]}], "empty": [], "none": {}}, "list:\n  - a\n  - b:\n      - 1\nempty: []\nnone: {}"),
         ({"version": "1.0", "word": "yes", "time": "1:30"}, 'version: "1.0"\nword: "yes"\ntime: "1:30"'),
         ([["a"], []], "- - a\n- []"),
+        (
+            {"who": "👩\u200d👧", "فارسی": "می\u200cخواهم\n👩\u200d👧"},
+            'who: "👩\u200d👧"\n"فارسی": |-\n  می\u200cخواهم\n  👩\u200d👧',
+        ),
+        ({"turned": "a\u202eb\nc"}, 'turned: "a\\u202eb\\nc"'),
     ],
 )
 def test_how_values_look(value: Any, shown: str) -> None:

@@ -114,6 +114,66 @@ def test_a_report_is_opened_and_used(browser: Browser, report: Path) -> None:
         assert page.pdf().startswith(b"%PDF")
 
 
+# Headings that skip a level; landmarks that are named alike; what takes the focus without a name.
+UNHEARD = """(() => {
+  const headings = [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")].map((each) => Number(each.tagName[1]));
+  const skipped = headings.filter((level, at) => level > (at ? headings[at - 1] : 0) + 1);
+  const named = (each) => (each.getAttribute("aria-label")
+    || (document.getElementById(each.getAttribute("aria-labelledby")) || {}).textContent || "").trim().toLowerCase();
+  const names = [...document.querySelectorAll("nav, section[aria-labelledby], [role=region]")].map(named);
+  const alike = names.filter((name, at) => !name || names.indexOf(name) !== at);
+  const asked = "summary, a, button, input, [tabindex='0']";
+  const unnamed = [...document.querySelectorAll(asked)].filter((each) =>
+    !named(each) && !each.textContent.trim() && !(each.labels && each.labels.length));
+  return [skipped, alike, unnamed.map((each) => each.outerHTML)];
+})()"""
+
+
+def test_who_listens_to_a_report_finds_their_way(browser: Browser, report: Path) -> None:
+    with opened(browser, report) as page:
+        assert page.evaluate(UNHEARD) == [[], [], []]
+
+
+def test_the_keyboard_leads_through_all_of_a_report_and_shows_where_it_is(browser: Browser, report: Path) -> None:
+    """Down the page; what has the focus is seen, has an outline, and is not under the bar at the top."""
+    at = """(() => {
+      const each = document.activeElement, around = each.getBoundingClientRect();
+      const [x, y] = [around.x + Math.min(around.width, 200) / 2, around.y + around.height / 2];
+      const middle = document.elementFromPoint(x, y);
+      return [each === document.body, getComputedStyle(each).outlineStyle, Boolean(middle && (
+        each.contains(middle) || middle.contains(each))), scrollY + around.y, Boolean(each.closest("main"))];
+    })()"""
+    with opened(browser, report) as page:
+        places = []
+        page.press("Tab")
+        while not (found := page.evaluate(at))[0]:
+            assert found[1:3] == ["solid", True], (places, found)
+            places += [found[3]] if found[4] else []
+            page.press("Tab")
+        assert len(places) > 10
+        assert places[-1] == max(places)
+
+
+def test_what_a_run_was_given_and_gave_is_searched_too(browser: Browser, report: Path) -> None:
+    with opened(browser, report) as page:
+        given = page.evaluate("document.querySelector('#values pre').textContent").split()[0]
+        before = shown(page, "#values pre")
+        page.press("/")
+        page.type(f"{given} nowhere-to-be-found")
+        page.press("Enter")
+        assert (page.evaluate("document.querySelector('#tools output').textContent"), shown(page, "#values pre")) == (
+            "0 found", 0,
+        )  # fmt: skip
+        page.press("Escape")
+        page.press("/")
+        page.type(given)
+        page.press("Enter")
+        assert 0 < shown(page, "#values pre") <= before
+        page.press("/")
+        page.press("Escape")
+        assert shown(page, "#values pre") == before
+
+
 def test_a_report_is_readable_in_the_dark_and_on_a_narrow_screen(browser: Browser, report: Path) -> None:
     with opened(browser, report, 400, dark=True) as page:
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 20, 27)"

@@ -144,7 +144,7 @@ def test_the_keyboard_leads_through_all_of_a_report_and_shows_where_it_is(browse
         each.contains(middle) || middle.contains(each))), scrollY + around.y, Boolean(each.closest("main"))];
     })()"""
     with opened(browser, report) as page:
-        places = []
+        places: list[float] = []
         page.press("Tab")
         while not (found := page.evaluate(at))[0]:
             assert found[1:3] == ["solid", True], (places, found)

@@ -143,12 +143,14 @@ async def resume(
             return result
         agents = {**run.agents, **options.agents}
         _check_raised(run, options)
-        run.facts = {**run.facts, "dir": str(journal.directory), "workspace": workspace_of(run.workflow, journal)}
+        here = {"dir": str(journal.directory), "workspace": workspace_of(run.workflow, journal)}
+        moved = {"run": here} if run.facts != {**run.facts, **here} else {}
+        run.facts = {**run.facts, **here}
         seen = {"inputs": run.inputs, "env": run.env, "run": run.facts}
         usd = options.limits.get("usd", run.limits.get("usd"))
         outfit = prepare(run.workflow, replace(options, agents=agents), seen, usd, record.header.get("cwd"))
         shown = {"run_id": run.id, "workflow": run.workflow.name, "limits": dict(options.limits)}
-        data = {**shown, "agents": by_name(agents), "pid": os.getpid(), **traced()}
+        data = {**shown, "agents": by_name(agents), "pid": os.getpid(), **moved, **traced()}
         return await lead(run, store, journal, outfit, options, lambda driver: lives.resume(driver, data))
     finally:
         await journal.close()

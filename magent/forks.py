@@ -261,8 +261,9 @@ async def _events(
     if here["workspace"] == str(journal.workspace):
         source = await store.workspace(run.id)
         await asyncio.to_thread(copy_files, source, journal.workspace)
-        known = {str(source): here["workspace"], str(run.facts.get("workspace")): here["workspace"]}
-        move = {**known, str(run.facts.get("dir")): here["dir"]}
+        places = (found.events[0].data["run"], run.facts)  # where it began, and where it was moved to
+        move = {str(each.get(name)): here[name] for each in places for name in ("dir", "workspace")}
+        move[str(source)] = here["workspace"]
     first, *rest = found.events
     kept = {name: value for name, value in first.data.items() if name != "trace"}
     data = {**moved(kept, move), **more, "run_id": journal.run_id, "run": facts, "pid": os.getpid()}

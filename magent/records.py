@@ -132,14 +132,17 @@ class Story(NamedTuple):
 async def story(store: RunStore, run_id: str) -> Story:
     """What a run has come to. Raises UsageError, StoreError."""
     record = await store.read(run_id, checkpoint=False)
-    status = (await store.info(run_id)).status
+    status, place = (await store.info(run_id)).status, await store.workspace(run_id)
     with looked_at(record):
-        return _story(record, store, run_id, status)
+        return _story(record, store, run_id, status, place)
 
 
-def _story(record: Record, store: RunStore, run_id: str, status: str) -> Story:
+def _story(record: Record, store: RunStore, run_id: str, status: str, place: Path) -> Story:
+    """`place` is the run's own workspace, wherever the run was moved to since it was recorded."""
     run = lives.refold(workflow_of(record), record)
-    shown = result_of(run, str(run.facts.get("dir", "")), store).as_json()
+    alone = Path(str(run.facts.get("workspace", ""))).parts[-2:] in ((run_id, "workspace"), ("workspaces", run_id))
+    directory = place.parent if place.parts[-2:] == (run_id, "workspace") else place
+    shown = result_of(run, str(directory), store).as_json()
     if run.status in ("running", "waiting"):  # whether anybody drives it now, only the store knows
         shown |= {"status": status, "exit_code": {"waiting": 3, "interrupted": 130}.get(status)}
     if shown["status"] == "running":
@@ -152,15 +155,14 @@ def _story(record: Record, store: RunStore, run_id: str, status: str) -> Story:
     if run.status == "running" and shown["status"] != "running":  # killed: it has worked until its last event
         shown["duration"] = round(run.spent + max(0.0, ended - run.life_started), 3)
     visits = [_visit(each, types, shown["status"], idle) for each in lives.visits(record.events)]
-    lists = {"visits": visits, "files": _files(run, run_id)}
-    return Story(run, {**shown, **header, "updated": ended, "workspace": run.facts.get("workspace"), **lists})
+    lists = {"visits": visits, "files": _files(place) if alone else []}
+    workspace = str(place) if alone else run.facts.get("workspace")
+    return Story(run, {**shown, **header, "updated": ended, "workspace": workspace, **lists})
 
 
-def _files(run: Run, run_id: str) -> list[dict[str, Any]]:
-    """What the run made in a workspace of its own: `{path, size}`, by path. A directory that is not its alone (the
-    workflow names it) is left alone."""
-    place = str(run.facts.get("workspace", ""))
-    if os.path.islink(place) or Path(place).parts[-2:] not in ((run_id, "workspace"), ("workspaces", run_id)):
+def _files(place: Path) -> list[dict[str, Any]]:
+    """What the run made in a workspace of its own: `{path, size}`, by path."""
+    if place.is_symlink():
         return []
     found = []
     for parent, names, files in os.walk(place):

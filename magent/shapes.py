@@ -111,7 +111,7 @@ _CALL: Mapping[str, Check] = {
 }  # fmt: skip
 _LIFE: Mapping[str, Check] = {
     "run_id": text, "workflow": text, "limits": mapping, "agents": mapping, "nodes": texts, "error": failure,
-    "trace": mapping,
+    "trace": mapping, "run": mapping,
 }  # fmt: skip
 _STARTED: Mapping[str, Check] = {"run_id!": text, "inputs!": mapping, "env!": mapping, "run!": mapping}
 

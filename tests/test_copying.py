@@ -17,6 +17,7 @@ import magent
 from magent.copying import copy, whole
 from magent.errors import StoreError, UsageError
 from magent.ports import Kept, RunStore
+from magent.records import story
 from magent.stores import open_store
 from magent.stores.file import FileStore
 from magent.stores.sealed import Keyring
@@ -148,3 +149,23 @@ def test_a_run_that_is_being_driven_is_not_moved(here: Path, capsys: Any) -> Non
 
     assert asyncio.run(held()) == 5
     assert not (here / "other").exists()
+
+
+@pytest.mark.parametrize("url", ["file:there", "sqlite:///there.db"])
+async def test_a_run_that_was_moved_is_told_of_with_what_it_made_where_it_is_now(here: Path, url: str) -> None:
+    source, target = open_store("file:here"), open_store(url)
+    await _waiting(source)
+    before = (await story(source, "a")).shown
+    assert before["workspace"] == str(await source.workspace("a"))
+    await copy(source, "a", target)
+    await source.remove("a")
+    place = await target.workspace("a")
+    for _ in range(2):  # as it was copied, and after it went on there
+        shown = (await story(target, "a")).shown
+        assert shown["workspace"] == str(place)
+        assert Path(shown["dir"]) in (place, place.parent)
+        assert [each["path"] for each in shown["files"]] == [each["path"] for each in before["files"]]
+        await magent.resume("a", store=target, answers={"sign": True})
+    events = (await target.read("a", checkpoint=False)).events
+    (resumed,) = [event for event in events if event.type == "run.resumed"]
+    assert resumed.data["run"]["workspace"] == str(place)

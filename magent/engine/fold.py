@@ -90,6 +90,7 @@ class Run(Tree):
         self.status, self.life_started = "running", time
         self.limits.update(data.get("limits", {}))
         self.agents.update(data.get("agents", {}))
+        self.facts = {**self.facts, **data.get("run", {})}  # it was moved
         self.failure = None
         self.clear_ready()
         if again:

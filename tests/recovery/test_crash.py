@@ -10,9 +10,9 @@ from tests.postgres import Postgres
 from tests.recovery.harness import STORES, Harness
 
 ROUNDS = {
-    "file": ("kill", "cut", "full", "vanished", "power"),
-    "sqlite": ("write", "torn", "readonly", "fight", "power"),
-    "postgres": ("write", "flip", "server", "paused"),
+    "file": ("kill", "cut", "full", "vanished", "power", "late"),
+    "sqlite": ("write", "torn", "readonly", "fight", "power", "forked"),
+    "postgres": ("write", "flip", "server", "paused", "cancelled"),
 }
 STEPS = {"file": 23, "sqlite": 61, "postgres": 23}  # of so many writes, one is died of
 

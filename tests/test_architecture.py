@@ -59,7 +59,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "clean", "runs_copy", "trace_rows", "trace", "explain", "diff",
         "checkpoints", "schema", "roles", "findings", "agents", "tools", "sweep", "stats", "doctor", "completion",
     ),
-    "differ": ("__init__", "files", "runs"),
+    "differ": ("__init__", "renames", "files", "runs"),
     "explained": ("told", "values", "edges", "begins", "ends", "__init__"),
     "draw": (
         "canvas", "overlay", "pictures", "words", "spine", "boxes", "scopes",

@@ -5,24 +5,32 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from magent.cli import diff as verb
+from magent.cli.console import Console, Globals
 from magent.cli.main import main
+from magent.cli.tables import Sheet
 from magent.differ import files, runs
 from magent.differ.runs import Compared, Told
 from magent.engine.fold import Run
 from magent.events import Event
 from magent.explained import explain
 from magent.model import Workflow
+from magent.ports import Reply, Usage
 from magent.spec.build import build
 from magent.spec.loader import load_data
 from tests.build import Lab, workflow
+from tests.cli.helpers import Screen
 from tests.cli.helpers import magent as cli
+from tests.engine.crew import crew
 from tests.engine.graphs import Maker
 from tests.engine.test_properties import made, run_once, seeds
 
@@ -57,6 +65,62 @@ def both(text: str, *inputs: dict[str, Any]) -> Compared:
     return runs.compare(*found)
 
 
+# ---- files: other names
+
+
+NAMES = """
+    magent: 1
+    name: r
+    agents: {bot: {replies: [hi]}}
+    nodes:
+      draft: {prompt: Write, agent: bot, next: each}
+      each: {type: parallel, for_each: [1, 2], body: part, next: judge}
+      part: {set: {x: "{{ state.draft }}"}}
+      judge:
+        run: "echo {{ state.draft }}"
+        next: [{loop_back: draft, when: nodes.judge.visits > 3, max: 2}, {to: out}]
+      out: {set: {z: "{{ state.judge.data }}"}}
+    outputs: {v: "{{ state.draft }}", w: "{{ nodes.judge.visits }}"}
+"""
+
+
+def sections(old: str, new: str) -> dict[str, list[tuple[str, str, str | None]]]:
+    found = files.compare(workflow(old), workflow(new))
+    return {section.title: [(item.what, item.name, item.was) for item in section.items] for section in found}
+
+
+def test_nodes_that_only_have_another_name_are_renamed_whoever_names_them() -> None:
+    other = NAMES
+    for old, new in (("draft", "sketch"), ("judge", "review"), ("part", "piece")):
+        other = re.sub(rf"\b{old}\b", new, other)
+    renames = [("rename", "sketch", "draft"), ("rename", "piece", "part"), ("rename", "review", "judge")]
+    assert sections(NAMES, other) == {"nodes": renames}
+    (section,) = files.compare(workflow(NAMES), workflow(other))
+    assert section.as_json()["items"][0] == {"what": "rename", "name": "sketch", "changes": [], "was": "draft"}
+
+
+def test_what_differs_beside_a_name_is_told_under_the_new_one() -> None:
+    other = re.sub(r"\bjudge\b", "review", NAMES).replace("max: 2", "max: 5")
+    assert sections(NAMES, other) == {
+        "nodes": [("rename", "review", "judge")],
+        "edges": [("change", "review → draft", None)],
+    }
+
+
+def test_another_definition_is_another_node_and_of_two_alike_none_is_taken_for_the_other() -> None:
+    other = re.sub(r"\bpart\b", "piece", NAMES).replace('x: "{{ state.draft }}"', "x: 1")
+    told = sections(NAMES, other)["nodes"]
+    assert [each for each in told if each[0] != "change"] == [("remove", "part", None), ("add", "piece", None)]
+    twins = (
+        "nodes: {{a: {{run: x, next: {0}}}, {0}: {{run: y, next: {1}}}, {1}: {{run: y, next: {0}2}}, {0}2: {{run: y}}}}"
+    )
+    told = sections(twins.format("b", "c"), twins.format("d", "e"))["nodes"]
+    assert told == [("rename", "d2", "b2"), ("rename", "e", "c"), ("rename", "d", "b")]
+    pair = "nodes: {{a: {{type: parallel, branches: [{0}, {1}]}}, {0}: {{run: y}}, {1}: {{run: y}}}}"
+    told = sections(pair.format("b", "c"), pair.format("d", "e"))["nodes"]
+    assert {what for what, *_ in told} == {"remove", "add", "change"}
+
+
 # ---- runs
 
 
@@ -68,6 +132,51 @@ def test_timing_makes_no_difference_between_runs(seed: int, timing: int, width: 
     one, events, _ = run_once(flow, 0)
     other, others, _ = run_once(flow, timing, width)
     assert runs.compare(told("a", flow, one, events), told("b", flow, other, others)).same
+
+
+SPENT = """
+    agents: {writer: {model: "openai:gpt-5-mini"}, critic: {model: "openai:gpt-5-mini"}}
+    nodes:
+      draft: {prompt: Write, agent: writer, next: judge}
+      judge: {prompt: Judge, agent: critic, next: polish}
+      polish: {prompt: Polish, agent: writer}
+"""
+
+
+async def spent(name: str, *costs: tuple[int, float]) -> Told:
+    """A run whose three calls used so many tokens, and cost so many dollars."""
+    one, two, three = (Reply("x", usage=Usage(tokens, 0, cost, 1)) for tokens, cost in costs)
+    room = crew(dedent(SPENT), [], writer=[one, three], critic=[two])
+    run = await room.start()
+    shown = {"run_id": name, "status": run.status, "inputs": {}, "outputs": run.outputs, "error": None}
+    shown |= {"path": run.path, "duration": 0.0, "steps": run.steps, "cost_usd": run.cost}
+    tokens = {"input": run.tokens[0], "output": run.tokens[1]}
+    return runs.told_of(shown | {"tokens": tokens}, room.workflow, room.journal.events)
+
+
+async def test_tokens_and_cost_of_runs_are_told_by_agent_and_by_node() -> None:
+    first = await spent("a", (1000, 0.5), (10, 0.25), (1, 0.125))
+    second = await spent("b", (1000, 0.5), (30, 0.75), (1, 0.125))
+    found = runs.compare(first, second)
+    shown = found.as_json()
+    assert {each["agent"]: each["tokens"]["input"] for each in shown["b"]["agents"]} == {"writer": 1001, "critic": 30}
+    assert {each["node"]: each["cost_usd"] for each in shown["a"]["nodes"]} == {
+        "draft": 0.5,
+        "judge": 0.25,
+        "polish": 0.125,
+    }
+    screen = Screen()
+    sheet = Sheet(Console(Globals(no_color=True), screen, Screen()))
+    verb._runs(sheet, found, everything=False)
+    sheet.print()
+    lines = [" ".join(line.split()) for line in screen.getvalue().splitlines()]
+    at = lines.index("Agents")
+    assert lines[at + 1 : at + 4] == [
+        "TOKENS A B COST A COST B",
+        "critic 10 30 +20 $0.2500 $0.7500",
+        "writer 1,001 1,001 $0.6250 $0.6250",
+    ]
+    assert lines[lines.index("Nodes") + 2] == "judge 10 30 +20 $0.2500 $0.7500"
 
 
 FORK = """

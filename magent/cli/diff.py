@@ -19,18 +19,27 @@ from magent.differ.runs import Compared, Divergence, Told
 from magent.engine.route import short
 from magent.errors import UsageError
 from magent.explained import Explained, Test
+from magent.figures import Spent
 from magent.history import Change
 from magent.loading import check_kept, looked_at, workflow_of
 from magent.model import Workflow
 from magent.ports import RunStore
 
 OUTPUTS = ("text", "json")
-_SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
+_SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red"), "rename": ("~", "yellow")}
 _AROUND = 2  # lines of a text around what differs
 _LONG = 60  # characters; a longer text is told by its lines
 _MOST_LINES = 40  # of a text's difference, where not all is asked for
 _MOST = 20  # visits, changes
 _LEAST = 0.1  # seconds that are worth a word
+_USED = (
+    Column("TOKENS", least=10),
+    Column("A", right=True),
+    Column("B", right=True),
+    Column(""),
+    Column("COST A", rank=2, right=True),
+    Column("COST B", rank=1, right=True),
+)
 _COMPARED = (Column(""), Column("A", least=10), Column("B", least=10), Column("", rank=1))
 
 
@@ -107,7 +116,8 @@ def _section(sheet: Sheet, section: Section, everything: bool, *, of_runs: bool)
 
 def _item(sheet: Sheet, item: Item, everything: bool) -> None:
     sign, style = _SIGNS[item.what]
-    sheet.item(f"{sign} {item.name}", indent=2, style=style)
+    name = item.name if item.was is None else f"{item.was} is renamed to {item.name}"
+    sheet.item(f"{sign} {name}", indent=2, style=style)
     for change in item.changes:
         _change(sheet, change, everything, indent=6)
 
@@ -160,6 +170,7 @@ def _runs(sheet: Sheet, found: Compared, everything: bool) -> None:
         sheet.line(f"  {name}  ", told.run_id, whole=True)
     sheet.blank()
     sheet.table(_COMPARED, list(_facts(sheet, first, second)), indent=2 if sheet.signs else 0)
+    _used(sheet, first, second, everything)
     _errors(sheet, first, second)
     if found.same:
         sheet.blank()
@@ -184,6 +195,37 @@ def _facts(sheet: Sheet, first: Told, second: Told) -> Iterator[Sequence[Cell]]:
     if first.cost != 0 or second.cost != 0:
         costs = ["unknown" if each.cost is None else progress.dollars(each.cost) for each in (first, second)]
         yield ("cost", *costs, _share(first.cost, second.cost))
+
+
+def _used(sheet: Sheet, first: Told, second: Told, everything: bool) -> None:
+    """What agents and nodes used, of many those that differ most."""
+    for title, kind in (("Agents", "agent"), ("Nodes", "node")):
+        ones, others = (
+            {getattr(each, kind): each.spent for each in getattr(told.used, f"{kind}s")} for told in (first, second)
+        )
+        pairs = [(name, ones.get(name, Spent()), others.get(name, Spent())) for name in {**ones, **others}]
+        pairs = [pair for pair in pairs if _total(pair[1]) or _total(pair[2])]
+        if not pairs:
+            continue
+        few = pairs if everything else sorted(pairs, key=lambda pair: -abs(_total(pair[2]) - _total(pair[1])))[:_MOST]
+        sheet.title(title)
+        columns = _USED if any(_dollars(each) for pair in few for each in pair[1:]) else _USED[:4]
+        sheet.table(columns, [_used_row(*pair)[: len(columns)] for pair in few], indent=2 if sheet.signs else 0)
+        if len(few) < len(pairs):
+            sheet.text(f"… {len(pairs) - len(few):,} more (-v)", style="dim")
+
+
+def _used_row(name: str, one: Spent, other: Spent) -> Sequence[Cell]:
+    before, after = _total(one), _total(other)
+    return (name, f"{before:,}", f"{after:,}", _more(before, after), _dollars(one), _dollars(other))
+
+
+def _total(spent: Spent) -> int:
+    return spent.input + spent.output
+
+
+def _dollars(spent: Spent) -> str:
+    return "unknown" if spent.unknown else progress.dollars(spent.cost) if spent.cost else ""
 
 
 def _errors(sheet: Sheet, first: Told, second: Told) -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from magent.differ import renames
 from magent.graph import limit_of, node_edges
 from magent.history import Change, difference
 from magent.model import Edge, Graph, Node, Workflow
@@ -18,14 +19,17 @@ _OF_EDGES = ("next", "switch", "cases", "default", "on_error")  # told as edges,
 
 
 class Item(NamedTuple):
-    """`what` is add, change or remove; of a change, `changes` say which parts of it are others."""
+    """`what` is add, change, remove or rename; of a change, `changes` say which parts of it are others; `was` is what
+    it was called before it was renamed."""
 
     what: str
     name: str
     changes: list[Change]
+    was: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return {"what": self.what, "name": self.name, "changes": [change.as_json() for change in self.changes]}
+        told = {"what": self.what, "name": self.name, "changes": [change.as_json() for change in self.changes]}
+        return told | ({"was": self.was} if self.was is not None else {})
 
 
 class Section(NamedTuple):
@@ -57,10 +61,13 @@ def _of_graph(place: str, old: Workflow, first: Graph | None, new: Workflow, sec
         yield Section("subgraphs", "", [Item("add" if first is None else "remove", place, [])])
         return
     before, after = _document(old, first), _document(new, second)
-    yield Section("nodes", place, _nodes(first, second, before, after))
-    yield Section("edges", place, _edges(first, second))
+    mine, theirs = _own(first, before), _own(second, after)
+    names = renames.renamed(first, second, mine, theirs)
+    yield Section("nodes", place, _nodes(first, second, mine, theirs, names))
+    yield Section("edges", place, _edges(first, second, names))
+    rename = renames.renamer(names)
     for name in _NAMED:
-        yield Section(name, place, _entries(_mapping(before.get(name)), _mapping(after.get(name))))
+        yield Section(name, place, _entries(_mapping(rename(before.get(name))), _mapping(after.get(name))))
     if "#" not in first.key:
         for name in _TEAM:
             yield Section(name, place, _entries(_team(old, first.key, name), _team(new, second.key, name)))
@@ -133,11 +140,18 @@ def _changes(before: Any, after: Any) -> list[Change]:
     return [change._replace(path=change.path.removeprefix(".")) for change in found]
 
 
-def _nodes(first: Graph, second: Graph, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Item]:
-    old = {name: _keys(before["nodes"][name]) for name in first.nodes if name in before["nodes"]}
-    new = {name: _keys(after["nodes"][name]) for name in second.nodes if name in after["nodes"]}
-    items = _entries(old, new)
-    if first.entry != second.entry:
+def _own(graph: Graph, document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What each node says beside its edges, by name."""
+    return {name: _keys(document["nodes"][name]) for name in graph.nodes if name in document["nodes"]}
+
+
+def _nodes(
+    first: Graph, second: Graph, old: Mapping[str, Any], new: Mapping[str, Any], names: Mapping[str, str]
+) -> list[Item]:
+    rename = renames.renamer(names)
+    items = [Item("rename", after, [], before) for before, after in names.items()]
+    items += _entries({names.get(name, name): rename(said) for name, said in old.items()}, new)
+    if names.get(first.entry, first.entry) != second.entry:
         items.append(Item("change", "(entry)", [Change("change", "", first.entry, second.entry)]))
     return items
 
@@ -148,21 +162,23 @@ def _keys(node: Any) -> dict[str, Any]:
     return {name: value for name, value in _mapping(node).items() if name not in edges}
 
 
-def _edges(first: Graph, second: Graph) -> list[Item]:
+def _edges(first: Graph, second: Graph, names: Mapping[str, str]) -> list[Item]:
     """An edge is the same where it leads from the same node to the same one; of several, in their order."""
-    old, new = _ways(first), _ways(second)
-    return _entries(old, new) + _order(first, second)
+    old, new = _ways(first, names), _ways(second, {})
+    return _entries(old, new) + _order(first, second, names)
 
 
-def _ways(graph: Graph) -> dict[str, dict[str, Any]]:
+def _ways(graph: Graph, names: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for name, node in graph.nodes.items():
+    rename = renames.renamer(names)
+    for old, node in graph.nodes.items():
+        name = names.get(old, old)
         for edge, when in node_edges(node):
-            text = f"{name} → {edge.target}"
+            text = f"{name} → {names.get(edge.target, edge.target)}"
             number = 1
             while (key := text + (f" ({number})" if number > 1 else "")) in found:
                 number += 1
-            found[key] = _edge(node, edge, when)
+            found[key] = _edge(node, edge, rename(when))
         if node.on_error.action == "continue":
             found[f"{name} (on_error: continue)"] = {}
     return found
@@ -175,12 +191,14 @@ def _edge(node: Node, edge: Edge, when: str | None) -> dict[str, Any]:
     return told | ({"on_error": True} if node.on_error.edge is edge else {})
 
 
-def _order(first: Graph, second: Graph) -> list[Item]:
+def _order(first: Graph, second: Graph, names: Mapping[str, str]) -> list[Item]:
     """Edges are tried in order: of a node that has the same ones in another, that is told."""
     found = []
-    for name in first.nodes:
+    for old in first.nodes:
+        name = names.get(old, old)
         if name in second.nodes:
-            before, after = ([edge.target for edge, _ in node_edges(graph.nodes[name])] for graph in (first, second))
+            before = [names.get(edge.target, edge.target) for edge, _ in node_edges(first.nodes[old])]
+            after = [edge.target for edge, _ in node_edges(second.nodes[name])]
             if before != after and sorted(before) == sorted(after):
                 found.append(Item("change", f"{name}: the order", [Change("change", "", before, after)]))
     return found

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 from magent.events import Event
 from magent.explained import Explained, explain
+from magent.figures import Figures
 from magent.history import Change, difference
 from magent.model import Workflow
+from magent.spans.reading import read
 
 _PERSONAL = ("at", "via", "took", "by")  # of an answer: who gave it when does not matter here
 _SILENT = ("start", "end")
@@ -23,7 +25,7 @@ _SILENT = ("start", "end")
 @dataclass(slots=True)
 class Told:
     """A run as it is compared: `visits` in the order of the events that ended them, `results` by the numbers of these
-    events: `{output, set, error, next}`, as far as they have them."""
+    events: `{output, set, error, next}`, as far as they have them; `used`: by agent, and by node, what they came to."""
 
     run_id: str
     status: str
@@ -37,6 +39,7 @@ class Told:
     cost: float | None
     visits: Sequence[Explained]
     results: Mapping[int, Mapping[str, Any]]
+    used: Figures = field(default_factory=Figures)
 
 
 class Divergence(NamedTuple):
@@ -96,7 +99,9 @@ class Compared:
 
 def _facts(told: Told) -> dict[str, Any]:
     shown = {"run_id": told.run_id, "status": told.status, "duration": told.duration, "steps": told.steps}
-    return shown | {"tokens": dict(told.tokens), "cost_usd": told.cost, "path": list(told.path), "error": told.error}
+    shown |= {"tokens": dict(told.tokens), "cost_usd": told.cost, "path": list(told.path), "error": told.error}
+    used = told.used.as_json()
+    return shown | {"agents": used["agents"], "nodes": used["nodes"]}
 
 
 def told_of(shown: Mapping[str, Any], workflow: Workflow, events: Sequence[Event]) -> Told:
@@ -105,7 +110,9 @@ def told_of(shown: Mapping[str, Any], workflow: Workflow, events: Sequence[Event
     results = {event.seq: event.data for event in events if event.type in ("visit.completed", "visit.failed")}
     names = ("run_id", "status", "inputs", "outputs", "error", "path", "duration", "steps", "tokens")
     known = {name: shown[name] for name in names}
-    return Told(**known, cost=shown["cost_usd"], visits=explain(workflow, events, run_id), results=results)
+    used = Figures()
+    used.add(workflow.name, str(shown["status"]), read(workflow, events, alive=False).spans)
+    return Told(**known, cost=shown["cost_usd"], visits=explain(workflow, events, run_id), results=results, used=used)
 
 
 def compare(first: Told, second: Told) -> Compared:

@@ -200,6 +200,8 @@ def _width(text: str) -> int:
 
 
 def _visible(line: str) -> str:
+    if line.isprintable():
+        return line
     return "".join(" " if char == "\t" else char if char.isprintable() else "�" for char in line)
 
 

@@ -63,6 +63,15 @@ def _told(each: Exit) -> str:
     return sign + each.way.target
 
 
+def _heaviest(pens: list[Pen], straight: Pen | None) -> list[Pen]:
+    """Of each pen, those behind it and the straight one the first that is heaviest: so the line above is drawn."""
+    found, main = [], straight
+    for pen in reversed(pens):
+        main = pen if main is None or pen.weight >= main.weight else main
+        found.append(main)
+    return found[::-1]
+
+
 def draw(scope: Scope) -> Canvas:
     """The canvas of a scope, at most as wide as its plan allows."""
     return _Drawing(scope).run()
@@ -152,14 +161,14 @@ class _Drawing:
         exits, spine, row, begun = self.plan.exits[name], self.gutter + SPINE, bottom + 1, bottom
         left = self._beside_column(name, pens)
         straight = next((pen for each, pen in zip(exits, pens, strict=True) if each.form == "straight"), None)
+        mains = _heaviest(pens, straight)
         for number, (each, pen) in enumerate(zip(exits, pens, strict=True)):
             last = number == len(exits) - 1
             if each.form == "straight":
                 row = self._straight(pen, row, last)
                 continue
             at, row = self._exit(each, pen, row, left)
-            main = max([*pens[number:], *([straight] if straight else [])], key=lambda pen: pen.weight)
-            self.canvas.down(spine, begun, at, "solid", main.weight, main.style)
+            self.canvas.down(spine, begun, at, "solid", mains[number].weight, mains[number].style)
             begun = at
         if straight is None:
             return row + 1
@@ -245,8 +254,12 @@ class _Drawing:
         """From the exits' rows to the side of the target."""
         canvas, port = self.canvas, self.top[target] + PORT
         lane = self._left(target) if back else self.lanes[target]
-        for row, pen in sorted(found, key=lambda each: each[1].weight):
-            canvas.down(lane, row, port, pen.look, pen.weight, pen.style)
+        ends: dict[tuple[int, Look, str], list[int]] = {}  # of lines that look alike only the longest are drawn
+        for row, pen in found:
+            ends.setdefault((pen.weight, pen.look, pen.style), []).append(row)
+        for (weight, look, style), rows in sorted(ends.items(), key=lambda each: each[0][0]):
+            for row in {min(rows), max(rows)}:
+                canvas.down(lane, row, port, look, weight, style)
         pen = max((each[1] for each in found), key=lambda pen: pen.weight)
         beside = self.gutter - 1 if back else self.edge[target]
         canvas.across(port, lane, beside, pen.look, pen.weight, pen.style)

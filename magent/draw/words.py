@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,7 @@ class Way:
 def ways(node: Node) -> list[Way]:
     """Every edge of a node in the order in which they are tried, with what stands beside it."""
     found: list[Way] = []
+    numbers: Counter[str] = Counter()
     prefix = f"{visible(node.switch.source)} == " if isinstance(node, Choice) and node.switch is not None else ""
     conditions = False
     for edge, when in node_edges(node):
@@ -68,7 +70,8 @@ def ways(node: Node) -> list[Way]:
         if edge.kind == "loop_back":
             text = f"{text}{', ' if text else ''}max {visible(limit_of(edge))}"
         conditions = True
-        found.append(Way(edge, sum(way.target == edge.target for way in found), text))
+        found.append(Way(edge, numbers[edge.target], text))
+        numbers[edge.target] += 1
     return found
 
 

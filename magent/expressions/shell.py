@@ -24,6 +24,7 @@ from magent.expressions.templates import Parsed
 from magent.expressions.values import Evaluation, as_text
 
 MAX_SCRIPT = 120_000  # bytes
+_READ = 400_000  # characters that are read over and over to tell all the problems of a script
 MAX_VALUE = 100_000  # bytes of one value: the kernel takes 128 KiB, name included
 MAX_VALUES = 1_000_000  # bytes of all: arguments and environment share 2 MiB
 _VARIABLE = re.compile(r'"\$(MAGENT_\d+(?:_\d+)?)"')
@@ -97,9 +98,10 @@ def _read(source: str) -> _Script:
         raise problem(source, source.index(HOLE), "a NUL character cannot be in a script")
     problems: list[ExpressionProblem] = []
     texts, placeholders = _cut(source, problems)
+    most = min(MAX_PROBLEMS, 1 + _READ // (len(source) + 1))
     reader = CommandReader(HOLE.join(texts), placeholders)
     if placeholders:
-        while (error := _refusal(reader)) is not None and len(problems) < MAX_PROBLEMS:
+        while (error := _refusal(reader)) is not None and len(problems) < most:
             problems.append(problem(source, error.placeholder.offset, f"a placeholder {error.why}", error.hint))
             error.placeholder.raw = True  # as if it were none, for those behind it
             reader = CommandReader(HOLE.join(texts), placeholders)

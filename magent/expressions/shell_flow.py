@@ -6,6 +6,7 @@ turn it round.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 
 from magent.expressions.shell_cursor import Placeholder, Refused, Word
@@ -54,14 +55,17 @@ class Flow:
     def _tainted(self) -> dict[str, Placeholder]:
         """The variables that hold data, each with a placeholder it comes from."""
         flows = self._assigned + [(POSITIONAL, word) for name, word in self._called if name in self.functions | {"set"}]
+        heirs: dict[str, list[str]] = {}  # the variables that get what a variable holds
+        for name, word in flows:
+            for source in word.names:
+                heirs.setdefault(source, []).append(name)
         tainted: dict[str, Placeholder] = {}
-        before = -1
-        while before < len(tainted):
-            before = len(tainted)
-            for name, word in flows:
-                hole = _data(word, tainted)
-                if hole is not None:
-                    tainted.setdefault(name, hole)
+        waiting = deque((name, hole) for name, word in flows if (hole := _data(word, {})) is not None)
+        while waiting:
+            name, hole = waiting.popleft()
+            if name not in tainted:
+                tainted[name] = hole
+                waiting.extend((heir, hole) for heir in heirs.get(name, ()))
         return tainted
 
 

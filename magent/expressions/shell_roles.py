@@ -93,6 +93,7 @@ class Roles:
 
     def _program(self, words: Sequence[Word], at: int) -> int:
         """Where the name of the program stands that is run in the end."""
+        last = max((index for index, word in enumerate(words) if word.holes), default=-1)
         while at < len(words):
             word = words[at]
             if word.holes:
@@ -101,7 +102,7 @@ class Roles:
             name = basename(word)
             if name not in _RUNNERS or (name == "command" and self._asks(words[at + 1 :])):
                 return at
-            following = self._behind_runner(words, at)
+            following = self._behind_runner(words, at, last)
             if following >= len(words):
                 return at
             at = following
@@ -111,13 +112,14 @@ class Roles:
         """`command -v x` runs nothing."""
         return bool(words) and words[0].text in ("-v", "-V")
 
-    def _behind_runner(self, words: Sequence[Word], at: int) -> int:
+    def _behind_runner(self, words: Sequence[Word], at: int, last: int) -> int:
+        """`last` is the last word with data in it."""
         taking, operands = _RUNNERS[basename(words[at])]
         splits = basename(words[at]) == "env"
         at += 1
         while at < len(words):
             word = words[at]
-            if splits and word.prefix.startswith(("-S", "--split-string")):
+            if splits and at <= last and word.prefix.startswith(("-S", "--split-string")):
                 self._refuse_all(words[at:], *_COMMAND)
             if word.text in taking:
                 at += 1
@@ -164,8 +166,13 @@ class Roles:
 
     def _interpreters(self, words: Sequence[Word]) -> None:
         """The program itself, or one that it is given with its options: `docker exec c sh -c …`."""
+        looked = False
         for index, word in enumerate(words):
             name = basename(word)
+            if name == "sqlite3" and index:  # what was found behind one is behind the next, too
+                if looked:
+                    continue
+                looked = True
             if word.text in _EXECUTE and words[index + 1 : index + 2]:
                 self.flow.runs(words[index + 1], *_COMMAND)
             if index == 0 and name in _RUN_ALL:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from magent.source import Path
-from magent.spec.schema_rules import Beyond, Book, Check, Fault, Maker, Rule, Schema, Walk, is_number, of_type, same
+from magent.spec.schema_rules import Beyond, Book, Check, Fault, Maker, Rule, Schema, Walk, is_number, mark, of_type
 
 MAX_DEPTH = 200  # of documents: the language's
+_SEARCHED = 100  # characters that are searched for a pattern in one step
 
 
 def book(root: Schema) -> Book:
@@ -30,11 +31,13 @@ def _plain_search(text: str) -> Callable[[str], bool]:
 
 
 def _one_of(keyword: str, rule: Rule, known: Sequence[Any]) -> Check:
+    marks = {mark(one) for one in known}
+    whole = any(isinstance(one, (dict, list)) for one in known)
+
     def check(value: Any, path: Path, walk: Walk) -> None:
-        for one in known:
-            if same(one, value):
-                return
-        walk.faults.append(Fault(keyword, path, value, rule))
+        fits = (whole or not isinstance(value, (dict, list))) and mark(value) in marks
+        if not fits:
+            walk.faults.append(Fault(keyword, path, value, rule))
 
     return check
 
@@ -62,7 +65,10 @@ def _pattern(rule: Rule, argument: Any) -> Check:
     found = rule.book.search(argument)
 
     def check(value: Any, path: Path, walk: Walk) -> None:
-        if isinstance(value, str) and not found(value):
+        if isinstance(value, str):
+            rule.book.spend(len(value) // _SEARCHED)
+            if found(value):
+                return
             walk.faults.append(Fault("pattern", path, value, rule))
 
     return check
@@ -92,6 +98,7 @@ def _members(rule: Rule, _argument: Any) -> Check:
         if not isinstance(value, dict):
             return
         push = walk.stack.append
+        book.spend(len(patterned) * len(value))
         for key, item in value.items():
             inner = named.get(key)
             if inner is not None:
@@ -161,17 +168,10 @@ def _unique(rule: Rule, argument: Any) -> Check:
 def repeated(items: Sequence[Any]) -> int | None:
     """The index of the first item that an earlier one equals, as JSON compares."""
     seen: set[Any] = set()
-    others: list[Any] = []
     for index, item in enumerate(items):
-        if isinstance(item, (dict, list)):
-            if any(same(item, other) for other in others):
-                return index
-            others.append(item)
-        else:
-            mark = (type(item) is bool, item)
-            if mark in seen:
-                return index
-            seen.add(mark)
+        if (found := mark(item)) in seen:
+            return index
+        seen.add(found)
     return None
 
 

@@ -6,11 +6,33 @@ It costs a tenth of a second to import, so that is put off until a value does no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
-from magent.spec.schema_rules import BadPattern, Schema, pattern
+from magent.spec.schema_keywords import repeated
+from magent.spec.schema_rules import BadPattern, Schema, Tired, mark, pattern
 from magent.spec.schema_say import show
+
+_MOST_STEPS = 400_000  # some seconds
+_SEARCHED = 1000  # characters that are searched for a pattern in one step
+
+
+class _Under:
+    """What is known of the validation under way: how many more steps it may take, and the values of each `enum`."""
+
+    def __init__(self) -> None:
+        self.left = _MOST_STEPS
+        self.marks: dict[int, set[Any]] = {}
+
+    def spend(self, steps: int) -> None:
+        """Raises Tired."""
+        self.left -= steps
+        if self.left < 0:
+            raise Tired
+
+
+_under: ContextVar[_Under] = ContextVar("under")
 
 Errors = Iterator[Any]  # of jsonschema.ValidationError
 
@@ -20,7 +42,8 @@ class Unsound(Exception):
 
 
 def validator(schema: Schema) -> Callable[[Any], Errors]:
-    """A function from a value to the library's errors; it raises Unsound where the schema turns out to be none."""
+    """A function from a value to the library's errors; it raises Unsound where the schema turns out to be none, Tired
+    where it takes too long."""
     from jsonschema.exceptions import UnknownType
     from referencing import Registry
     from referencing.exceptions import Unresolvable
@@ -28,6 +51,7 @@ def validator(schema: Schema) -> Callable[[Any], Errors]:
     made = _validator_class()(schema, registry=Registry())
 
     def errors(value: Any) -> Errors:
+        _under.set(_Under())
         try:
             yield from made.iter_errors(value)
         except UnknownType as error:
@@ -46,17 +70,26 @@ def validator(schema: Schema) -> Callable[[Any], Errors]:
 def _validator_class() -> Any:
     from jsonschema import Draft202012Validator, validators
 
-    return validators.extend(  # type: ignore[no-untyped-call]
-        Draft202012Validator,
-        {
-            "pattern": _pattern,
-            "properties": _properties,
-            "patternProperties": _pattern_properties,
-            "additionalProperties": _additional_properties,
-            "items": _items,
-            "dependencies": _dependencies,
-        },
-    )
+    own = {
+        "enum": _enum,
+        "pattern": _pattern,
+        "properties": _properties,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
+        "items": _items,
+        "uniqueItems": _unique,
+        "dependencies": _dependencies,
+    }
+    keywords = {name: _counted(check) for name, check in (Draft202012Validator.VALIDATORS | own).items()}
+    return validators.extend(Draft202012Validator, keywords)  # type: ignore[no-untyped-call]
+
+
+def _counted(check: Callable[..., Errors | None]) -> Callable[..., Errors]:
+    def counted(validator: Any, argument: Any, value: Any, schema: Any) -> Errors:
+        _under.get().spend(1)
+        yield from check(validator, argument, value, schema) or ()
+
+    return counted
 
 
 def _error(message: str, **facts: Any) -> Any:
@@ -65,9 +98,19 @@ def _error(message: str, **facts: Any) -> Any:
     return ValidationError(message, **facts)
 
 
+def _enum(_validator: Any, known: Any, value: Any, _schema: Any) -> Errors:
+    marks = _under.get().marks
+    if id(known) not in marks:
+        marks[id(known)] = {mark(one) for one in known}
+    if mark(value) not in marks[id(known)]:
+        yield _error("enum")
+
+
 def _pattern(_validator: Any, text: str, value: Any, _schema: Any) -> Errors:
-    if isinstance(value, str) and not pattern(text)(value):
-        yield _error("pattern")
+    if isinstance(value, str):
+        _under.get().spend(len(value) // _SEARCHED)
+        if not pattern(text)(value):
+            yield _error("pattern")
 
 
 def _descend(validator: Any, item: Any, inner: Any, key: str | int) -> Errors:
@@ -87,6 +130,7 @@ def _properties(validator: Any, named: Mapping[str, Any], value: Any, _schema: A
 
 def _pattern_properties(validator: Any, patterns: Mapping[str, Any], value: Any, _schema: Any) -> Errors:
     if isinstance(value, dict):
+        _under.get().spend(len(patterns) * len(value) // 8)
         for text, inner in patterns.items():
             matches = pattern(text)
             for key, item in value.items():
@@ -98,6 +142,7 @@ def _additional_properties(validator: Any, argument: Any, value: Any, schema: Ma
     if not isinstance(value, dict):
         return
     patterns = [pattern(text) for text in schema.get("patternProperties", {})]
+    _under.get().spend(len(patterns) * len(value) // 8)
     for key, item in value.items():
         if key in schema.get("properties", {}) or any(matches(key) for matches in patterns):
             continue
@@ -117,6 +162,11 @@ def _items(validator: Any, argument: Any, value: Any, schema: Mapping[str, Any])
     for index, item in enumerate(value):
         inner = listed[index] if index < len(listed) else rest if index >= start else True
         yield from _descend(validator, item, inner, index)
+
+
+def _unique(_validator: Any, argument: Any, value: Any, _schema: Any) -> Errors:
+    if argument is True and isinstance(value, list) and repeated(value) is not None:
+        yield _error("uniqueItems")
 
 
 def _dependencies(validator: Any, argument: Mapping[str, Any], value: Any, _schema: Any) -> Errors:

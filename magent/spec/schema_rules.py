@@ -84,9 +84,7 @@ class Rule:
         checks = self._checks
         if checks is None:
             checks = self._checks = self._compile()
-        self.book.left -= 1
-        if self.book.left < 0:
-            raise Tired
+        self.book.spend(1)
         if self._is_typed is not None and not self._is_typed(value):
             walk.faults.append(Fault("type", path, value, self))
             return
@@ -160,6 +158,12 @@ class Book:
         self.root = Rule(root, self)
         self._named: dict[str, Rule] = {}
 
+    def spend(self, steps: int) -> None:
+        """Raises Tired where no more are left."""
+        self.left -= steps
+        if self.left < 0:
+            raise Tired
+
     def rule(self, schema: Schema, title: str = "") -> Rule:
         if isinstance(schema, Mapping) and len(schema) == 1 and isinstance(schema.get("$ref"), str):
             return self.refer(schema["$ref"])
@@ -229,24 +233,14 @@ def of_type(argument: Any) -> Callable[[Any], bool]:
     return lambda value: any(test(value) for test in tests)
 
 
-def same(one: Any, other: Any) -> bool:
-    """Equality as JSON has it: 1 is 1.0, but true is not 1, at any depth."""
-    if not isinstance(one, (dict, list)):  # nearly always
-        return bool(one == other) and (type(one) is bool) is (type(other) is bool)
-    stack = [(one, other)]
-    while stack:
-        left, right = stack.pop()
-        if isinstance(left, dict) and isinstance(right, dict):
-            if left.keys() != right.keys():
-                return False
-            stack += [(left[key], right[key]) for key in left]
-        elif isinstance(left, list) and isinstance(right, list):
-            if len(left) != len(right):
-                return False
-            stack += zip(left, right, strict=True)
-        elif left != right or isinstance(left, bool) is not isinstance(right, bool):
-            return False
-    return True
+def mark(value: Any) -> Any:
+    """Something hashable that is equal where values are as JSON has it: 1 is 1.0, but true is not 1, at any depth.
+    Raises RecursionError for what is nested deep."""
+    if isinstance(value, dict):
+        return dict, frozenset((key, mark(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return list, tuple(map(mark, value))
+    return (bool, value) if type(value) is bool else value
 
 
 _OPTIONS = re2.Options()

@@ -21,6 +21,7 @@ from magent.spec.schema_sound import schema_faults
 MOST_ERRORS = 20
 UNUSABLE = "its schema cannot be used: "  # how the one sentence about a schema that is none begins
 _MOST_STEPS = 4_000_000  # about two seconds
+_TOO_LARGE = "it is too large to be checked against its schema"
 _KEPT = 1000
 _WORDING = ("title", "description", "default")
 
@@ -152,7 +153,7 @@ class Checker:
         return False
 
     def errors(self, value: Any) -> Iterator[Any]:
-        """The library's. Raises Unsound where the schema is none."""
+        """The library's. Raises Unsound where the schema is none, Tired where it takes too long."""
         if self._errors is None:
             self._errors = schema_library.validator(self.schema)
         return self._errors(value)
@@ -176,7 +177,7 @@ def check_value(schema: Schema, value: Any) -> list[str]:
         if known.is_long(value):
             return [_told(fault)]
     except Tired:
-        return ["it is too large to be checked against its schema"]
+        return [_TOO_LARGE]
     except Beyond:
         known.quick = False
     except RecursionError:
@@ -191,6 +192,8 @@ def _all_sentences(known: Checker, value: Any) -> list[str]:
             sentences.update(dict.fromkeys(_sentences(error)))
             if len(sentences) >= MOST_ERRORS:
                 break
+    except Tired:
+        return [*sentences, _TOO_LARGE][:MOST_ERRORS]
     except RecursionError:
         return ["it is nested too deep to be checked against its schema"]
     except Unsound as error:

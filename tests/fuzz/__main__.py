@@ -1,8 +1,9 @@
 """`python -m tests.fuzz [TARGET…] --minutes N --seed S`: hostile input for minutes, a process a target.
 
-With atheris installed (`pip install atheris`; it needs Python 3.11 to 3.13) inputs are guided by coverage; without it,
-or with `--plain`, they come by chance alone. What is found is printed, and its input kept in the directory `--keep`:
-put it into `tests/fuzz/found/TARGET/` with a name that says what it is, and the suite tries it for ever.
+With atheris installed (`pip install atheris`; it needs Python 3.11 to 3.13) inputs are guided by coverage, and those
+that led to new code are kept in the directory `--corpus`, where the next time begins; without it, or with `--plain`,
+they come by chance alone. What is found is printed, and its input kept in the directory `--keep`: put it into
+`tests/fuzz/found/TARGET/` with a name that says what it is, and the suite tries it for ever.
 """
 
 from __future__ import annotations
@@ -33,10 +34,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--plain", action="store_true", help="without atheris")
     parser.add_argument("--keep", default="fuzz-found", help="where inputs go that found something")
+    parser.add_argument("--corpus", default="fuzz-corpus", help="where inputs go that led to new code")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        return _one(given.targets[0], given.minutes * 60, given.seed, Path(given.keep), plain=given.plain)
+        corpus = None if given.plain else Path(given.corpus)
+        return _one(given.targets[0], given.minutes * 60, given.seed, Path(given.keep), corpus)
     from tests.fuzz.targets import TARGETS
 
     codes = []
@@ -51,29 +54,31 @@ def main() -> int:
             str(given.seed),
             "--keep",
             os.path.abspath(given.keep),
+            "--corpus",
+            os.path.abspath(given.corpus),
         ]
         plain = ["--plain"] if given.plain or importlib.util.find_spec("atheris") is None else []
         codes.append(subprocess.run([sys.executable, "-m", "tests.fuzz", "--child", *words, *plain]).returncode)
     return max(map(abs, codes))
 
 
-def _one(name: str, seconds: float, seed: int, keep: Path, *, plain: bool) -> int:
+def _one(name: str, seconds: float, seed: int, keep: Path, corpus: Path | None) -> int:
+    """Without a `corpus`, by chance alone."""
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT))
-    if not plain:
-        with importlib.import_module("atheris").instrument_imports(include=["magent"]):
-            importlib.import_module("tests.fuzz.targets")
+    if corpus is not None:  # to the end: verbs and adapters are imported where they are first used
+        importlib.import_module("atheris").instrument_imports(include=["magent"]).__enter__()
     from tests.fuzz.mutate import mutate
     from tests.fuzz.targets import TARGETS
 
     target, home, scratch = TARGETS[name], os.getcwd(), tempfile.mkdtemp(prefix="magent-fuzz-")
     os.chdir(scratch)
     trial, seeds = Trial(name, scratch, keep), target.seeds()
-    if plain:
+    if corpus is None:
         rng, end = random.Random(seed), time.monotonic() + seconds
         while time.monotonic() < end:
             trial.tried(mutate(seeds, target.words, rng))
     else:
-        _guided(trial, seeds, target.words, seconds, seed)
+        _guided(trial, seeds, target.words, seconds, seed, corpus / name)
     os.chdir(home)
     return trial.end()
 
@@ -106,26 +111,30 @@ class Trial:
         return 1 if self._found else 0
 
 
-def _guided(trial: Trial, seeds: Sequence[bytes], words: Sequence[bytes], seconds: float, seed: int) -> None:
+def _guided(
+    trial: Trial, seeds: Sequence[bytes], words: Sequence[bytes], seconds: float, seed: int, corpus: Path
+) -> None:
     """Inputs that led to code which was not reached before are bent further. Does not come back."""
-    from tests.fuzz.mutate import mutate
+    from tests.fuzz.mutate import bend
 
     atheris: Any = importlib.import_module("atheris")
     end = time.monotonic() + seconds
-    corpus = Path("corpus")
-    corpus.mkdir()
+    corpus.mkdir(parents=True, exist_ok=True)
     for number, data in enumerate(seeds):
-        corpus.joinpath(str(number)).write_bytes(data)
+        corpus.joinpath(f"seed-{number}").write_bytes(data)
 
-    def custom(data: bytes, _size: int, number: int) -> bytes:
-        return mutate([data, *seeds], words, random.Random(number), 4)
+    def custom(data: bytes, size: int, number: int) -> bytes:
+        rng = random.Random(number)
+        if rng.randrange(3) == 0:  # libFuzzer's own ways, which know what the data was compared with
+            return bytes(atheris.Mutate(data, size))
+        return bend(data, seeds, words, rng, rng.randint(1, 4))[:size]
 
     def one(data: bytes) -> None:
         trial.tried(data)
         if time.monotonic() > end:
             os._exit(trial.end())  # libFuzzer would take an exception for what it looks for
 
-    flags = ["-max_len=60000", "-print_final_stats=0", "-verbosity=0", "-timeout=200", "-rss_limit_mb=0"]
+    flags = ["-max_len=60000", "-print_final_stats=0", "-verbosity=0", "-timeout=400", "-rss_limit_mb=0"]
     atheris.Setup(["fuzz", str(corpus), f"-seed={seed + 1}", *flags], one, custom_mutator=custom)
     atheris.Fuzz()
 

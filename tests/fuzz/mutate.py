@@ -18,8 +18,12 @@ DEEP = 3000
 
 def mutate(seeds: Sequence[bytes], words: Sequence[bytes], rng: random.Random, most: int = 6) -> bytes:
     """One of the seeds, with up to `most` changes."""
-    data = rng.choice(seeds)
-    for _ in range(rng.randint(0, most)):
+    return bend(rng.choice(seeds), seeds, words, rng, rng.randint(0, most))
+
+
+def bend(data: bytes, seeds: Sequence[bytes], words: Sequence[bytes], rng: random.Random, times: int) -> bytes:
+    """The data, changed so many times; pieces of the seeds may come into it."""
+    for _ in range(times):
         data = rng.choice(_WAYS)(data, seeds, words, rng)[:100_000]
     return data
 

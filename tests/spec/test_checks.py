@@ -392,9 +392,9 @@ def test_malformed_parts_are_problems_and_never_exceptions(file: Path, monkeypat
 # ---- size ------------------------------------------------------------------------------------------------------------
 
 
-def big(nodes: dict[str, Any]) -> list[Problem]:
+def big(nodes: dict[str, Any], **more: Any) -> list[Problem]:
     head = {"magent": 1, "name": "big", "agents": {"a": {"model": "local"}}, "defaults": {"agent": "a"}}
-    return check(load_data({**head, "nodes": nodes}, "."))
+    return check(load_data({**head, "nodes": nodes, **more}, "."))
 
 
 def chain(count: int) -> dict[str, Any]:
@@ -441,6 +441,29 @@ def test_thousands_of_problems_are_told_without_delay() -> None:
     found = big(nodes)
     assert len(found) >= 2_000
     assert time.perf_counter() - started < 60
+
+
+@pytest.mark.untraced
+def test_roles_that_extend_one_another_by_the_thousand_are_looked_at_once() -> None:
+    roles = {f"r{i}": {"extends": f"r{(i + 1) % 3_000}"} for i in range(3_000)}
+    started = time.process_time()
+    found = big({"a": {"prompt": "x", "role": "r0"}}, roles=roles)
+    assert sum(problem.code == "role-cycle" for problem in found) == 3_000
+    assert max(len(problem.message) for problem in found) < 200
+    assert time.process_time() - started < 10
+
+
+@pytest.mark.untraced
+def test_hundreds_of_libraries_that_include_one_another_are_checked_without_delay(tmp_path: Path) -> None:
+    for i in range(500):
+        more = [f"./l{j}.yaml" for j in (i + 1, i + 2) if j < 500]
+        tmp_path.joinpath(f"l{i}.yaml").write_text(json.dumps({"magent": 1, "include": more, "tools": {}}))
+    file = tmp_path / "w.yaml"
+    file.write_text("magent: 1\nname: w\ninclude: [./l0.yaml]\nnodes: {a: {wait: 0}}\n")
+    bundle = load(str(file))
+    started = time.process_time()
+    assert [problem for problem in check(bundle) if problem.severity == "error"] == []
+    assert time.process_time() - started < 10
 
 
 def test_the_list_names_modules_in_the_order_they_import_each_other() -> None:

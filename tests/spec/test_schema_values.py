@@ -376,6 +376,38 @@ def test_a_small_value_costs_microseconds_once_its_schema_is_known() -> None:
     assert (time.process_time() - start) / 1000 < 0.001  # a bound for going through the library, not a measure
 
 
+_MANY = 20_000
+_QUICK: dict[str, Any] = {}
+_LIBRARYS: dict[str, Any] = {"minContains": 0}  # a keyword that the quick rules do not know
+
+
+@pytest.mark.untraced
+@pytest.mark.parametrize("beside", [_QUICK, _LIBRARYS], ids=["quick", "library"])
+@pytest.mark.parametrize(
+    ("schema", "value", "said"),
+    [
+        ({"uniqueItems": True}, [{"a": i} for i in range(_MANY)], []),
+        ({"uniqueItems": True}, [*({"a": i} for i in range(_MANY)), {"a": 3.0}], ["holds the same item twice"]),
+        ({"items": {"enum": list(range(_MANY))}}, list(range(_MANY)), []),
+        ({"items": {"enum": [[i] for i in range(_MANY)]}}, [[float(i)] for i in range(_MANY)], []),
+        (
+            {"patternProperties": {f"a{i}": {"type": "integer"} for i in range(_MANY)}},
+            {f"b{i}": 1 for i in range(_MANY)},
+            ["it is too large to be checked against its schema"],
+        ),
+        (
+            {"allOf": [{"pattern": f"z{i}|a"} for i in range(1_900)]},
+            "x" * 2_000_000 + "a",
+            ["it is too large to be checked against its schema"],
+        ),
+    ],
+)
+def test_no_value_and_no_schema_makes_the_check_slow(beside: Any, schema: Any, value: Any, said: list[str]) -> None:
+    started = time.process_time()
+    assert check_value({**beside, **schema}, value) == said
+    assert time.process_time() - started < 30
+
+
 def test_an_equal_schema_that_is_another_object_has_its_own_checker() -> None:
     one: dict[str, Any] = json.loads('{"type": "integer"}')
     other: dict[str, Any] = json.loads('{"type": "string"}')

@@ -254,6 +254,17 @@ def test_500_nodes_take_well_under_a_second() -> None:
     assert sum("│ n250 " in line for line in picture) == 1
 
 
+@pytest.mark.untraced
+def test_thousands_of_cases_that_lead_to_one_node_share_its_lane() -> None:
+    cases = {f"c{i}": "b" for i in range(4_000)}
+    nodes = {"a": {"type": "condition", "switch": "inputs.x", "cases": cases, "default": "b"}, "b": {"wait": 0}}
+    large = workflow("inputs: {x: {default: ''}}\nnodes: " + json.dumps(nodes))
+    begun = time.process_time()
+    picture = lines(large)
+    assert time.process_time() - begun < 15
+    assert sum("c3999" in line for line in picture) == 1
+
+
 # ---- any workflow
 
 

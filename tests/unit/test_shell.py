@@ -706,6 +706,10 @@ def test_any_value_arrives_byte_by_byte(tmp_path: Path, frame: str, value: str, 
         "echo " + "a'b'" * 25_000 + "{{ x }}",
         "f()" * 30_000 + "{{ x }}",
         "{ " * 50_000 + "{{ x }}",
+        "".join(f"a{i}=$a{i + 1}\n" for i in range(8_000)) + "a8000={{ x }}; echo $a0",
+        "x " + "sqlite3 " * 14_000 + "{{ x }}",
+        "env -S " * 16_000 + "ls",
+        "echo '{{ x }}' | wc -c\n" * 5_000,
     ],
 )
 @pytest.mark.untraced

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from magent.source import Problem
@@ -16,11 +17,13 @@ from magent.spec.checks.views import (
     mapping,
     sequence,
 )
-from magent.spec.loader import is_file
+from magent.spec.loader import Document, is_file
 from magent.spec.schema import UNUSABLE, check_value, field_schema
 from magent.spec.takes import Takes, takes
 
 UNKNOWN = {"agent": "unknown-agent", "role": "unknown-role", "tool": "unknown-tool", "chain": "unknown-chain"}
+MAX_EXTENDED = 100  # roles, one after another
+_TOLD = 12  # names, where there can be thousands
 Reference = tuple[Place, str, str]  # where, the key of the document whose names count, the name
 
 
@@ -72,9 +75,8 @@ def unknown(
     """There is no agent, role, tool or chain of this name; the nearest of the known ones, or which there are."""
     hint = context.hint(name, known)
     if hint is None:
-        names = list(known)
-        shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-        hint = f"known {kind}s: {shown}" if names else f"define it under `{kind}s`"
+        shown = ", ".join(islice(known, _TOLD)) + (", …" if len(known) > _TOLD else "")
+        hint = f"known {kind}s: {shown}" if known else f"define it under `{kind}s`"
     return place.problem(UNKNOWN[kind], f"there is no {kind} '{name}'", hint=hint)
 
 
@@ -122,20 +124,43 @@ def check_roles(context: Context) -> Iterator[Problem]:
 
 
 def check_roles_that_extend_themselves(context: Context) -> Iterator[Problem]:
+    """Or so many others that what they say could not be put together any more."""
+    found: dict[str, tuple[dict[str, list[str]], dict[str, int]]] = {}  # by the document that knows them
     for place, key, _ in shared(context, "roles"):
-        known = context.definitions(key, "roles")
+        if key not in found:
+            found[key] = _rounds(context.definitions(key, "roles"))
+        rounds, depths = found[key]
         name = str(place.path[-1])
-        trail = [name]
-        while True:
-            parent = mapping(known.get(trail[-1], ({},))[0]).get("extends")
-            if not isinstance(parent, str) or (parent in trail and parent != name):
-                break
-            if parent == name and not (name in predefined_roles() and len(trail) == 1):
-                message = f"a role that extends itself: {' → '.join([*trail, name])}"
-                yield (place / "extends").problem("role-cycle", message)
-            if parent == name or parent not in known:
-                break
-            trail.append(parent)
+        if name in rounds:
+            message = f"a role that extends itself: {' → '.join([*rounds[name], name])}"
+            yield (place / "extends").problem("role-cycle", message)
+        elif depths.get(name) == MAX_EXTENDED + 1:  # those that extend it are told by it
+            message = f"a role extends at most {MAX_EXTENDED} others, one after another"
+            yield (place / "extends").problem("role-depth", message, hint="leave out some of those between")
+
+
+def _rounds(known: Mapping[str, tuple[Any, Document]]) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """Of each role that extends itself the way back to it: it and the others, as far as they are told; and how many
+    each extends. A role is looked at once."""
+    found: dict[str, list[str]] = {}
+    depths: dict[str, int] = {}
+    for start in known:
+        trail: dict[str, None] = {}
+        role: Any = start
+        while isinstance(role, str) and role in known and role not in depths and role not in trail:
+            trail[role] = None
+            parent = mapping(known[role][0]).get("extends")
+            role = None if parent == role and role in predefined_roles() else parent
+        if isinstance(role, str) and role in trail:
+            names = list(trail)[list(trail).index(role) :]
+            more = [] if len(names) <= _TOLD else ["…"]
+            ring = [*names, *names[:_TOLD]]
+            found |= {name: [*ring[at : at + min(len(names), _TOLD)], *more] for at, name in enumerate(names)}
+        depth = depths.get(role, -1) if isinstance(role, str) else -1
+        for name in reversed(trail):
+            depth += 1
+            depths[name] = depth
+    return found, depths
 
 
 def check_subgraphs(context: Context) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
+from itertools import chain, islice
 from typing import Any
 
 from magent.layout import END, Fault, Link
@@ -37,9 +38,9 @@ def check_targets(context: Context) -> Iterator[Problem]:
 
 def _unknown_target(context: Context, graph: GraphView, place: Place, target: str) -> Problem:
     message = f"there is no node '{target}'"
-    hint = context.hint(target, (*graph.names, END))
+    hint = context.hint(target, chain(graph.names, (END,)))
     if hint is None:
-        shown = ", ".join(list(graph.names)[:12]) + (", …" if len(graph.names) > 12 else "")
+        shown = ", ".join(islice(graph.names, 12)) + (", …" if len(graph.names) > 12 else "")
         hint = f"known nodes: {shown}"
     return place.problem("unknown-node", message, hint=hint)
 

@@ -127,7 +127,7 @@ class GraphView:
         return kind if isinstance(kind, str) else "task"
 
 
-_COMPARISONS = 200_000  # of names that are looked for with names that are known, in one check
+_COMPARISONS = 60_000  # of names that are looked for with names that are known, in one check
 
 
 class Names:
@@ -142,9 +142,11 @@ class Names:
 
     def near(self, word: str, known: Iterable[str]) -> str | None:
         """The known name most like `word`; after thousands of problems nobody is helped by looking further."""
+        if self._comparisons <= 0:
+            return None
         names = list(itertools.islice(known, 5000))
         self._comparisons -= len(names)
-        return nearest(word, names) if self._comparisons > 0 else None
+        return nearest(word, names)
 
     def hint(self, word: str, known: Iterable[str]) -> str | None:
         near = self.near(word, known)
@@ -162,9 +164,17 @@ class Names:
         """Each document with the key under which its names are looked up: a library's with those of its first user."""
         yield from self.bundle.documents.items()
         for library, document in self.bundle.libraries.items():
-            users = [key for key, included in self.bundle.includes.items() if library in included]
-            workflows = [key for key in users if key in self.bundle.documents]
-            yield (workflows or users or [library])[0], document
+            yield self._first_users.get(library, library), document
+
+    @cached_property
+    def _first_users(self) -> dict[str, str]:
+        """Of each library the first workflow that includes it, or, where there is none, the first library."""
+        found: dict[str, str] = {}
+        users = sorted(self.bundle.includes, key=lambda key: key not in self.bundle.documents)
+        for key in users:
+            for library in self.bundle.includes[key]:
+                found.setdefault(library, key)
+        return found
 
     def serves(self, document: Document) -> list[GraphView]:
         """The graphs of the files that know what the document defines: of itself, or of those that include it."""

@@ -228,7 +228,7 @@ def test_a_report_tells_what_commands_functions_chains_and_subgraphs_were_given(
     page = given.joinpath("r.html").read_text("utf-8")
     told = [
         (title, " ".join(unescape(re.sub("<[^>]+>", " ", body)).split()))
-        for title, body in re.findall(r"<h4[^>]*>(Command|Arguments|Inputs)</h4>(.*?)</div>", page, re.S)
+        for title, body in re.findall(r"<figcaption>(Command|Arguments|Inputs)</figcaption>(.*?)</figure>", page, re.S)
     ]
     assert told[:6] == [
         ("Arguments", "a: 1 b: 8"),

@@ -1,11 +1,11 @@
-"""URLs of stores as people write them: what is a path in one, what is a password."""
+"""URLs as people write them: of stores, what is a path in one, what is a password; of servers, whether it is one."""
 
 from __future__ import annotations
 
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 _SLASHES = {"file": "", "sqlite": "///"}  # before a relative path
 _SECRET = frozenset(("password", "passwd", "sslpassword", "secret", "token"))
@@ -20,6 +20,15 @@ def anchored(url: str, base: Path) -> str:
     path = path[3:] if scheme == "sqlite" and slashes and len(slashes[0]) >= 3 else path
     expanded = os.path.expanduser(path)
     return url if os.path.isabs(expanded) else f"{scheme}:{_SLASHES[scheme]}{base / expanded}"
+
+
+def is_address(url: str) -> bool:
+    """Whether a server can be asked there: `http://host/…`, `https://…`."""
+    try:
+        parts = urlsplit(url.strip())
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def shown(url: str) -> str:

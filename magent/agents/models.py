@@ -28,6 +28,7 @@ from magent.events import WorkFailed
 from magent.model import AgentSpec
 from magent.ports import Message, Reply, Request, Usage
 from magent.source import did_you_mean
+from magent.urls import is_address
 
 _INSTALL = "pip install 'magent-cli[models]'"
 _NO_KEY = "not-needed"  # what servers of one's own are sent where no `api_key` is given
@@ -232,7 +233,15 @@ class ModelAgent(BaseAgent):
     # ---- making the model
 
     def _credentials(self) -> tuple[str, str]:
-        """The key and the address (empty: the provider's own). Raises WorkFailed where a key is needed and missing."""
+        """The key and the address (empty: the provider's own). Raises WorkFailed where a key is needed and missing, or
+        the address is none."""
+        key, address = self._named()
+        if address and not is_address(address):
+            message = f"agent '{self.name}' has no address that can be asked: '{_hidden(address, key)[:200]}'"
+            raise failed(message, "an address begins with http:// or https://, as http://localhost:8000/v1", final=True)
+        return key, address
+
+    def _named(self) -> tuple[str, str]:
         environ, provider = self.environment.environ, self._provider
         own_address, own_key = self.settings.get("base_url"), self.settings.get("api_key")
         if own_key or not provider.keys:

@@ -11,30 +11,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import re2
-
 from magent.agents.base import AgentEnvironment, BaseAgent, OnText, failed, reply_with
 from magent.agents.calls import results, tool_calls, written_calls
 from magent.expressions import EvaluationError, ExpressionProblem, Value
 from magent.model import AgentSpec
 from magent.ports import Reply, Request, Usage
-from magent.source import reason
+from magent.spec.schema_rules import BadPattern, pattern
 
 _FREE = Usage(cost=0.0, requests=1)
 
 
 class Replies:
-    """The entries in order, each used up by the first prompt that it fits. `used` holds their places."""
+    """The entries in order, each used up by the first prompt that it fits. `used` holds their places. Raises BadPattern
+    for a `match` that is none."""
 
     def __init__(self, entries: Sequence[Any], used: set[int] | None = None) -> None:
         self.entries = [entry if isinstance(entry, Mapping) else {"reply": entry} for entry in entries]
-        self._patterns = [re2.compile(e["match"]) if e.get("match") is not None else None for e in self.entries]
+        self._fits = [pattern(e["match"]) if e.get("match") is not None else None for e in self.entries]
         self.used: set[int] = set() if used is None else used
 
     def take(self, prompt: str) -> int | None:
         """The place of the entry that answers `prompt`, which is used up; None where none is left."""
-        for place, pattern in enumerate(self._patterns):
-            if place not in self.used and (pattern is None or pattern.search(prompt)):
+        for place, fits in enumerate(self._fits):
+            if place not in self.used and (fits is None or fits(prompt)):
                 self.used.add(place)
                 return place
         return None
@@ -45,8 +44,8 @@ class RepliesAgent(BaseAgent):
         super().__init__(spec, settings, environment)
         try:
             self.replies = Replies(settings["replies"])
-        except re2.error as error:
-            raise failed(f"agent '{spec.name}' has a `match` that is no pattern: {reason(error)}") from error
+        except BadPattern as error:
+            raise failed(f"agent '{spec.name}' has a `match` that is no pattern: {error}") from error
 
     async def reach(self, online: bool) -> str:  # noqa: ARG002
         count = len(self.replies.entries)

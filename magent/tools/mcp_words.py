@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from magent.durations import parse
 from magent.keys import GUARD
 from magent.tools.base import failed
+from magent.urls import is_address
 
 CALL_TIMEOUT = 120.0  # seconds
 START_TIMEOUT = 30.0  # seconds
@@ -93,12 +94,7 @@ def _duration(name: str, settings: Mapping[str, Any], key: str, otherwise: float
 
 
 def _check_url(spec: ServerSpec) -> None:
-    try:
-        parts = urlsplit(spec.url)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        sound = False
-    if not sound:
+    if not is_address(spec.url):
         raise failed(f"the MCP server '{spec.name}' has no address that can be asked", "write {url: http://host/mcp}")
     for key, value in spec.headers.items():
         if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", key) or re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):

@@ -333,3 +333,13 @@ def test_a_final_failure_is_not_tried_again() -> None:
     policy = Retry(max_attempts=5)
     assert retry_at(policy, Failure("agent", "busy"), 1, "k", 0.0) is not None
     assert retry_at(policy, Failure("agent", "wrong key", final=True), 1, "k", 0.0) is None
+
+
+@pytest.mark.parametrize("environ", [{}, {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "localhost:8000/v1"}])
+async def test_an_address_that_is_none_is_told_before_anything_is_asked(environ: dict[str, str]) -> None:
+    own = {} if environ else {"base_url": "localhost:8000/v1"}
+    async with agent("openai:ok", environ, **own) as made:
+        with pytest.raises(WorkFailed, match="no address that can be asked: 'localhost:8000/v1'") as caught:
+            await made.ask(asked := request("Hi"), lambda _: None)
+    assert (caught.value.failure.final, asked.meter.read()) == (True, None)
+    assert "begins with http:// or https://" in (caught.value.failure.hint or "")

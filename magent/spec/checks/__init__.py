@@ -28,6 +28,8 @@ CHECKS: tuple[Callable[[Context], Iterator[Problem]], ...] = (
     scopes.check_cases,
     references.check_agents,
     agents.check_models,
+    agents.check_addresses,
+    agents.check_replies,
     agents.check_envelopes,
     references.check_tasks_have_an_agent,
     references.check_roles,

@@ -1,4 +1,4 @@
-"""What stands in `agents`: models of providers that exist, envelopes of programs and the expressions in them."""
+"""What stands in `agents`: providers that exist, addresses, patterns, envelopes and the expressions in them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from magent.spec.builtins import MODEL_PROVIDERS, is_own
 from magent.spec.catalogue import predefined_envelopes
 from magent.spec.checks.context import Context
 from magent.spec.checks.references import shared
-from magent.spec.checks.views import Place, is_template, mapping
+from magent.spec.checks.views import Place, is_template, mapping, sequence
+from magent.spec.schema_rules import BadPattern, pattern
+from magent.urls import is_address
 
 _OTHERS = ("answer", "printed")
 _SEEN = {  # all others see what stands in `_OTHERS`
@@ -53,6 +55,36 @@ def _no_model(context: Context, model: str, provider: str, name: str) -> tuple[s
         return f"'{model}' names a provider, but no model", f"write {provider}:MODEL"
     near = None if ":" in model else context.hint(provider, ("local",))
     return f"'{model}' names no model", near or "write provider:model, such as openai:gpt-5-mini, or local"
+
+
+def check_addresses(context: Context) -> Iterator[Problem]:
+    """Where servers are said to be is an address, of models, of a search service, and of MCP servers."""
+    named = [
+        (place / "base_url", agent.get("base_url"))
+        for place, _, agent in shared(context, "agents")
+        if str(agent.get("model", "")).partition(":")[0] in MODEL_PROVIDERS
+    ]
+    for place, _, tool in shared(context, "tools"):
+        named += [
+            (place / "base_url", tool.get("base_url")),
+            (place / ("mcp", "url"), mapping(tool.get("mcp")).get("url")),
+        ]
+    for where, found in named:
+        if isinstance(found, str) and not is_template(found) and not is_address(found):
+            message = f"`{where.path[-1]}` is no address: '{found[:100]}'"
+            yield where.problem("bad-address", message, hint="it begins with http:// or https://")
+
+
+def check_replies(context: Context) -> Iterator[Problem]:
+    """`match` is a pattern."""
+    for place, _, agent in shared(context, "agents"):
+        for index, entry in enumerate(sequence(agent.get("replies"))):
+            match = str(mapping(entry).get("match", ""))
+            try:
+                pattern(match)
+            except BadPattern as error:
+                message = f"'{match[:100]}' is not a pattern of RE2: {error}"
+                yield (place / ("replies", index, "match")).problem("bad-pattern", message)
 
 
 def check_envelopes(context: Context) -> Iterator[Problem]:

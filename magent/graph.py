@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,8 @@ def compile(workflow: Workflow, graph: Graph | None = None) -> networkx.MultiDiG
     """The compiled graph: the root's, or `graph`'s, nodes and edges, and the edges that scopes imply.
 
     Nodes carry `type`, `label` (what a task does, what a person is asked for), `description`, `region`. Edges carry
-    `type`, `when` (text or None), `max` (number or text, loop_backs only) and `implied`. A subgraph is one node.
+    `type`, `when` (text or None), `max` (number or text, loop_backs only) and `implied`. A subgraph is one node. Where
+    `to: end` ends a branch or a round, the edge is that to where the end of it leads.
     """
     import networkx
 
@@ -41,9 +43,16 @@ def compile(workflow: Workflow, graph: Graph | None = None) -> networkx.MultiDiG
             name, type=node.type, label=_label(node), description=node.description, region=node.region or graph.entry
         )
     for name, node in graph.nodes.items():
+        inner = (node.region or graph.entry) != graph.entry
         for edge, when in node_edges(node):
-            _add(compiled, name, edge.target, edge.kind, when, limit_of(edge), implied=False)
-    _add_implied(compiled, graph)
+            if edge.target != END or END in graph.nodes or not inner:
+                _add(compiled, name, edge.target, edge.kind, when, limit_of(edge), implied=False)
+    for entry, region in graph.regions.items():
+        if region.owner is not None:
+            condition = _opening_condition(graph.nodes[region.owner], entry)
+            _add(compiled, region.owner, entry, "normal", condition, implied=True)
+    for name, ending, way in implied(graph):
+        _add(compiled, name, way.target, way.kind, _then(ending.when, way.when), way.limit, implied=True)
     if END in compiled and END not in graph.nodes:
         compiled.add_node(END, type="end", label="", description="", region=graph.entry)
     return compiled
@@ -97,50 +106,72 @@ def _add(
 
 
 @dataclass(frozen=True, slots=True)
-class _Onward:
-    """Where the end of a scope leads."""
+class Onward:
+    """Where the end of a scope leads, by edges of the nodes around it: `via`, as (node, target, how many edges between
+    the two stand before it)."""
 
     target: str
     kind: EdgeKind
     when: str | None = None
     limit: Any = None
+    via: tuple[tuple[str, str, int], ...] = ()
 
 
-def _add_implied(compiled: networkx.MultiDiGraph[str], graph: Graph) -> None:
-    onward: dict[str, tuple[_Onward, ...]] = {graph.entry: ()}
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a node ends its scope: by an edge to `end`, `number` counting these, or (None) because nothing follows it."""
+
+    number: int | None = None
+    when: str | None = None
+
+
+def implied(graph: Graph) -> Iterator[tuple[str, Ending, Onward]]:
+    """The edges that the ends of branches and rounds imply, in the order in which the compiled graph has them."""
+    onward: dict[str, tuple[Onward, ...]] = {graph.entry: ()}
     for entry, region in graph.regions.items():  # outer ones first
         if region.owner is not None:
             owner = graph.nodes[region.owner]
             onward[entry] = _after(owner, onward.get(owner.region or graph.entry, ()), graph)
-            _add(compiled, owner.name, entry, "normal", _opening_condition(owner, entry), implied=True)
         for name in region.nodes:
-            if ends_scope(graph.nodes[name], graph):
+            for ending in endings(graph.nodes[name], graph):
                 for way in onward.get(entry, ()):
-                    _add(compiled, name, way.target, way.kind, way.when, way.limit, implied=True)
+                    yield name, ending, way
+
+
+def endings(node: Node, graph: Graph) -> list[Ending]:
+    """The ways in which the scope can end with this node."""
+    conditions = [when for edge, when in node_edges(node) if edge.target == END and END not in graph.nodes]
+    found = [Ending(number, when) for number, when in enumerate(conditions)]
+    return found + ([Ending()] if not node.next and not isinstance(node, Choice) else [])
 
 
 def ends_scope(node: Node, graph: Graph) -> bool:
     """Whether the scope can end with this node."""
-    if isinstance(node, Choice):
-        targets = [edge.target for edge, _ in node_edges(node)]
-        return END in targets and END not in graph.nodes
-    return not node.next or (END not in graph.nodes and any(edge.target == END for edge, _ in node_edges(node)))
+    return bool(endings(node, graph))
 
 
-def _after(owner: Node, outer: tuple[_Onward, ...], graph: Graph) -> tuple[_Onward, ...]:
+def _after(owner: Node, outer: tuple[Onward, ...], graph: Graph) -> tuple[Onward, ...]:
     if isinstance(owner, Loop):
-        return (_Onward(owner.name, "loop_back"),)
+        return (Onward(owner.name, "loop_back"),)
     if not owner.next:
         return outer
-    inside = END not in graph.nodes and owner.region not in (None, graph.entry)
-    ways: list[_Onward] = []
+    inside = END not in graph.nodes and (owner.region or graph.entry) != graph.entry
+    ways: list[Onward] = []
+    numbers: Counter[str] = Counter()
     for edge in owner.next:
         when = None if edge.when is None else _text(edge.when.source)
+        step = (owner.name, edge.target, numbers[edge.target])
+        numbers[edge.target] += 1
         if edge.target == END and inside:  # it ends the scope around the owner
-            ways += [replace(way, when=", then ".join(filter(None, (when, way.when))) or None) for way in outer]
+            ways += [replace(way, when=_then(when, way.when), via=(step, *way.via)) for way in outer]
         else:
-            ways.append(_Onward(edge.target, edge.kind, when, limit_of(edge)))
+            ways.append(Onward(edge.target, edge.kind, when, limit_of(edge), (step,)))
     return tuple(ways)
+
+
+def _then(*conditions: str | None) -> str | None:
+    """Of edges that are taken one after the other."""
+    return ", then ".join(filter(None, conditions)) or None
 
 
 def _opening_condition(owner: Node, entry: str) -> str | None:

@@ -62,7 +62,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "differ": ("__init__", "renames", "files", "runs"),
     "explained": ("told", "values", "edges", "begins", "ends", "__init__"),
     "draw": (
-        "canvas", "overlay", "pictures", "words", "spine", "boxes", "scopes",
+        "canvas", "marks", "passes", "overlay", "pictures", "words", "spine", "boxes", "scopes",
         "letters", "layers", "align", "lanes", "routes", "sheet", "frames", "nest", "look",
         "to_text", "to_dot", "to_mermaid", "to_json", "to_svg", "__init__",
     ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from magent.cells import cut, width
 from magent.draw.canvas import Canvas
-from magent.draw.overlay import Marks, facts
+from magent.draw.marks import Marks, facts
 from magent.draw.words import LONGEST_ABOUT
 from magent.model import Choice, End, HumanInput, Loop, Node, Parallel, Start, Subgraph
 

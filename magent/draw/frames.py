@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from magent.draw.canvas import visible
 from magent.draw.layers import Item, Link
-from magent.draw.pictures import StepLabel
+from magent.draw.marks import Marks, in_lines
+from magent.draw.pictures import StepLabel, passed
 from magent.draw.routes import Placed, place
 from magent.draw.sheet import Block, Frame, Line, Sheet, card, chip, pill
 
@@ -60,21 +61,28 @@ def framed(
     return Block(made, Item(width, height, inlet, outlet, HEAD + placed.corners[0][1], high))
 
 
-def chained(head: Block, steps: Sequence[StepLabel]) -> Block:
-    """A task and the steps of its chain, one below another."""
-    parts = [_step(step) for step in steps[:_MOST_STEPS]]
+Run = Callable[[str], Marks | None]  # what became of the step at a place of a chain
+
+
+def chained(head: Block, steps: Sequence[StepLabel], run: Run | None = None) -> Block:
+    """A task and the steps of its chain, one below another, with what a run did with them."""
+    parts = [_step(step, run) for step in steps[:_MOST_STEPS]]
     links = []
     for number, step in enumerate(steps[:_MOST_STEPS]):
         when = visible(step.when) if step.when is not None else ""
-        links.append(linked(number, number + 1, "conditional" if when else "normal", when, None, step.title, True))
+        look, count = "conditional" if when else "normal", None if run is None else passed(run(step.place))
+        links.append(linked(number, number + 1, look, when, count, step.title, True))
     if len(steps) > _MOST_STEPS:
         parts.append(pill("join", f"{len(steps) - _MOST_STEPS} more steps"))
         links.append((Link(_MOST_STEPS, _MOST_STEPS + 1), Line("normal", (), implied=True)))
     return framed("chain", head, parts, links, joined=True)
 
 
-def _step(step: StepLabel) -> Block:
+def _step(step: StepLabel, run: Run | None) -> Block:
     called = f"chain {visible(step.callee)}" if step.is_chain else visible(step.callee)
     name, about_it = (visible(step.name), [called]) if step.name else (called, [])
-    box = card("step", name, about_it, title=step.title, icon="chain" if step.is_chain else "tool")
-    return chained(box, step.steps) if step.steps else box
+    marks, icon = run(step.place) if run is not None else None, "chain" if step.is_chain else "tool"
+    facts = in_lines(marks) if marks is not None else ()
+    title = "\n".join([step.title, *facts])
+    box = card("step", name, about_it, facts, title=title, marks=marks, told=run is not None, icon=icon)
+    return chained(box, step.steps, run) if step.steps else box

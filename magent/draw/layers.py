@@ -29,12 +29,14 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An edge between two items by number, the size of its label, (0, 0) where it has none."""
+    """An edge between two items by number, the size of its label, (0, 0) where it has none. `whole`: it leaves its
+    source at the border, not at its outlet."""
 
     source: int
     target: int
     label: tuple[float, float] = (0.0, 0.0)
     back: bool = False
+    whole: bool = False
 
     @property
     def labelled(self) -> bool:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from magent.draw.canvas import visible
 from magent.draw.frames import HEAD, PAD, chained, framed, linked, put_together
 from magent.draw.layers import Item, Link, ranks_of
-from magent.draw.overlay import Marks, Overlay, in_words, spent
+from magent.draw.marks import Marks, in_lines
+from magent.draw.overlay import Overlay
 from magent.draw.pictures import graphs_of, steps_of, title_of
 from magent.draw.routes import place
 from magent.draw.sheet import Block, Frame, Line, Sheet, card, pill
@@ -86,7 +87,8 @@ def _beside(whole: Sheet, others: Sequence[Sheet]) -> Sheet:
 
 @dataclass(slots=True)
 class _Edge:
-    """A line of a scope before it is laid out; `target` None: the end of the scope."""
+    """A line of a scope before it is laid out; `target` None: the end of the scope; `whole`: it leaves its source as a
+    whole, not where that goes on."""
 
     source: str
     target: str | None
@@ -94,6 +96,7 @@ class _Edge:
     label: str
     count: int | None
     implied: bool = False
+    whole: bool = False
 
 
 @dataclass(slots=True)
@@ -131,7 +134,8 @@ class _Scopes:
             into = (Link(0, 1), Line("normal", (), count=count, implied=True))
             return framed("subgraph", head, [Block(inner, Item(inner.width, inner.height))], [into])
         steps = steps_of(node, self.graph)
-        return chained(head, steps) if steps else head
+        key, run = self.graph.key, self.overlay
+        return chained(head, steps, None if run is None else lambda step: run.step(key, name, step)) if steps else head
 
     def _card(self, node: Node) -> Block:
         marks = self.overlay.node(self.graph.key, node.name) if self.overlay else None
@@ -142,7 +146,7 @@ class _Scopes:
             node.type,
             node.name,
             lines,
-            _facts(marks) if marks else (),
+            in_lines(marks) if marks else (),
             title=_title(node, lines, marks),
             node=(self.graph.key, node.name),
             marks=marks,
@@ -230,7 +234,7 @@ class _Scopes:
             target = way.target if way.target in region.nodes else None
             look = "loop_back" if way.back else "conditional" if way.label not in ("", "else") else "normal"
             count = None if self.overlay is None else self.overlay.taken(key, name, way.target, way.number)
-            found.append(_Edge(name, target, look, way.label, count))
+            found.append(_Edge(name, target, look, way.label, count, whole=way.edge is node.on_error.edge))
         led = any(edge.target is None for edge in found) or region.owner is None or isinstance(node, Choice)
         if not led and ends_scope(node, self.graph):
             count = None if self.overlay is None else self.overlay.ended(key, name)
@@ -268,7 +272,8 @@ def _laid(blocks: Sequence[Block], names: Sequence[str], edges: Sequence[_Edge],
     for edge in edges:
         target = len(names) if edge.target is None else number[edge.target]
         title = f"{edge.source} → {edge.target or END}"
-        links.append(linked(number[edge.source], target, edge.look, edge.label, edge.count, title, edge.implied))
+        link, line = linked(number[edge.source], target, edge.look, edge.label, edge.count, title, edge.implied)
+        links.append((replace(link, whole=edge.whole), line))
     blocks = [*blocks, *_told(links, len(blocks), names)]
     placed = place([block.item for block in blocks], [link for link, _ in links], tallest)
     made = put_together(blocks, links, placed)
@@ -285,15 +290,9 @@ def _meeting(node: Parallel) -> str:
     return f"wait for {visible(node.wait_for.data) if node.wait_for is not None else 'all'}"
 
 
-def _facts(marks: Marks) -> list[str]:
-    """What a run did with a node, on one line if it is short."""
-    state, words = in_words(marks), spent(marks)
-    return [" · ".join([state, *words])] if len(words) < 2 else [state, " · ".join(words)]
-
-
 def _title(node: Node, lines: Sequence[str], marks: Marks | None) -> str:
     """All that is known of a node, for whoever points at it."""
     parts = [f"{node.name} ({node.type})", node.description, *lines]
     if marks is not None:
-        parts += _facts(marks) + ([f"error: {marks.error}"] if marks.error else [])
+        parts += in_lines(marks) + ([f"error: {marks.error}"] if marks.error else [])
     return "\n".join(part for part in parts if part)

@@ -10,35 +10,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from magent import durations
+from magent.draw.marks import Marks
+from magent.draw.passes import Passes, StepId
 from magent.events import Event
-from magent.graph import node_edges
+from magent.graph import Ending, endings, implied, node_edges
 from magent.layout import END
-from magent.model import Graph, HumanInput, Loop, Node, Parallel, Subgraph, Workflow
+from magent.model import Chain, Graph, HumanInput, Loop, Node, Parallel, Subgraph, Task, Workflow
 
 NodeId = tuple[str, str]
 EdgeId = tuple[str, str, str, int]
 
-SIGNS = {
-    "running": "▶",
-    "waiting": "⏸",
-    "failed": "✘",
-    "interrupted": "■",
-    "cancelled": "⊘",
-    "completed": "✔",
-    "skipped": "○",
-}
-"""Statuses of visits, the one that matters most first."""
-COLORS = {
-    "running": "#cfe2ff",
-    "waiting": "#fff3cd",
-    "failed": "#f8d7da",
-    "interrupted": "#ffe5d0",
-    "cancelled": "#e2e3e5",
-    "completed": "#d1e7dd",
-    "skipped": "#f8f9fa",
-}
-"""What nodes of a status are filled with, where there are colours of one's own choice."""
 _LIFE_ENDS = {
     "run.waiting": "waiting",
     "run.interrupted": "interrupted",
@@ -51,50 +32,21 @@ _OVER = ("completed", "failed", "skipped", "cancelled")
 _AT_WORK = {"started": "running", "retry": "running", "spent": "running", "answered": "running", "waiting": "waiting"}
 
 
-@dataclass(slots=True)
-class Marks:
-    """What became of a node. `statuses` counts its visits by how they stand; `seconds` adds up those of the visits
-    that are over, and `timed` says that some took any (others, such as conditions, are over at once); `tokens` are
-    input and output together; `cost` None where a price is unknown. `items` is how many a `for_each` had over all
-    visits, `done` and `failed` of them. `error` is the message of its last failure."""
-
-    statuses: Counter[str] = field(default_factory=Counter)
-    seconds: float = 0.0
-    timed: bool = False
-    tokens: int = 0
-    cost: float | None = 0.0
-    items: int = 0
-    done: int = 0
-    failed: int = 0
-    error: str = ""
-
-    @property
-    def visits(self) -> int:
-        return self.statuses.total()
-
-    @property
-    def status(self) -> str:
-        """The one that matters most of those its visits have."""
-        return next((status for status in SIGNS if self.statuses[status]), "completed")
-
-    def as_json(self) -> dict[str, Any]:
-        shown = {"status": self.status, "visits": self.visits, "statuses": dict(self.statuses)}
-        spent = {"seconds": round(self.seconds, 3), "tokens": self.tokens, "cost_usd": self.cost}
-        items = {"items": {"total": self.items, "completed": self.done, "failed": self.failed}} if self.items else {}
-        return {**shown, **spent, **items}
-
-
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """The marks of the nodes that were reached, how often each edge was taken, and how often a scope ended with each
-    node."""
+    """The marks of the nodes that were reached and of the steps of their chains, how often each edge was taken, and how
+    often a scope ended with each node."""
 
     nodes: Mapping[NodeId, Marks]
     edges: Mapping[EdgeId, int]
     ends: Mapping[NodeId, int] = field(default_factory=dict)
+    steps: Mapping[StepId, Marks] = field(default_factory=dict)
 
     def node(self, graph: str, name: str) -> Marks | None:
         return self.nodes.get((graph, name))
+
+    def step(self, graph: str, name: str, place: str) -> Marks | None:
+        return self.steps.get((graph, name, place))
 
     def taken(self, graph: str, source: str, target: str, key: int) -> int:
         return self.edges.get((graph, source, target, key), 0)
@@ -139,6 +91,7 @@ class _Reading:
         self.known: dict[tuple[int, str, int], _Visit] = {}
         self.open: dict[tuple[int, str], _Visit] = {}
         self.marks: dict[NodeId, Marks] = {}
+        self.passes = Passes()
         self.edges: Counter[EdgeId] = Counter()
         self.ends: Counter[NodeId] = Counter()  # how often a scope ended with the node
         self.last = 0.0  # when somebody was seen at work last
@@ -151,6 +104,8 @@ class _Reading:
             self.last = event.time
         if kind == "visit":
             self._visit(event, what)
+        elif kind == "tool" and "step" in event.data:
+            self._step(what, event.data)
         elif event.type == "round.started":
             key, graph = self._graph(event.data["path"])
             node = graph.nodes.get(_last(event.data["path"]).partition("[")[0])
@@ -179,8 +134,17 @@ class _Reading:
         elif what in _OVER:
             visit.ended = event.time
             self.open.pop((scope, path), None)
+            self.passes.leave(*visit.node, id(visit), what)
             if what == "completed" or "caught" in data or what == "skipped":
                 self._left(key, node, what, data)
+
+    def _step(self, what: str, data: Mapping[str, Any]) -> None:
+        """A step of the chain that is a visit's own work, not of one that an agent called."""
+        visit = self.open.get((data["scope"], data["path"]))
+        key, graph = self._graph(data["path"])
+        node = graph.nodes.get(_last(data["path"]))
+        if visit is not None and isinstance(node, Task) and isinstance(node.work, Chain):
+            self.passes.take(key, node.name, id(visit), what, data)
 
     def _known(self, event: Event, what: str, node: NodeId, scope: int, path: str) -> _Visit:
         number = event.data.get("visit")
@@ -245,6 +209,7 @@ class _Reading:
         for visit in self.open.values():
             if visit.status == "running" or visit.held:
                 visit.status, visit.held = status, True
+                self.passes.leave(*visit.node, id(visit), status)
 
     def _go_on(self, now: float) -> None:
         """A new life: what ran in the one before runs again. While nobody was there nobody worked; a person's time
@@ -266,7 +231,7 @@ class _Reading:
                 marks.timed = True
         self._count_items()
         self._imply()
-        return Overlay(self.marks, dict(self.edges), dict(self.ends))
+        return Overlay(self.marks, dict(self.edges), dict(self.ends), self.passes.marks())
 
     def _count_items(self) -> None:
         """An item is done when a scope ended well with it, and failed when a visit failed that nothing caught."""
@@ -285,25 +250,20 @@ class _Reading:
         return count
 
     def _imply(self) -> None:
-        """The ways that the end of a scope implies: taken as often as a scope ended there, where they were taken."""
+        """The edges that the end of a scope implies: taken as often as a scope ended so, where it led there."""
         for key, graph in self.workflow.graphs.items():
-            for region in graph.regions.values():
-                owner = graph.nodes[region.owner] if region.owner else None
-                for name in region.nodes if owner is not None else ():
-                    if self.ends[key, name] and owner is not None:
-                        self._imply_from(key, graph, owner, name)
+            numbers: Counter[tuple[str, str]] = Counter()
+            for name, ending, way in implied(graph):
+                number = numbers[name, way.target]
+                numbers[name, way.target] += 1
+                if all(self.edges[key, *step] for step in way.via):
+                    self.edges[key, name, way.target, number] += self._endings(key, name, ending, graph)
 
-    def _imply_from(self, key: str, graph: Graph, owner: Node, name: str) -> None:
-        if isinstance(owner, Loop):
-            self.edges[key, name, owner.name, 0] += self.ends[key, name]
-            return
-        ends = END not in graph.nodes and self.edges[key, owner.name, END, 0]
-        around = graph.regions[owner.region or graph.entry].owner
-        if (ends or not owner.next) and around is not None:
-            self._imply_from(key, graph, graph.nodes[around], name)
-        for edge in owner.next:
-            if self.edges[key, owner.name, edge.target, 0] and edge.target in graph.nodes:
-                self.edges[key, name, edge.target, 0] += self.ends[key, name]
+    def _endings(self, key: str, name: str, ending: Ending, graph: Graph) -> int:
+        if ending.number is not None:
+            return self.edges[key, name, END, ending.number]
+        by_edges = sum(self.edges[key, name, END, at] for at in range(len(endings(graph.nodes[name], graph)) - 1))
+        return self.ends[key, name] - by_edges
 
 
 def _last(path: str) -> str:
@@ -315,43 +275,3 @@ def _spend(marks: Marks, data: Mapping[str, Any]) -> None:
         marks.tokens += tokens["input"] + tokens["output"]
         cost = data.get("cost")
         marks.cost = None if cost is None or marks.cost is None else marks.cost + cost
-
-
-def facts(marks: Marks) -> str:
-    """`✔ ×3 1.20s in all 1,052 tokens $0.0031`; `✔ 11 ✘ 1` where visits ended differently, `✔ 11/12 ✘ 1` of items."""
-    signs = [(SIGNS[status], marks.statuses[status]) for status in SIGNS if marks.statuses[status]]
-    if marks.items:
-        words = [f"{SIGNS[marks.status]} {marks.done}/{marks.items}"]
-        words += [f"{SIGNS['failed']} {marks.failed}"] if marks.failed else []
-        words += [f"×{marks.visits}"] if marks.visits > 1 else []
-    elif len(signs) == 1:
-        words = [signs[0][0]] + ([marks.status] if marks.status != "completed" else [])
-        words += [f"×{marks.visits}"] if marks.visits > 1 else []
-    else:
-        words = [f"{sign} {count}" for sign, count in sorted(signs, key=lambda each: each[0] != SIGNS["completed"])]
-    return " ".join([*words, *spent(marks)])
-
-
-def in_words(marks: Marks) -> str:
-    """The same without a sign: `completed ×3`, `11 completed, 1 failed`, `11 of 12 items, 1 failed`."""
-    told = sorted(marks.statuses.items(), key=lambda each: each[0] != "completed")
-    if len(told) > 1 and not marks.items:
-        return ", ".join(f"{count:,} {status}" for status, count in told)
-    words = marks.status
-    if marks.items:
-        words = f"{marks.done:,} of {marks.items:,} items" + (f", {marks.failed:,} failed" if marks.failed else "")
-    return words + (f" ×{marks.visits:,}" if marks.visits > 1 else "")
-
-
-def spent(marks: Marks) -> list[str]:
-    """`1.20s in all`, `1,052 tokens`, `$0.0031`."""
-    words = []
-    if marks.timed:
-        words.append(durations.show(marks.seconds) + (" in all" if marks.visits > 1 else ""))
-    if marks.tokens:
-        words.append(f"{marks.tokens:,} tokens")
-    if marks.cost is None and marks.tokens:
-        words.append("cost unknown")
-    if marks.cost:
-        words.append(f"${marks.cost:.4f}" if marks.cost >= 0.0001 else "<$0.0001")
-    return words

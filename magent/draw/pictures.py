@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
-from magent.draw.overlay import Marks, Overlay, facts
+from magent.draw.marks import Marks, facts
+from magent.draw.overlay import Overlay
+from magent.graph import Ending, endings, limit_of, node_edges
 from magent.graph import compile as compile_graph
-from magent.graph import ends_scope
 from magent.layout import END
-from magent.model import Chain, Graph, Node, Step, Subgraph, Task, Workflow
+from magent.model import Chain, EdgeKind, Graph, Node, Parallel, Step, Subgraph, Task, Workflow
 
 if TYPE_CHECKING:
     import networkx
@@ -37,13 +39,7 @@ class Picture:
         return inside
 
     def members(self, entry: str) -> list[str]:
-        names = [name for name, data in self.compiled.nodes(data=True) if data["region"] == entry]
-        return [name for name in names if name != END or self._is_led_to_end()]
-
-    def _is_led_to_end(self) -> bool:
-        """Whether `end` is declared, or anything outside of branches and bodies goes there."""
-        before = (self.compiled.nodes[name]["region"] for name in self.compiled.predecessors(END))
-        return END in self.graph.nodes or any(self.graph.regions[entry].owner is None for entry in before)
+        return [name for name, data in self.compiled.nodes(data=True) if data["region"] == entry]
 
     def walk(self) -> Iterator[tuple[int, str | None, str]]:
         """(depth, box title or None, node): boxes as they open, nodes as they stand; depth falls where boxes end."""
@@ -60,57 +56,90 @@ class Picture:
 
     def ends_at_point(self, entry: str) -> bool:
         """Whether a `to: end` stands in a branch or body: it leads to the end of that, which is drawn as a point."""
-        if END in self.graph.nodes or self.graph.regions[entry].owner is None:
+        if self.graph.regions[entry].owner is None:
             return False
-        return any(self.compiled.has_edge(name, END) for name in self.graph.regions[entry].nodes)
+        return any(
+            ending.number is not None
+            for name in self.graph.regions[entry].nodes
+            for ending in endings(self.graph.nodes[name], self.graph)
+        )
+
+    def meets(self, name: str) -> bool:
+        """Whether branches meet behind a node: that is drawn as a point, from which its `next` leads on."""
+        return isinstance(self.graph.nodes.get(name), Parallel)
 
     def lines(self, overlay: Overlay | None) -> Iterator[Line]:
-        """The edges as they are drawn: what ends a branch or body that has a point leads there, and from there once
-        to where the scopes around it go on."""
-        onward: dict[tuple[str, str, int], Line] = {}
-        points = {entry for entry in self.graph.regions if self.ends_at_point(entry)}
-        for source, target, key, data in self.compiled.edges(data=True, keys=True):
-            count = None if overlay is None else overlay.taken(self.graph.key, source, target, key)
-            entry = self.compiled.nodes[source]["region"]
-            line = Line(source, target, data, count)
-            if entry not in points:
-                yield line
-            elif target == END:
-                yield replace(line, target=entry, to_point=True)
-            elif not self._leaves(source, target, data):
-                yield line
-            else:
-                before = onward.get((entry, target, key))
-                total = count if before is None or count is None else count + (before.count or 0)
-                onward[entry, target, key] = Line(entry, target, data, total, from_point=True)
-        yield from self._last_lines(points, overlay)
-        yield from onward.values()
+        """The edges as they are drawn: branches lead to where they meet, rounds back to their loop, each from its point
+        if it has one."""
+        for entry, region in self.graph.regions.items():
+            point = self.ends_at_point(entry)
+            if region.owner is not None:
+                yield self._opening(region.owner, entry, overlay)
+            for name in region.nodes:
+                yield from self._edges(name, entry, overlay)
+                if Ending() in endings(self.graph.nodes[name], self.graph):
+                    whole = Port(name, "meeting" if self.meets(name) else "node")
+                    yield from self._end(entry, whole, self._ended(overlay, name), point)
+            if point:
+                counts = [self._ended(overlay, name) for name in region.nodes]
+                total = None if overlay is None else sum(count or 0 for count in counts)
+                yield from self._end(entry, Port(entry, "end"), total, False)
 
-    def _leaves(self, source: str, target: str, data: Mapping[str, Any]) -> bool:
-        """Whether an edge is implied by the end of a scope, and not by a node that opens one."""
-        inside = self.graph.regions.get(self.compiled.nodes[target]["region"])
-        return data["implied"] and (inside is None or inside.owner != source)
+    def _opening(self, owner: str, entry: str, overlay: Overlay | None) -> Line:
+        edge = next(edge for edge in self.compiled[owner][entry].values() if edge["implied"])
+        count = None if overlay is None else overlay.taken(self.graph.key, owner, entry, 0)
+        return Line(Port(owner), Port(entry), edge["type"], edge["when"], None, count, implied=True)
 
-    def _last_lines(self, points: set[str], overlay: Overlay | None) -> Iterator[Line]:
-        """From the nodes without `next` to the point of their branch or body."""
-        for name, node in self.graph.nodes.items():
-            entry = node.region or self.graph.entry
-            if entry in points and ends_scope(node, self.graph) and not self.compiled.has_edge(name, END):
-                count = None if overlay is None else overlay.ended(self.graph.key, name)
-                yield Line(name, entry, {"type": "normal", "when": None, "max": None, "implied": True}, count, True)
+    def _edges(self, name: str, entry: str, overlay: Overlay | None) -> Iterator[Line]:
+        """The edges of the file."""
+        node = self.graph.nodes[name]
+        numbers: Counter[str] = Counter()
+        for edge, when in node_edges(node):
+            count = None if overlay is None else overlay.taken(self.graph.key, name, edge.target, numbers[edge.target])
+            numbers[edge.target] += 1
+            inner = edge.target == END and END not in self.graph.nodes and self.graph.regions[entry].owner is not None
+            target = Port(entry, "end") if inner else Port(edge.target)
+            caught = edge is node.on_error.edge
+            kind = "conditional" if edge.kind == "normal" and when is not None else edge.kind
+            out: Part = "whole" if caught else "meeting" if self.meets(name) else "node"
+            yield Line(Port(name, out), target, kind, when, limit_of(edge), count)
+
+    def _end(self, entry: str, source: Port, count: int | None, point: bool) -> Iterator[Line]:
+        """From where a branch or round ends to its point, or on from there."""
+        owner = self.graph.regions[entry].owner
+        if owner is None:
+            return
+        kind: EdgeKind = "normal" if point or self.meets(owner) else "loop_back"
+        target = Port(entry, "end") if point else Port(owner, "meeting" if self.meets(owner) else "node")
+        yield Line(source, target, kind, None, None, count, implied=True)
+
+    def _ended(self, overlay: Overlay | None, name: str) -> int | None:
+        return None if overlay is None else overlay.ended(self.graph.key, name)
+
+
+Part = Literal["node", "whole", "meeting", "end"]
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """Where a line begins or ends: at a node, of a chain at its last step; at a node as a `whole`; where branches of
+    the node of that name are `meeting`; or at the `end` of the branch or body that begins with the node."""
+
+    name: str
+    part: Part = "node"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An edge as it is drawn, `data` as the compiled graph has it, and how often it was taken. An end of it that is
-    the point where a branch or body ends bears the name of that one's entry."""
+    """An edge as it is drawn, `count` how often it was taken, None where no run is told."""
 
-    source: str
-    target: str
-    data: Mapping[str, Any]
+    source: Port
+    target: Port
+    kind: EdgeKind
+    when: str | None
+    limit: Any
     count: int | None
-    to_point: bool = False
-    from_point: bool = False
+    implied: bool = False
 
 
 def graphs_of(workflow: Workflow) -> list[str]:
@@ -157,8 +186,7 @@ class StepLabel:
 
     def as_json(self) -> dict[str, Any]:
         called: dict[str, Any] = {"chain" if self.is_chain else "tool": self.callee, "name": self.name}
-        inner = {"steps": [step.as_json() for step in self.steps]} if self.is_chain else {}
-        return {**called, "when": self.when, **inner}
+        return {**called, "when": self.when}
 
     def walk(self, depth: int = 0) -> Iterator[tuple[int, StepLabel]]:
         """The step and those in it, in order, with how deep they stand."""
@@ -197,6 +225,15 @@ def _labels(name: str, graph: Graph, place: str, left: list[int]) -> list[StepLa
     return labels
 
 
+def step_lines(step: StepLabel, marks: Marks | None) -> list[str]:
+    return [short(step.title), *([facts(marks)] if marks is not None else [])]
+
+
+def passed(marks: Marks | None) -> int:
+    """How often a run came into a step, and did it."""
+    return 0 if marks is None else marks.visits - marks.statuses["skipped"]
+
+
 def chain_of(node: Node | None) -> str:
     """The name of the chain that a task runs."""
     return str(node.work.chain.data) if isinstance(node, Task) and isinstance(node.work, Chain) else ""
@@ -214,12 +251,13 @@ def short(text: Any) -> str:
     return line if len(line) <= LONGEST_LABEL else line[: LONGEST_LABEL - 1] + "…"
 
 
-def edge_label(data: Mapping[str, Any], count: int | None = None) -> str:
+def edge_label(line: Line) -> str:
     """The condition, the bound, and how often a run took it."""
-    parts = [short(data["when"])] if data["when"] is not None else []
-    if data["max"] is not None:
-        parts.append(f"max {short(data['max'])}")
-    return " ".join([", ".join(parts), f"×{count}"] if count and count > 1 else [", ".join(parts)]).strip()
+    parts = [short(line.when)] if line.when is not None else []
+    if line.limit is not None:
+        parts.append(f"max {short(line.limit)}")
+    times = f"×{line.count}" if line.count and line.count > 1 else ""
+    return " ".join(part for part in (", ".join(parts), times) if part)
 
 
 def node_lines(name: str, data: Mapping[str, Any], marks: Marks | None = None) -> list[str]:

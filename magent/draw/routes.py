@@ -23,6 +23,7 @@ _GAP = 34.0  # between two layers of items
 _LABEL_GAP = 15.0  # between items and labels
 _TRACK = 9.0  # between two lines that run across in a gap
 _SLOPE, _STEEPEST = 0.07, 70.0  # what a gap grows by for each unit that a line goes across in it, and how far
+_BESIDE = 20.0  # from where lines leave an item to where those do that leave it as a whole
 _ASIDE = 14.0  # how far from the middle of an item a line may meet it
 _ARROW = 16.0  # straight before an item that a loop_back comes down on
 _ASPECT = 1.6  # width to height that columns aim at
@@ -215,9 +216,11 @@ class _Ground:
         y = self.tops[source.layer] + source.height
         high = self.items[link.source].high
         x = self._leaving(source) + self.shifts[source.layer]
+        cells = [*self.made.passing[number], target]
+        if link.whole and high:  # beside where the others leave it
+            x, high = x + (_BESIDE if self._x(cells[0]) >= x else -_BESIDE), 0.0
         if link.back:
             return list(self._back(number, link, x, y, high))
-        cells = [*self.made.passing[number], target]
         if not high:
             x = self._straightened(x, self._x(cells[0]), source, cells[0])
         pieces = [_straight(x, y - high, x, self._bottom(source.layer))]

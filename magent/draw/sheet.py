@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from magent.draw.layers import Item
 from magent.draw.letters import fit, length, wrap
-from magent.draw.overlay import Marks
+from magent.draw.marks import Marks
 from magent.draw.routes import Piece, moved
 
 NAME, SMALL = 13.0, 11.0  # sizes of letters

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from magent.draw.overlay import Overlay
-from magent.draw.pictures import Picture, pictures, steps_of, title_of
+from magent.draw.pictures import Picture, StepLabel, pictures, steps_of, title_of
 from magent.model import Subgraph, Workflow
 
 
 def as_json(workflow: Workflow, overlay: Overlay | None = None) -> dict[str, Any]:
     """`{name, entry, nodes, edges, subgraphs}`, as networkx's `node_link_graph(…, edges="edges")` reads it. With an
-    overlay, edges have `taken`, and nodes that were reached `run`: status, visits, seconds, tokens, cost, items."""
+    overlay, edges have `taken`, and nodes and steps that were reached `run`: status, visits, seconds, tokens, cost,
+    items."""
     root, *others = pictures(workflow)
     subgraphs = {other.title: _data(other, workflow, overlay) for other in others}
     return {"name": workflow.name, **_data(root, workflow, overlay), "subgraphs": subgraphs}
@@ -26,7 +27,7 @@ def _data(picture: Picture, workflow: Workflow, overlay: Overlay | None) -> dict
         shown = {"id": name, "type": data["type"], "label": data["label"], "description": data["description"]}
         uses = {"uses": title_of(node.uses, workflow)} if isinstance(node, Subgraph) else {}
         if steps := steps_of(node, picture.graph):
-            shown["steps"] = [step.as_json() for step in steps]
+            shown["steps"] = [_step(picture.graph.key, name, step, overlay) for step in steps]
         nodes.append(shown | {"scope": owner and f"{owner}: {data['region']}", **uses})
         if overlay is not None:
             marks = overlay.node(picture.graph.key, name)
@@ -36,3 +37,13 @@ def _data(picture: Picture, workflow: Workflow, overlay: Overlay | None) -> dict
         taken = {"taken": overlay.taken(picture.graph.key, source, target, key)} if overlay else {}
         edges.append({"source": source, "target": target, **edge, **taken})
     return {"directed": True, "multigraph": True, "entry": picture.graph.entry, "nodes": nodes, "edges": edges}
+
+
+def _step(key: str, name: str, step: StepLabel, overlay: Overlay | None) -> dict[str, Any]:
+    shown = step.as_json()
+    if step.is_chain:
+        shown["steps"] = [_step(key, name, inner, overlay) for inner in step.steps]
+    if overlay is not None:
+        marks = overlay.step(key, name, step.place)
+        shown["run"] = marks.as_json() if marks else None
+    return shown

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from magent.draw.overlay import COLORS, Overlay
+from magent.draw.marks import COLORS, Marks
+from magent.draw.overlay import Overlay
 from magent.draw.pictures import (
+    Line,
     Picture,
     StepLabel,
     chain_of,
     edge_label,
     last_step,
     node_lines,
+    passed,
     pictures,
     short,
+    step_lines,
     steps_of,
 )
 from magent.model import Workflow
@@ -30,6 +34,7 @@ _MERMAID_SHAPES = {
 }
 _MERMAID_SPECIAL = frozenset("\"'#&<>%$`*\\;|{}[]~")
 _MERMAID_ARROWS = {"normal": "-->", "conditional": "-.->", "loop_back": "-.->"}
+_PORTS = {"node": "n_", "whole": "n_", "meeting": "j_", "end": "e_"}
 _MERMAID_DASHES = {"conditional": "6 4", "loop_back": "1 4"}
 
 
@@ -43,7 +48,7 @@ def mermaid(workflow: Workflow, overlay: Overlay | None = None) -> str:
         lines += _mermaid_boxes(picture, "    " if number else "  ", overlay)
         lines += ["  end"] if number else []
         edges += _mermaid_edges(picture, overlay)
-        edges += _mermaid_steps(picture)
+        edges += _mermaid_steps(picture, overlay)
     lines += [line for line, _, _ in edges]
     lines += _mermaid_styles(edges)
     lines += _mermaid_classes(overlay) if overlay else []
@@ -67,14 +72,19 @@ def _mermaid_boxes(picture: Picture, indent: str, overlay: Overlay | None) -> It
             opening, closing = _MERMAID_SHAPES[data["type"]]
             marks = overlay.node(picture.graph.key, name) if overlay else None
             label = "<br/>".join(_mermaid_escape(line) for line in node_lines(name, data, marks))
-            status = f":::{marks.status}" if marks else ":::unreached" if overlay else ""
-            drawn = f"{picture.prefix}n_{name}{opening}{label}{closing}{status}"
-            yield from _mermaid_node(picture, name, drawn, space)
+            drawn = f"{picture.prefix}n_{name}{opening}{label}{closing}{_mermaid_status(overlay, marks)}"
+            yield from _mermaid_node(picture, name, drawn, space, overlay)
+            if picture.meets(name):
+                yield f'{space}{picture.prefix}j_{name}((" "))'
     for left in reversed(range(open_boxes)):
         yield f"{indent}{'  ' * left}end"
 
 
-def _mermaid_node(picture: Picture, name: str, drawn: str, space: str) -> Iterator[str]:
+def _mermaid_status(overlay: Overlay | None, marks: Marks | None) -> str:
+    return f":::{marks.status}" if marks else ":::unreached" if overlay else ""
+
+
+def _mermaid_node(picture: Picture, name: str, drawn: str, space: str, overlay: Overlay | None) -> Iterator[str]:
     """A node, or a chain's cluster around the task and its steps."""
     node = picture.graph.nodes.get(name)
     steps = steps_of(node, picture.graph)
@@ -83,36 +93,42 @@ def _mermaid_node(picture: Picture, name: str, drawn: str, space: str) -> Iterat
         return
     yield f'{space}subgraph {picture.prefix}c_{name}["chain {_mermaid_escape(chain_of(node))}"]'
     yield f"{space}  {drawn}"
-    yield from _mermaid_boxes_of(f"{picture.prefix}s_{name}_", steps, f"{space}  ")
+    yield from _mermaid_boxes_of(picture, name, steps, f"{space}  ", overlay)
     yield f"{space}end"
 
 
-def _mermaid_boxes_of(prefix: str, steps: Sequence[StepLabel], space: str) -> Iterator[str]:
+def _mermaid_boxes_of(
+    picture: Picture, name: str, steps: Sequence[StepLabel], space: str, overlay: Overlay | None
+) -> Iterator[str]:
     """The steps, those of a chain in a subgraph of their own."""
     for step in steps:
-        own = _mermaid_id(prefix, step)
+        own = _mermaid_id(picture, name, step)
+        marks = overlay.step(picture.graph.key, name, step.place) if overlay else None
         if step.steps:
             yield f'{space}subgraph c_{own}["chain {_mermaid_escape(step.callee)}"]'
         inside = f"{space}  " if step.steps else space
-        yield f'{inside}{own}("{_mermaid_escape(short(step.title))}")'
+        label = "<br/>".join(_mermaid_escape(line) for line in step_lines(step, marks))
+        yield f'{inside}{own}("{label}"){_mermaid_status(overlay, marks)}'
         if step.steps:
-            yield from _mermaid_boxes_of(prefix, step.steps, inside)
+            yield from _mermaid_boxes_of(picture, name, step.steps, inside, overlay)
             yield f"{space}end"
 
 
-def _mermaid_id(prefix: str, step: StepLabel) -> str:
-    return f"{prefix}{step.place.replace('.', 'x')}"  # names may hold `_1`, and no two ids are one
+def _mermaid_id(picture: Picture, name: str, step: StepLabel) -> str:
+    """Names may hold `_1`, and no two ids are one."""
+    return f"{picture.prefix}s_{name}_{step.place.replace('.', 'x')}"
 
 
-def _mermaid_steps(picture: Picture) -> Iterator[tuple[str, str, int | None]]:
+def _mermaid_steps(picture: Picture, overlay: Overlay | None) -> Iterator[tuple[str, str, int | None]]:
     """The lines between the steps of chains."""
     for name, node in picture.graph.nodes.items():
         before = f"{picture.prefix}n_{name}"
         for _, step in (each for outer in steps_of(node, picture.graph) for each in outer.walk()):
             kind = "normal" if step.when is None else "conditional"
             label = f'|"{_mermaid_escape(short(step.when))}"|' if step.when is not None else ""
-            own = _mermaid_id(f"{picture.prefix}s_{name}_", step)
-            yield f"  {before} {_MERMAID_ARROWS[kind]}{label} {own}", kind, None
+            own = _mermaid_id(picture, name, step)
+            count = passed(overlay.step(picture.graph.key, name, step.place)) if overlay else None
+            yield f"  {before} {_MERMAID_ARROWS[kind]}{label} {own}", kind, count
             before = own
 
 
@@ -131,24 +147,27 @@ def _mermaid_styles(edges: Sequence[tuple[str, str, int | None]]) -> Iterator[st
 
 
 def _mermaid_classes(overlay: Overlay) -> Iterator[str]:
-    for status in dict.fromkeys(marks.status for marks in overlay.nodes.values()):
+    for status in dict.fromkeys(marks.status for marks in (*overlay.nodes.values(), *overlay.steps.values())):
         yield f"  classDef {status} fill:{COLORS[status]},stroke:#333,color:#000"
     yield "  classDef unreached fill:#fff,stroke:#bbb,color:#888"
 
 
 def _mermaid_edges(picture: Picture, overlay: Overlay | None) -> Iterator[tuple[str, str, int | None]]:
     for line in picture.lines(overlay):
-        kind, label = line.data["type"], edge_label(line.data, line.count)
+        label = edge_label(line)
         shown = f'|"{_mermaid_escape(label)}"|' if label else ""
-        source = f"e_{line.source}" if line.from_point else _mermaid_last(picture, line.source)
-        target = f"e_{line.target}" if line.to_point else f"n_{line.target}"
-        yield f"  {picture.prefix}{source} {_MERMAID_ARROWS[kind]}{shown} {picture.prefix}{target}", kind, line.count
+        source, target = _mermaid_source(picture, line), f"{picture.prefix}{_PORTS[line.target.part]}{line.target.name}"
+        yield f"  {source} {_MERMAID_ARROWS[line.kind]}{shown} {target}", line.kind, line.count
 
 
-def _mermaid_last(picture: Picture, name: str) -> str:
-    """The box that edges leave: of a chain that of its last step."""
-    last = last_step(picture.graph.nodes.get(name), picture.graph)
-    return f"n_{name}" if last is None else _mermaid_id(f"s_{name}_", last)
+def _mermaid_source(picture: Picture, line: Line) -> str:
+    """The box or point that an edge leaves; a chain is left at its last step, or, on an error, as a whole."""
+    port = line.source
+    last = last_step(picture.graph.nodes.get(port.name), picture.graph)
+    if last is not None and port.part == "node":
+        return _mermaid_id(picture, port.name, last)
+    around = last is not None and port.part == "whole" and line.target.name != port.name
+    return f"{picture.prefix}{'c_' if around else _PORTS[port.part]}{port.name}"
 
 
 def _mermaid_escape(text: str) -> str:

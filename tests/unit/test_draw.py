@@ -152,8 +152,9 @@ def test_a_subgraph_that_calls_itself_is_drawn_once() -> None:
 
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
-@pytest.mark.parametrize("text", [ALL_TYPES, HOSTILE])
-def test_graphviz_reads_the_drawing(text: str) -> None:
+@pytest.mark.parametrize("name", ["ALL_TYPES", "HOSTILE", "ENDS", "JOINS"])
+def test_graphviz_reads_the_drawing(name: str) -> None:
+    text = globals()[name]
     done = subprocess.run(["dot", "-Tsvg"], input=draw.dot(workflow(text)), capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert "<svg" in done.stdout
@@ -183,11 +184,67 @@ def test_to_end_in_a_branch_or_body_leads_to_its_own_end_and_on_from_there() -> 
     assert [edge for edge in arrows if "style:end" in edge] == [
         ("style", "style:end"),
         ("after", "style:end"),
-        ("style:end", "merge"),
+        ("style:end", "fan:join"),
     ]
     assert ("inc:end", "other") in arrows
     assert re.findall(r"(\w+) \S+ n_end", re.sub(r'\|".*?"\|', "", mermaid)) == ["s_merge_1x0"]
-    assert all(line in mermaid for line in ("n_after --> e_style", "e_style --> n_merge", "e_inc -.-> n_other"))
+    assert all(line in mermaid for line in ("n_after --> e_style", "e_style --> j_fan", "e_inc -.-> n_other"))
+
+
+JOINS = """
+    inputs: {deep: {type: boolean, default: true}, xs: {type: array, default: [1]}}
+    tools: {calculator: {builtin: calculator}}
+    chains: {sums: {steps: [{tool: calculator, with: {expression: "1"}}]}}
+    nodes:
+      fan: {type: parallel, branches: [a, b], on_error: {goto: mend}, next: [{to: last, when: inputs.deep}, {to: sum}]}
+      a: {type: parallel, for_each: inputs.xs, body: one}
+      one: {set: {x: 1}}
+      b: {set: {y: 1}, next: end}
+      sum: {chain: sums, on_error: {goto: mend}, next: last}
+      mend: {chain: sums, on_error: {loop_back: mend, max: 2}, next: last}
+      last: {set: {z: 1}}
+"""
+
+
+def test_what_follows_a_parallel_leaves_from_where_its_branches_meet() -> None:
+    text, mermaid = draw.dot(workflow(JOINS)), draw.mermaid(workflow(JOINS))
+    arrows = re.findall(r'"([^"]+)" -> "([^"]+)"', text)
+    assert [target for source, target in arrows if source == "fan"] == ["mend", "a", "b"], "an error is the whole's"
+    assert [target for source, target in arrows if source == "fan:join"] == ["last", "sum"]
+    assert [source for source, target in arrows if target == "fan:join"] == ["a:join", "b:end"]
+    assert ("one", "a:join") in arrows
+    assert text.count('"fan:join" [shape=point') == 1
+    assert '"fan:join" -> "last" [style=dashed, label="inputs.deep"];' in text
+    assert 'j_fan((" "))' in mermaid
+    assert 'j_fan -.->|"inputs.deep"| n_last' in mermaid
+    assert re.findall(r"(\w+) \S+ j_fan\b", mermaid) == ["j_a", "e_b"]
+
+
+def test_what_an_error_of_a_chain_leads_to_leaves_the_chain_as_a_whole() -> None:
+    text, mermaid = draw.dot(workflow(JOINS)), draw.mermaid(workflow(JOINS))
+    assert '"sum" -> "mend" [style=dashed, label="on error", ltail="cluster_sum:chain"];' in text
+    assert '"sum:0" -> "last"' in text
+    assert "compound=true;" in text
+    assert 'c_sum -.->|"on error"| n_mend' in mermaid
+    back = next(line for line in text.splitlines() if '"mend" -> "mend"' in line)
+    assert "ltail" not in back, "not out of a cluster into itself"
+    assert 'n_mend -.->|"on error, max 2"| n_mend' in mermaid
+
+
+def test_data_has_one_edge_for_each_to_end() -> None:
+    data = draw.as_json(workflow(ENDS))
+    found = [(edge["source"], edge["target"], edge["type"], edge["when"]) for edge in data["edges"]]
+    assert [edge for edge in found if edge[0] == "style"] == [
+        ("style", "after", "normal", None),
+        ("style", "merge", "conditional", "inputs.deep"),
+    ]
+    assert [edge for edge in found if edge[0] == "inc"] == [
+        ("inc", "other", "loop_back", "inputs.deep"),
+        ("inc", "other", "loop_back", None),
+    ]
+    assert [edge[0] for edge in found if edge[1] == "end"] == ["merge"], "the run's own"
+    graph: Any = networkx.node_link_graph(data, edges="edges")
+    assert set(graph.edges(keys=True)) == set(compile_graph(workflow(ENDS)).edges(keys=True))
 
 
 def test_the_way_on_from_a_chain_leaves_its_last_step() -> None:

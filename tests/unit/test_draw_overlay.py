@@ -6,11 +6,13 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 
-from magent import draw
+from magent import draw, load
 from magent.draw import Overlay, plain
 from magent.events import Event
 from magent.ports import ProcessResult
@@ -298,3 +300,115 @@ async def test_the_end_that_nobody_declared_and_a_subgraph_are_reached_in_a_pict
     assert "polish → end: else\ntaken once" in drawn
     assert '<path class="edge normal implied taken"' in drawn
     assert "Nodes: 3 completed." in drawn
+
+
+STEPS = """
+    inputs: {n: {type: integer, default: 1}}
+    tools: {calc: {builtin: calculator}, bad: {run: ["false"], description: fails}}
+    chains:
+      look:
+        steps:
+          - {tool: calc, with: {expression: "1 + 1"}, as: one}
+          - {tool: calc, with: {expression: "2"}, when: steps.one > 5, as: two}
+          - {chain: inner, as: three}
+      inner: {steps: [{tool: calc, with: {expression: "3"}}, {tool: bad, on_error: continue}]}
+      broken: {steps: [{tool: calc, with: {expression: "1"}}, {tool: bad}, {tool: calc, with: {expression: "9"}}]}
+    nodes:
+      survey: {chain: look, next: [{loop_back: survey, max: 1}, {to: hurt}]}
+      hurt: {chain: broken, on_error: {goto: mend}}
+      mend: {set: {done: true}}
+"""
+
+
+def _step_events(path: str, first: int, steps: list[tuple[str, Any, dict[str, Any]]]) -> list[Event]:
+    """The events of the steps of one visit: what, at which place, and beside that."""
+    common = {"scope": 0, "path": path, "tool": "calc", "chain": "look"}
+    return [
+        Event(first + at, float(first + at), f"tool.{what}", {**common, "step": place, **data})
+        for at, (what, place, data) in enumerate(steps)
+    ]
+
+
+def _chain_run() -> list[Event]:
+    over = {"scope": 0, "node": "survey", "path": "survey"}
+    done, failed = {"output": 1, "duration": 0.5}, {"error": {"message": "no"}, "duration": 0.25}
+    look: list[tuple[str, Any, dict[str, Any]]] = [
+        ("called", 0, {}), ("returned", 0, done), ("skipped", 1, {}),
+        ("called", "2.0", {}), ("returned", "2.0", done),
+        ("called", "2.1", {}), ("returned", "2.1", failed), ("called", "2.1", {"attempt": 2}),
+        ("returned", "2.1", failed), ("passed", "2.1", {"error": {}}),
+    ]  # fmt: skip
+    events = []
+    for number, onward in ((1, {"next": "survey", "loop": "survey:0>survey"}), (2, {"next": "hurt"})):
+        begin = 100 * number
+        events += [_started(begin, float(begin), "survey", number), *_step_events("survey", begin + 1, look)]
+        events += [Event(begin + 50, begin + 50.0, "visit.completed", {**over, **onward})]
+    broken: list[tuple[str, Any, dict[str, Any]]] = [
+        ("called", 0, {}), ("returned", 0, done), ("called", 1, {}), ("returned", 1, failed)
+    ]  # fmt: skip
+    fails = {"scope": 0, "node": "hurt", "path": "hurt", "caught": "go", "next": "mend", "error": {"message": "no"}}
+    events += [_started(300, 300.0, "hurt"), *_step_events("hurt", 301, broken)]
+    return [*events, Event(350, 350.0, "visit.failed", fails)]
+
+
+def test_what_a_run_did_with_the_steps_of_chains_is_counted() -> None:
+    drawn = workflow(STEPS)
+    found = draw.overlay(drawn, _chain_run())
+    told = {(name, place): dict(marks.statuses) for (_, name, place), marks in found.steps.items()}
+    assert told == {
+        ("survey", "0"): {"completed": 2},
+        ("survey", "1"): {"skipped": 2},
+        ("survey", "2"): {"completed": 2},  # its chain went on after what failed
+        ("survey", "2.0"): {"completed": 2},
+        ("survey", "2.1"): {"failed": 2},
+        ("hurt", "0"): {"completed": 1},
+        ("hurt", "1"): {"failed": 1},
+    }
+    one, two = found.step(drawn.root, "survey", "0"), found.step(drawn.root, "survey", "2")
+    assert one is not None
+    assert two is not None
+    assert (one.seconds, two.seconds) == (1.0, 2.0)
+    assert found.step(drawn.root, "hurt", "2") is None
+
+
+def test_a_step_that_was_at_work_when_a_life_ended_goes_on_in_the_next() -> None:
+    drawn = workflow(STEPS)
+    began = [_started(1, 1.0, "survey"), *_step_events("survey", 2, [("called", 0, {})])]
+    stopped = [*began, _life(3, 3.0, "interrupted")]
+    again = _step_events("survey", 5, [("called", 0, {"attempt": 1}), ("returned", 0, {"output": 1})])
+    resumed = [*stopped, _life(4, 4.0, "resumed"), _started(5, 5.0, "survey"), *again]
+    lives = (began, stopped, resumed)
+    statuses = [draw.overlay(drawn, events).steps[drawn.root, "survey", "0"].statuses for events in lives]
+    assert [dict(each) for each in statuses] == [{"running": 1}, {"interrupted": 1}, {"completed": 1}]
+
+
+def test_every_drawing_tells_what_became_of_steps() -> None:
+    drawn = workflow(STEPS)
+    found = draw.overlay(drawn, _chain_run())
+    dot, mermaid, data = draw.dot(drawn, found), draw.mermaid(drawn, found), draw.as_json(drawn, found)
+    assert '"survey:0" [shape=box, style="rounded,filled", label="one: calc\\n✔ ×2 1.00s in all", fillcolor=' in dot
+    assert '"hurt:2" [shape=box, style=rounded, label="calc", color=gray70, fontcolor=gray50];' in dot
+    assert '"survey:0" -> "survey:1" [style=dashed, label="steps.one > 5", color=gray70, fontcolor=gray50];' in dot
+    assert '"hurt:0" -> "hurt:1" [style=solid, penwidth=2.5];' in dot
+    assert 's_survey_1("two: calc<br/>○ skipped ×2"):::skipped' in mermaid
+    assert 's_hurt_2("calc"):::unreached' in mermaid
+    assert "classDef skipped" in mermaid
+    steps = {node["id"]: node["steps"] for node in data["nodes"] if "steps" in node}
+    assert [step["run"] and step["run"]["status"] for step in steps["hurt"]] == ["completed", "failed", None]
+    assert [step["run"]["statuses"] for step in steps["survey"][2]["steps"]] == [{"completed": 2}, {"failed": 2}]
+    picture = draw.svg(drawn, found)
+    assert picture.count('<path class="box step completed"') == 4
+    assert picture.count('<path class="box step failed"') == 2
+    assert picture.count('<path class="box step untaken"') == 1
+
+
+async def test_a_run_with_chains_is_laid_over_as_it_went(tmp_path: Path) -> None:
+    (tmp_path / "w.yaml").write_text(f"magent: 1\nname: test\n{dedent(STEPS)}")
+    loaded = load(str(tmp_path / "w.yaml"))
+    events: list[Event] = []
+    result = await loaded.run(store=None, on_event=events.append)
+    assert result.status == "completed"
+    found = draw.overlay(loaded.workflow, events)
+    told = {(name, place): dict(marks.statuses) for (_, name, place), marks in found.steps.items()}
+    assert told == {(name, place): dict(marks.statuses) for (_, name, place), marks in
+                    draw.overlay(workflow(STEPS), _chain_run()).steps.items()}  # fmt: skip

@@ -248,10 +248,32 @@ def test_the_compiled_graph_has_the_edges_that_scopes_imply() -> None:
         ("fan", "x", "normal", None, True),
         ("fan", "y", "conditional", "inputs.deep", True),
         ("x", "l", "normal", None, True),
-        ("y", "end", "normal", None, False),
-        ("y", "l", "normal", None, True),
+        ("y", "l", "normal", None, True),  # one edge: its `to: end` ends the branch, and not the run
         ("l", "b", "conditional", "output > 1", True),
         ("b", "l", "loop_back", None, True),
+    }
+
+
+def test_each_to_end_of_a_branch_is_one_edge_with_its_condition() -> None:
+    found = edges(
+        workflow(
+            Parallel(name="fan", branches=(Branch("x"),), next=(Edge("normal", "l"),)),
+            task("x", Edge("conditional", "end", Condition("output > 1")), Edge("normal", "x2"), region="x"),
+            task("x2", Edge("conditional", "end", Condition("output > 2")), Edge("normal", "end"), region="x"),
+            Loop(name="l", body="b", for_each=Expression("[1]"), kind="for_each", region="fan"),
+            task("b", Edge("normal", "end"), on_error=OnError("go", Edge("normal", "end")), region="b"),
+        )
+    )
+    assert found == {
+        ("fan", "x", "normal", None, True),
+        ("fan", "l", "normal", None, False),
+        ("x", "x2", "normal", None, False),
+        ("x", "l", "conditional", "output > 1", True),
+        ("x2", "l", "conditional", "output > 2", True),
+        ("x2", "l", "normal", None, True),
+        ("l", "b", "normal", None, True),
+        ("b", "l", "loop_back", None, True),
+        ("b", "l", "loop_back", "on error", True),
     }
 
 

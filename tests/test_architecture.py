@@ -103,8 +103,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "scopes", "names", "values", "unused", "__init__",
     ),
     "stores": (
-        "ids", "codec", "sealed", "disk", "places", "holders", "locking", "checkpoints", "summary", "memory", "journal",
-        "whole", "file", "rows", "batches", "row_store", "sqlite_pace", "sqlite_link", "sqlite",
+        "ids", "codec", "sealed", "disk", "places", "holders", "locking", "tails", "checkpoints", "book", "summary",
+        "memory", "journal", "whole", "file", "rows", "batches", "row_store", "sqlite_pace", "sqlite_link", "sqlite",
         "postgres_tables", "postgres_link", "postgres_watch", "postgres", "__init__",
     ),
     "tracing": ("__init__", "line", "pipeline", "address", "as_json", "convert", "otlp", "custom"),

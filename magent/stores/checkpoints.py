@@ -1,12 +1,13 @@
 """Checkpoints: cached folds of a journal. Losing one costs time, never data, so an unsound one is simply not there.
 
 `00000420.json` holds `{"seq": 420, "offset": …, "fold": …, "sum": …}`: the byte where line 420 of the journal begins,
-the state after that event, and the CRC-32 of all before (in the clear: see `codec`).
+the state after that event, and the CRC-32 of all before (in the clear: see `codec`). It may hold a `tail`: see `tails`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 
 from magent.stores import disk
 from magent.stores.codec import RunCodec, Unsound
+from magent.stores.tails import Piece, unpacked
 
 DIRECTORY = "checkpoints"
 KEEP = 5
@@ -26,6 +28,7 @@ class Checkpoint(NamedTuple):
     fold: dict[str, Any]
     path: Path
     data: bytes  # as it is kept
+    tail: Piece | None
 
 
 def save(directory: Path, seq: int, data: bytes, keep: int) -> None:
@@ -60,6 +63,15 @@ def write(directory: Path, points: Mapping[int, bytes]) -> None:
         disk.sync_directory(directory / DIRECTORY)
 
 
+def newest(directory: Path) -> int:
+    """Its number, sound or not; 0 where there is none."""
+    try:
+        names = os.listdir(f"{directory}/{DIRECTORY}")  # a listing asks this of many runs
+    except OSError:
+        return 0
+    return max((int(match[1]) for match in map(_NAME.fullmatch, names) if match), default=0)
+
+
 def sound(directory: Path, codec: RunCodec) -> Iterator[Checkpoint]:
     """The newest first. Raises StoreError."""
     for seq, path in _newest_first(directory):
@@ -72,7 +84,7 @@ def _read(path: Path, codec: RunCodec, seq: int) -> Checkpoint | None:
     with contextlib.suppress(OSError, Unsound, KeyError):
         data = disk.read(path)
         found = codec.decode("checkpoint", data, seq)
-        return Checkpoint(seq, found["offset"], found["fold"], path, data)
+        return Checkpoint(seq, found["offset"], found["fold"], path, data, unpacked(found))
     return None
 
 

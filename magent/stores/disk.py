@@ -126,6 +126,11 @@ def replace(path: Path, temporary: Path, data: bytes) -> None:
     os.rename(temporary, path)
 
 
+def append(path: Path, data: bytes) -> None:
+    """To a file that is there, synced."""
+    _write(os.open(path, _WRITE | os.O_APPEND), data)
+
+
 def _write(handle: int, data: bytes) -> None:
     with open(handle, "wb") as file:
         file.write(data)

@@ -14,6 +14,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,17 @@ from magent.clock import SystemClock
 from magent.errors import RunDamaged, StoreError, UsageError
 from magent.events import BadLine, Event
 from magent.ports import CheckpointInfo, Kept, Record, RunInfo
-from magent.stores import checkpoints, disk, ids, journal, locking
-from magent.stores.checkpoints import Found
+from magent.stores import book, checkpoints, disk, ids, journal, locking
+from magent.stores.book import Book, Tail
 from magent.stores.codec import Codec, RunCodec, gathered, number_of, picked, plain
-from magent.stores.journal import FileJournal, Tail
+from magent.stores.journal import FileJournal
 from magent.stores.places import HOME, find_home, make_home
 from magent.stores.summary import created, summarise, unreadable
+from magent.stores.tails import unpacked
 from magent.stores.whole import Whole, written
 
 _HEADER, _WORKFLOW, _LOCK, _TEMPORARY = "run.json", "workflow.json", "lock", ".tmp"
+_SETTLED = ("running", "completed", "cancelled")  # in somebody's hands, or over for good: nobody else knows more
 _LEFT_OVER = 60.0  # seconds after which what nobody holds is not in the making any more
 
 
@@ -135,7 +138,7 @@ class FileStore:
         with self._making(run_id) as (fresh, hold):
             self._fill(fresh, header, workflow, b"")
             self._move_in(fresh, directory)
-            return FileJournal(run_id, codec, directory, hold, Tail([], [], 0, 0, 0))
+            return FileJournal(run_id, codec, directory, hold, book.NOTHING)
 
     def _put(self, run_id: str, whole: Whole, fill: Callable[[Path, Path], None]) -> None:
         directory = self.runs / run_id
@@ -188,7 +191,8 @@ class FileStore:
     def _fill(self, fresh: Path, header: bytes, workflow: bytes, lines: bytes) -> None:
         disk.write_new(fresh / _HEADER, header)
         disk.write_new(fresh / _WORKFLOW, workflow)
-        disk.write_new(fresh / journal.NAME, lines)
+        (fresh / checkpoints.DIRECTORY).mkdir(mode=0o700)  # before the journal: `cp` takes what is older first
+        disk.write_new(fresh / book.NAME, lines)
         (fresh / journal.WORKSPACE).mkdir(mode=0o700)
         disk.sync_directory(fresh)
 
@@ -239,44 +243,37 @@ class FileStore:
         directory, hold = self._take(run_id)
         try:
             codec = self._codec(run_id)
-            record, tail = self._read(directory, True, codec)
+            record, there, tail = self._read(directory, True, codec)
             codec.check_writable()
             with disk.explained(f"open run {run_id}"):
+                there.mend(tail.end)
                 checkpoints.forget_after(directory, tail.seq)
-                journal.cut(directory / journal.NAME, tail.end)
                 return FileJournal(run_id, codec, directory, hold, tail), record
         except BaseException:
             hold.release()
             raise
 
-    def _read(self, directory: Path, checkpoint: bool, codec: RunCodec) -> tuple[Record, Tail]:
+    def _read(self, directory: Path, checkpoint: bool, codec: RunCodec) -> tuple[Record, Book, Tail]:
         header = disk.read_document(directory / _HEADER, codec, "header")
         workflow = disk.read_document(directory / _WORKFLOW, codec, "workflow")
-        path = directory / journal.NAME
-        try:
-            ends = journal.ends(directory, codec)
+        with book.reading(directory):
+            there = book.opened(directory, codec)
             for point in checkpoints.sound(directory, codec) if checkpoint else ():
-                if tail := journal.read_after(path, codec, point):
-                    journal.check_end(path, codec, tail, ends)
-                    return Record(header, workflow, (point.seq, point.fold), tail.events, codec.unsealed), tail
-            tail = journal.read_tail(path, codec)
-            journal.check_end(path, codec, tail, ends)
-        except FileNotFoundError:
-            raise RunDamaged(f"{path} is missing", disk.gone(path)) from None
-        except OSError as error:
-            raise disk.refusal(error, f"read {path}") from error
-        return Record(header, workflow, None, tail.events, codec.unsealed), tail
+                if tail := book.read_after(there, codec, point):
+                    book.check_end(there, codec, tail)
+                    return Record(header, workflow, (point.seq, point.fold), tail.events, codec.unsealed), there, tail
+            tail = book.read_tail(there, codec)
+            book.check_end(there, codec, tail)
+            return Record(header, workflow, None, tail.events, codec.unsealed), there, tail
 
     def _events(self, run_id: str, types: Collection[str], having: str) -> Sequence[Event]:
-        directory, codec = self._directory(run_id), self._codec(run_id)
-        disk.read_document(directory / _HEADER, codec, "header")  # which may say how the rest is to be read
-        path = directory / journal.NAME
-        with disk.explained(f"read {path}"):
-            lines = disk.read(path).split(b"\n")[:-1]
+        directory, codec = self._begun(run_id)
+        with book.reading(directory):
+            lines = book.opened(directory, codec).read().split(b"\n")[:-1]
         try:
             return picked(codec, lines, types, having)
         except BadLine as bad:
-            raise RunDamaged(f"{path}: {bad}") from bad
+            raise RunDamaged(f"{directory / book.NAME}: {bad}") from bad
 
     def _list(self) -> Sequence[RunInfo]:
         found = [info for name in self._names() if (info := self._info(name))]
@@ -295,8 +292,11 @@ class FileStore:
         try:
             codec = self._codec(run_id)
             header = disk.read_document(f"{directory}/{_HEADER}", codec, "header")
-            latest = journal.backwards(f"{directory}/{journal.NAME}", codec)
-            return summarise(run_id, header, latest, lambda: locking.held(f"{directory}/{_LOCK}"))
+            held = partial(locking.held, f"{directory}/{_LOCK}")
+            info = summarise(run_id, header, book.backwards(f"{directory}/{book.NAME}", codec), held)
+            if info.status not in _SETTLED and (there := book.opened(Path(directory), codec)).missing:
+                info = summarise(run_id, header, book.backwards(there.path, codec, there.missing), held)
+            return info
         except (StoreError, OSError) as error:
             with contextlib.suppress(OSError):
                 made = os.lstat(directory).st_mtime
@@ -327,8 +327,11 @@ class FileStore:
 
     def _result(self, run_id: str) -> dict[str, Any] | None:
         directory, codec = self._begun(run_id)
-        path = directory / journal.RESULT
-        return disk.read_document(path, codec, "result", None) if os.path.lexists(path) else None
+        if not os.path.lexists(directory / book.RESULT):
+            return None
+        found = disk.read_document(directory / book.RESULT, codec, "result", None)
+        unpacked(found)
+        return found
 
     def _leave(self, run_id: str, name: str, note: Mapping[str, Any]) -> Mapping[str, Any] | None:
         directory, codec = self._begun(run_id)
@@ -354,21 +357,15 @@ class FileStore:
 
     def _checkpoints(self, run_id: str) -> Sequence[CheckpointInfo]:
         directory, codec = self._begun(run_id)
-        return [self._kept(directory / journal.NAME, codec, each) for each in checkpoints.kept(directory, codec)]
-
-    @staticmethod
-    def _kept(path: Path, codec: RunCodec, kept: Found) -> CheckpointInfo:
-        event = None
-        if kept.found is not None:
-            with contextlib.suppress(OSError):
-                event = journal.event_of(path, codec, kept.found)
-        return CheckpointInfo(kept.seq, event.time if event else kept.written, kept.size, event is not None)
+        with book.reading(directory):
+            there = book.opened(directory, codec)
+            return [book.info_of(there, codec, each) for each in checkpoints.kept(directory, codec)]
 
     def _checkpoint(self, run_id: str, seq: int) -> Mapping[str, Any] | None:
         directory, codec = self._begun(run_id)
-        found, path = checkpoints.one(directory, codec, seq), directory / journal.NAME
+        found = checkpoints.one(directory, codec, seq)
         with contextlib.suppress(OSError):
-            if found is not None and journal.event_of(path, codec, found) is not None:
+            if found is not None and book.event_of(book.opened(directory, codec), codec, found) is not None:
                 return found.fold
         return None
 

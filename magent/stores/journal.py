@@ -1,165 +1,26 @@
-"""The journal of a run as a file: read line by line, written by one process at its end."""
+"""The journal of a run as a file, written by one process at its end; and what stands beside it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from magent.errors import RunDamaged, StoreError
-from magent.events import BadLine, Event
-from magent.stores import checkpoints, disk
-from magent.stores.checkpoints import Checkpoint
+from magent.errors import StoreError
+from magent.events import Event
+from magent.stores import checkpoints, disk, tails
+from magent.stores.book import NAME, RESULT, Tail
 from magent.stores.codec import RunCodec, Unsound, number_of
 from magent.stores.locking import Hold
 
-NAME = "journal.jsonl"
-RESULT = "result.json"
 NOTES = "notes"
 WORKSPACE = "workspace"
 SYNC_EVERY = 0.05  # seconds between background syncs
-_BLOCK = 4096
 _datasync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
-
-
-class Tail(NamedTuple):
-    """Events that were read, with their lines, and where the sound part of the file is: `seq` and start of its last
-    line, and its end."""
-
-    events: list[Event]
-    lines: list[bytes]
-    seq: int
-    last: int
-    end: int
-
-    def line(self, seq: int) -> bytes:
-        """That of event `seq`; b"" where it was not read."""
-        place = seq - self.seq - 1 + len(self.lines)
-        return self.lines[place] if 0 <= place < len(self.lines) else b""
-
-
-def damaged(path: Path, line: int, why: str) -> RunDamaged:
-    place = shlex.quote(str(path.parent))
-    return RunDamaged(
-        f"{path}:{line}: {why}",
-        f"copy {place} first; to give up what happened from there and go on from line {line - 1}: "
-        f"(cd {place} && head -n {line - 1} {NAME} > cut && mv cut {NAME})",
-    )
-
-
-def read_tail(path: Path, codec: RunCodec, offset: int = 0, first: int = 1) -> Tail:
-    """The events from byte `offset` on, where line `first` begins. What follows the last line feed was never finished
-    and does not count. Raises RunDamaged, OSError."""
-    data = disk.read(path, offset)
-    lines = data.split(b"\n")
-    unfinished = lines.pop()
-    events, before = [], b"" if first == 1 else None
-    for number, line in enumerate(lines, first):
-        try:
-            event, before = codec.event(line, before), line
-        except BadLine as bad:
-            raise damaged(path, number, str(bad)) from bad
-        if event.seq != number:
-            raise damaged(path, number, f"event {number} should be here, but event {event.seq} is")
-        events.append(event)
-    end = offset + len(data) - len(unfinished)
-    last = end - len(lines[-1]) - 1 if lines else offset
-    return Tail(events, lines, first - 1 + len(lines), last, end)
-
-
-def read_after(path: Path, codec: RunCodec, checkpoint: Checkpoint) -> Tail | None:
-    """The events after the checkpoint's; None where the journal does not have its line where it should be."""
-    if event_of(path, codec, checkpoint) is None:
-        return None
-    tail = read_tail(path, codec, checkpoint.offset, checkpoint.seq)
-    return tail._replace(events=tail.events[1:])
-
-
-def event_of(path: Path, codec: RunCodec, checkpoint: Checkpoint) -> Event | None:
-    """The last event that the checkpoint stands for, where its line is where it should be. Raises OSError."""
-    with open(path, "rb") as file:
-        file.seek(checkpoint.offset)
-        line = file.readline()
-    with contextlib.suppress(BadLine):
-        event = codec.event(line)
-        if line.endswith(b"\n") and event.seq == checkpoint.seq and codec.fits(checkpoint.data, line):
-            return event
-    return None
-
-
-class End(NamedTuple):
-    """A document that says how many events there were when it was written."""
-
-    path: Path
-    data: bytes
-    seq: int
-
-
-def ends(directory: Path, codec: RunCodec) -> list[End]:
-    """What says how far the journal goes at least, where that is kept; read before the journal, which only grows."""
-    if not codec.pins:
-        return []
-    found = [End(point.path, point.data, point.seq) for point in islice(checkpoints.sound(directory, codec), 1)]
-    with contextlib.suppress(OSError, Unsound):
-        data = disk.read(directory / RESULT)
-        codec.decode("result", data, None)
-        found.append(End(directory / RESULT, data, codec.pinned(data)))
-    return found
-
-
-def check_end(path: Path, codec: RunCodec, tail: Tail, ends: list[End]) -> None:
-    """Raises RunDamaged where the journal has not got, or not as it was, what others say it had."""
-    for end in ends:
-        line = tail.line(end.seq)
-        if end.seq <= tail.seq and (not line or codec.fits(end.data, line)):
-            continue
-        what = f"its end is missing: it goes to event {tail.seq}" if end.seq > tail.seq else "its end is another's"
-        names = " ".join(shlex.quote(str(each.path)) for each in ends)
-        raise RunDamaged(
-            f"{path}: {what}, and {end.path.name} was written after event {end.seq}",
-            "put the run back from a copy; if this is a copy that was made while the run was at work, make it again, "
-            f"or give up what is missing: rm {names}",
-        )
-
-
-def cut(path: Path, end: int) -> None:
-    """Removes an unfinished last line. Raises OSError."""
-    if path.stat().st_size != end:
-        os.truncate(path, end)
-
-
-def backwards(path: Path | str, codec: RunCodec) -> Iterator[Event]:
-    """The events from the newest back, read in blocks from the end. Raises RunDamaged, OSError."""
-    for line in _lines_backwards(path):
-        try:
-            yield codec.event(line)
-        except BadLine as bad:
-            raise RunDamaged(f"{path}: {bad}") from bad
-
-
-def _lines_backwards(path: Path | str) -> Iterator[bytes]:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        position, block, rest = os.fstat(handle).st_size, _BLOCK, b""
-        finished = False  # whether a line feed was seen behind `rest`
-        while position:
-            start = max(0, position - block)
-            first, *lines = (os.pread(handle, position - start, start) + rest).split(b"\n")
-            if lines and not finished:
-                lines.pop()
-                finished = True
-            yield from reversed(lines)
-            position, block, rest = start, block * 2, first
-        if finished:
-            yield rest
-    finally:
-        os.close(handle)
 
 
 def write_beside(directory: Path, result: bytes | None, notes: Mapping[str, bytes]) -> None:
@@ -211,9 +72,10 @@ class FileJournal:
         self.workspace = directory / WORKSPACE
         self._codec = codec
         self._hold = hold
-        self._file = os.open(directory / NAME, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+        self._file = os.open(directory / NAME, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
         self._seq, self._last, self._end = tail.seq, tail.last, tail.end
         self._line = tail.line(tail.seq)
+        self._point = tail.first  # where the line of the newest checkpoint that is kept begins
         self._synced = 0  # an earlier life may not have synced what it wrote
         self._fault: StoreError | None = None  # after the first, what is on the disk is not known any more
         self._told = False
@@ -288,28 +150,33 @@ class FileJournal:
         """Nobody has to wait for the disk: what the fold holds is taken now, and written before the journal closes."""
         self._check()
         newest = seq == self._seq and seq > 0
-        offset, line = (self._last, self._line) if newest else (self._start_of(seq), b"")
-        data = self._codec.encode("checkpoint", {"seq": seq, "offset": offset, "fold": dict(fold)}, seq, line)
+        offset, line = (self._last, self._line) if newest else self._find(seq)
+        tail = tails.taken(self._file, self._point, offset + len(line), tails.OF_CHECKPOINT)
+        document = tails.packed({"seq": seq, "offset": offset, "fold": dict(fold)}, tail)
+        data = self._codec.encode("checkpoint", document, seq, line)
         if self._saving:
             await self._saving
-        self._saving = self._work(self._save, seq, data, keep)
+        self._saving = self._work(self._save, seq, offset, data, keep)
 
-    def _start_of(self, seq: int) -> int:
+    def _find(self, seq: int) -> tuple[int, bytes]:
+        """Where the line of an earlier event begins, and the line."""
         if not 0 < seq < self._seq:
             raise ValueError(f"there is no event {seq} to make a checkpoint of")
         lines = disk.read(self.directory / NAME).split(b"\n", seq)
-        return sum(map(len, lines[: seq - 1])) + seq - 1
+        return sum(map(len, lines[: seq - 1])) + seq - 1, lines[seq - 1] + b"\n"
 
-    def _save(self, seq: int, data: bytes, keep: int) -> None:
+    def _save(self, seq: int, offset: int, data: bytes, keep: int) -> None:
         self._sync()  # a checkpoint must not outlive the events it stands for
         if not self._fault:
             with contextlib.suppress(OSError):  # it is only a cache; of a full disk the journal will tell
                 checkpoints.save(self.directory, seq, data, keep)
+                self._point = offset
 
     async def finish(self, result: Mapping[str, Any]) -> None:
         if self._closed:
             self._check()
-        await self._work(self._replace_result, self._codec.encode("result", result, self._seq, self._line))
+        document = tails.packed(result, tails.taken(self._file, self._point, self._end, tails.OF_RESULT))
+        await self._work(self._replace_result, self._codec.encode("result", document, self._seq, self._line))
 
     def _replace_result(self, data: bytes) -> None:
         self._sync()  # a result may say how many events there are

@@ -7,8 +7,9 @@
 What is sealed is what `codec.plain` would write, and ends with its tag of 16 bytes. Sealed along, so that it cannot be
 changed unseen: the run's id, the kind, `seq`, `link`. A line's link is the tag of the line before it, a checkpoint's
 and a result's is the tag of the last line there was: nothing can be moved, swapped, taken out or put back from
-elsewhere unseen, and nothing cut off that a checkpoint or the result knows of. What nobody can see is that all of a run
-was put back to how it was before, or that the last events went together with every checkpoint and result after them.
+elsewhere unseen, and nothing cut off that a checkpoint or the result knows of. What they keep of the journal (`tails`)
+passes as any of its lines does, or is left out. What nobody can see is that all of a run was put back to how it was
+before, or that the last events went together with every checkpoint and result after them.
 
 Each run has a key of its own, made from the one that is given and its salt. Nonces are random: of one run, 2^32 lines
 and documents may be written before two of them are the same with a chance of 2^-32.

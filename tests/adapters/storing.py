@@ -11,6 +11,7 @@ from typing import Any
 
 from magent.events import Event
 from magent.ports import RunStore
+from magent.stores.codec import Codec, Kind, plain
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
@@ -42,6 +43,19 @@ async def write(store: RunStore, run_id: str, count: int = 3, **data: Any) -> Pa
     await journal.append(events(1, count, **data), sync=True)
     await journal.close()
     return journal.directory
+
+
+def forget_tails(directory: Path, codec: Codec = plain) -> None:
+    """Checkpoints and result of a run become what they were when they kept no lines of the journal."""
+    run, lines = codec(directory.name), [b"", *(directory / "journal.jsonl").read_bytes().splitlines(keepends=True)]
+    run.decode("header", (directory / "run.json").read_bytes())
+    kinds: dict[Path, Kind] = dict.fromkeys((directory / "checkpoints").glob("*.json"), "checkpoint")
+    kinds |= dict.fromkeys(directory.glob("result.json"), "result")
+    for path, kind in kinds.items():
+        document = run.decode(kind, path.read_bytes(), None)
+        del document["tail"]
+        seq = document.get("seq", len(lines) - 1)
+        path.write_bytes(run.encode(kind, document, seq, lines[seq]))
 
 
 def python(script: str, *arguments: str) -> str:

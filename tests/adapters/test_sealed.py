@@ -26,6 +26,7 @@ from magent.stores.codec import Unsound, plain
 from magent.stores.file import FileStore
 from magent.stores.sealed import Keyring, SealedRun, parse_key
 from magent.stores.sqlite import SqliteStore
+from tests.adapters.storing import forget_tails
 from tests.cli.helpers import magent as cli
 
 KEY, OTHER = bytes(range(100, 132)), bytes(range(150, 182))
@@ -141,6 +142,11 @@ CHANGES: dict[str, Change] = {
 async def test_lines_cannot_be_changed_unseen(store: FileStore, change: Change, checkpoint: bool) -> None:
     await write(store)
     await write(store, "b")
+    forget_tails(store.runs / "a", Keyring([KEY]))
+    await _damaged(store, change, checkpoint)
+
+
+async def _damaged(store: FileStore, change: Change, checkpoint: bool) -> None:
     if not checkpoint:
         shutil.rmtree(store.runs / "a" / "checkpoints")
     changed = change(lines(store), lines(store, "b"))
@@ -152,9 +158,30 @@ async def test_lines_cannot_be_changed_unseen(store: FileStore, change: Change, 
         assert checkpoint
 
 
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("checkpoint", [True, False])
+async def test_lines_that_are_kept_elsewhere_make_no_change_unseen_but_undo_a_cut(
+    store: FileStore, change: Change, checkpoint: bool
+) -> None:
+    await write(store)
+    await write(store, "b")
+    if "cut off" not in next(name for name, each in CHANGES.items() if each is change):
+        await _damaged(store, change, checkpoint)
+        return
+    if not checkpoint:
+        shutil.rmtree(store.runs / "a" / "checkpoints")
+    before = lines(store)
+    (store.runs / "a" / "journal.jsonl").write_bytes(b"".join(change(before, [])))
+    assert list((await store.read("a", checkpoint=False)).events) == events(5)
+    journal, record = await store.open("a")
+    await journal.close()
+    assert (lines(store), record.checkpoint) == (before, (5, {"text": MARK}) if checkpoint else None)
+
+
 @pytest.mark.parametrize("gone", [1, 2])
 async def test_an_end_that_only_a_checkpoint_knows_of_is_missed(store: FileStore, gone: int) -> None:
     await write(store, over=False)
+    forget_tails(store.runs / "a", Keyring([KEY]))
     (store.runs / "a" / "journal.jsonl").write_bytes(b"".join(lines(store)[:-gone]))
     with pytest.raises(
         RunDamaged, match=f"goes to event {5 - gone}, and 00000005.json was written after event 5"
@@ -165,6 +192,32 @@ async def test_an_end_that_only_a_checkpoint_knows_of_is_missed(store: FileStore
     journal, record = await store.open("a")
     await journal.close()
     assert len(record.events) == 5 - gone
+
+
+@pytest.mark.parametrize("cut", range(5))
+async def test_lines_kept_by_a_checkpoint_of_another_history_do_not_make_one_of_two(store: FileStore, cut: int) -> None:
+    """Somebody puts an old checkpoint back, with the end of a journal that went on otherwise."""
+    await write(store, over=False, answer="no")
+    place = store.runs / "a"
+    old, point = lines(store), (place / "checkpoints" / "00000005.json").read_bytes()
+    (place / "journal.jsonl").write_bytes(b"".join(old[:4]))
+    shutil.rmtree(place / "checkpoints")
+    journal, _ = await store.open("a")
+    await journal.append(events(2, 5, answer="yes"), sync=True)
+    await journal.finish({"text": "yes"})
+    await journal.close()
+    new = lines(store)
+    (place / "checkpoints").mkdir(exist_ok=True)
+    (place / "checkpoints" / "00000005.json").write_bytes(point)
+    (place / "journal.jsonl").write_bytes(b"".join(new[: cut + 1]))
+    with pytest.raises(RunDamaged, match="its end is"):
+        await store.read("a")
+    (place / "result.json").unlink()
+    if cut < 4:  # with all that came after gone, this is the whole run as it once was
+        assert [event.data["answer"] for event in (await store.read("a", checkpoint=False)).events] == ["no"] * 5
+    else:
+        with pytest.raises(RunDamaged, match="its end is another's"):
+            await store.read("a")
 
 
 async def test_an_end_that_was_written_otherwise_cannot_be_put_back(store: FileStore) -> None:

@@ -68,7 +68,7 @@ def test_of_a_run_that_a_limit_stopped_it_names_the_flag_that_raises_it(ran: Pat
 def test_a_run_whose_process_was_killed_is_interrupted(ran: Path, capsys: Any) -> None:
     journal = ran / ".magent/runs/r/journal.jsonl"
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:2]))
-    for point in ran.glob(".magent/runs/r/checkpoints/*"):
-        point.unlink()
+    for kept in (ran / ".magent/runs/r/result.json", *ran.glob(".magent/runs/r/checkpoints/*")):
+        kept.unlink()
     assert magent(capsys, "resume", "r", "--plan").out.startswith("interrupted  w  r")
     assert json.loads(magent(capsys, "resume", "r", "--plan", "--output", "json").out)["status"] == "interrupted"

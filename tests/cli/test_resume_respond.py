@@ -44,7 +44,8 @@ def test_what_a_run_asked_when_it_was_killed_is_listed_too(waiting: str, capsys:
     *lines, last = (run / "journal.jsonl").read_text("utf-8").splitlines(keepends=True)
     assert '"run.waiting"' in last
     (run / "journal.jsonl").write_text("".join(lines), "utf-8")
-    (run / "result.json").unlink()
+    for kept in (run / "result.json", *run.glob("checkpoints/*")):
+        kept.unlink()
     assert magent(capsys, "runs", "list", "--status", "interrupted").out
     assert f"magent respond {waiting} " in magent(capsys, "respond", "--list").out
     assert f"magent respond {waiting} " in magent(capsys, "runs", "show", waiting).out

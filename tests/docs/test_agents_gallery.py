@@ -140,7 +140,8 @@ def test_cut_after_every_event_and_resumed_it_ends_as_one_left_alone(name: str, 
     journal, result = Path(alone.dir) / "journal.jsonl", Path(alone.dir) / "result.json"
     events = journal.read_bytes().splitlines(keepends=True)
     for cut in range(1, len(events)):
-        result.unlink(missing_ok=True)
+        for kept in (result, *Path(alone.dir).glob("checkpoints/*")):
+            kept.unlink(missing_ok=True)
         journal.write_bytes(b"".join(events[:cut]))
         if b"report.md is written" not in journal.read_bytes():  # what was not written by then is not there
             (Path(alone.dir) / "workspace" / "report.md").unlink(missing_ok=True)

@@ -92,16 +92,21 @@ def test_what_was_written_is_there(bench: Bench) -> None:
     assert bench.go_on() == EVENTS
 
 
-def test_cut_at_any_byte_it_gives_the_events_that_are_whole(spoiled: Bench) -> None:
+def test_cut_at_any_byte_it_gives_the_events_that_are_whole_or_that_a_checkpoint_has(spoiled: Bench) -> None:
     for length in range(len(spoiled.sound) + 1):
         spoiled.put(spoiled.sound[:length])
-        whole = spoiled.sound[:length].count(b"\n")
+        whole = max(spoiled.sound[:length].count(b"\n"), 3)
         assert list(spoiled.read().events) == EVENTS[:whole]
         record = spoiled.read(checkpoint=True)
-        if whole >= 3:
-            assert (record.checkpoint, list(record.events)) == ((3, {"n": 3}), EVENTS[3:whole])
-        else:
-            assert (record.checkpoint, list(record.events)) == (None, EVENTS[:whole])
+        assert (record.checkpoint, list(record.events)) == ((3, {"n": 3}), EVENTS[3:whole])
+
+
+def test_cut_at_any_byte_without_a_checkpoint_it_gives_the_events_that_are_whole(bench: Bench) -> None:
+    shutil.rmtree(bench.journal.parent / "checkpoints")
+    for length in range(len(bench.sound) + 1):
+        bench.put(bench.sound[:length])
+        record = bench.read(checkpoint=True)
+        assert (record.checkpoint, list(record.events)) == (None, EVENTS[: bench.sound[:length].count(b"\n")])
 
 
 def test_cut_anywhere_in_its_last_line_it_goes_on_from_the_one_before(bench: Bench) -> None:

@@ -123,7 +123,11 @@ def _name(span: Span) -> str:
         return str(span.attributes["gen_ai.tool.name"])
     if span.kind == "delegation":
         return f"→ {span.attributes.get('magent.role')}"
-    return span.name
+    if span.kind == "model" and span.name == "chat" and (agent := span.attributes.get("gen_ai.agent.name")):
+        return f"chat {agent}"  # of whose model nothing is known
+    number = span.attributes.get("magent.visit", 1)
+    again = span.kind == "visit" and number > 1 and not span.path.rpartition("/")[0].endswith("]")
+    return f"{span.name}#{number}" if again else span.name
 
 
 def _told(traced: Traced, row: Row, depth: int, everything: bool) -> Iterator[Row]:

@@ -64,6 +64,7 @@ _KNOWN = {
     "cerebras": _Provider("cerebras", ("CEREBRAS_API_KEY",)),
 }
 _MANY_SERVERS = ("openai-chat", "ollama", "litellm")  # protocols that servers of all kinds speak
+_NO_FORM = (AssertionError, KeyError, TypeError, ValueError)  # what libraries raise for schemas beyond them
 _OF_OPENAI = re.compile(r"(?:ft:|.*/)?(?:gpt-(?!oss)|chatgpt-|o[1-9](?![^-]))")  # models, whoever passes them on
 _PLAIN = ("ollama", "azure", "bedrock", "huggingface", "github", "litellm", "vercel", "moonshotai", "google-cloud")
 
@@ -139,7 +140,7 @@ class ModelAgent(BaseAgent):
         except Exception as error:
             if was_refused(error):
                 exchange.refused()
-            if not self._learns(error, request):
+            if not self._learns(error, request, sent=exchange.wire.sent):
                 raise
         return await self._response(wanted, on_text)
 
@@ -153,12 +154,13 @@ class ModelAgent(BaseAgent):
             return replace(request, schema=None, system="\n\n".join(text for text in told if text))
         return request
 
-    def _learns(self, error: Exception, request: Request) -> bool:
-        """Whether there is another way to ask, as the server does not take this one."""
+    def _learns(self, error: Exception, request: Request, *, sent: bool) -> bool:
+        """Whether there is another way to ask, as the server, or its library, does not take this one."""
         if request.tools and refuses_tools(error):
             self._tools_in_words = True
             return True
-        if request.schema is not None and (refuses_form(error) or refuses_tools(error)):  # one may take the answer
+        unsaid = not sent and isinstance(error, _NO_FORM)
+        if request.schema is not None and (unsaid or refuses_form(error) or refuses_tools(error)):  # a tool may take it
             self._in_words.append(request.schema)
             return True
         return False

@@ -71,7 +71,8 @@ def parameters_of(request: Request, model: Any, *, own_server: bool) -> Any:
     takes one.
 
     Beside tools it is the latter where the two do not go together: with older Gemini, and with servers of one's own,
-    which often hold every word to the schema, so that no tool is ever called.
+    which often hold every word to the schema, so that no tool is ever called. With Anthropic it is the latter also for
+    a schema that leaves something open.
     """
     from pydantic_ai.models import ModelRequestParameters
     from pydantic_ai.output import OutputObjectDefinition
@@ -86,7 +87,10 @@ def parameters_of(request: Request, model: Any, *, own_server: bool) -> Any:
     if request.schema is None:
         return ModelRequestParameters(function_tools=offered)
     schema = dict(request.schema)
-    if model.profile.get("supports_json_schema_output") and not (offered and (own_server or _apart(model))):
+    closed = model.system == "anthropic"
+    apart = (offered and (own_server or _apart(model))) or (closed and _is_open(schema))
+    if model.profile.get("supports_json_schema_output") and not apart:
+        schema = _unlisted(schema) if closed else schema
         form = OutputObjectDefinition(json_schema=schema, name=ANSWER)
         return ModelRequestParameters(function_tools=offered, output_mode="native", output_object=form)
     tool = ToolDefinition(
@@ -101,6 +105,52 @@ def _apart(model: Any) -> bool:
     """Whether the model takes either tools or a schema."""
     profile = model.profile
     return model.system.startswith("google") and not profile.get("google_supports_tool_combination", False)
+
+
+def _is_open(part: Any) -> bool:
+    """Whether a schema holds what Anthropic's form of answers cannot say: there every object has just the keys that are
+    named, and everything a type. An object with keys of any name would always come empty."""
+    if not isinstance(part, Mapping):
+        return True
+    if "$ref" in part:
+        return not str(part["$ref"]).startswith("#/$defs/")
+    if not any(key in part for key in ("type", "enum", "const", *_CHOICES)):
+        return True
+    named = part.get("properties") or {}
+    if "object" in _kinds(part) and (not named or part.get("additionalProperties") or "patternProperties" in part):
+        return True
+    inner = [
+        *named.values(),
+        *(part.get("$defs") or {}).values(),
+        *(each for key in _CHOICES for each in part.get(key, ())),
+    ]
+    return any(map(_is_open, [*inner, part["items"]] if "items" in part else inner))
+
+
+_CHOICES = ("anyOf", "oneOf", "allOf")
+
+
+def _kinds(part: Mapping[str, Any]) -> list[Any]:
+    kinds = part.get("type")
+    return kinds if isinstance(kinds, list) else [kinds]
+
+
+def _unlisted(part: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema with `anyOf` in place of each list of types, which Anthropic's library does not take."""
+    found = dict(part)
+    for key in ("properties", "$defs"):
+        if key in found:
+            found[key] = {name: _unlisted(inner) for name, inner in found[key].items()}
+    for key in _CHOICES:
+        if key in found:
+            found[key] = [_unlisted(inner) for inner in found[key]]
+    if "items" in found:
+        found["items"] = _unlisted(found["items"])
+    if not isinstance(found.get("type"), list) or "enum" in found:
+        return found
+    kinds = found.pop("type")
+    told: dict[str, Any] = {key: found.pop(key) for key in ("description", "default") if key in found}
+    return {**told, "anyOf": [{"type": "null"} if kind == "null" else {**found, "type": kind} for kind in kinds]}
 
 
 def answer_tool(request: Request) -> str:

@@ -27,7 +27,7 @@ _UNTIL = ("anthropic-ratelimit-requests-reset", "anthropic-ratelimit-tokens-rese
 _UNWILLING = (400, 405, 406, 415, 422, 501)
 _STREAM = re.compile(r"(?i)\bstream(s|ed|ing)?\b")
 _TOOLS = re.compile(r"(?i)\btools?\b.*\b(un|not )support|\bnot support\b.*\btool|\btool.choice\b.*\brequires\b")
-_FORM = re.compile(r"(?i)response.?format|json.?schema|structured.?output")
+_FORM = re.compile(r"(?i)response.?(format|schema)|json.?schema|structured.?output|output.?(format|config|schema)")
 _TAG = re.compile(r"(?s)<(script|style|head)\b.*?</\1>|<[^>]*>")
 _NEVER = ("insufficient_quota", "billing_hard_limit_reached", "credit balance is too low")
 

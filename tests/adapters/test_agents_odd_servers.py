@@ -237,6 +237,13 @@ async def test_a_server_that_takes_no_schema_is_told_it_in_words(server: FakePro
     assert all("response_format" not in body for body in told)
 
 
+async def test_a_schema_that_a_library_cannot_put_is_told_in_words(server: FakeProvider) -> None:
+    schema = {"type": "object", "properties": {"x": {"enum": [[1], [2]]}}, "required": ["x"]}  # Anthropic's
+    reply = await ask(server, "anthropic:claude-sonnet-4-5", request("Rate it", schema=schema))
+    assert (len(server.bodies), reply.text) == (1, "Hello, world")
+    assert json.dumps(schema) in json.dumps(server.bodies[0]["system"]).replace('\\"', '"')
+
+
 async def test_another_refusal_is_none_of_the_schema(server: FakeProvider) -> None:
     found = await failure(server, "openai:wrong", request("Rate it", schema=SCHEMA))
     assert (found.final, len(server.seen)) == (True, 1)

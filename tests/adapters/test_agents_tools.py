@@ -275,6 +275,60 @@ async def test_a_tool_may_be_called_answer(server: FakeProvider) -> None:
     assert [tool["function"]["name"] for tool in server.bodies[0]["tools"]] == ["answer", "answer_1"]
 
 
+FIELDS = {
+    "said": {"type": "string", "maxLength": 9},
+    "note": {"type": ["string", "null"], "default": None, "description": "If any"},
+    "kind": {"enum": ["a", 1, None]},
+    "either": {"type": ["integer", "string"], "minimum": 3},
+    "list": {"type": "array", "items": {"type": ["number", "null"]}, "minItems": 2},
+    "deep": {"type": "object", "properties": {"type": {"type": ["string", "null"]}}, "required": ["type"]},
+}
+
+
+def of(fields: Any) -> Any:
+    return {"type": "object", "properties": fields, "required": [*fields], "additionalProperties": False}
+
+
+@pytest.mark.parametrize("model", ["openai:gpt-5", "anthropic:claude-sonnet-4-5", "google:gemini-ok"])
+async def test_an_answer_may_have_fields_of_several_types(server: FakeProvider, model: str) -> None:
+    server.answer = {"said": "x"}
+    reply = await ask(server, model, request("Rate", schema=of(FIELDS)))
+    assert (reply.data, len(server.bodies)) == ({"said": "x"}, 1)
+
+
+async def test_what_anthropic_gets_of_fields_of_several_types(server: FakeProvider) -> None:
+    await ask(server, "anthropic:claude-sonnet-4-5", request("Rate", schema=of(FIELDS)))
+    properties = server.bodies[0]["output_config"]["format"]["schema"]["properties"]
+    assert [each["type"] for each in properties["note"]["anyOf"]] == ["string", "null"]
+    assert properties["note"]["description"].startswith("If any")
+    assert [each["type"] for each in properties["either"]["anyOf"]] == ["integer", "string"]
+    assert [each["type"] for each in properties["list"]["items"]["anyOf"]] == ["number", "null"]
+    assert [each["type"] for each in properties["deep"]["properties"]["type"]["anyOf"]] == ["string", "null"]
+    assert properties["kind"]["enum"] == ["a", 1, None]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"type": "object"},
+        {"type": "object", "additionalProperties": {"type": "string"}},
+        {"type": "object", "properties": {"x": {"type": "string"}}, "additionalProperties": True},
+        {"type": "array", "items": {}},
+        {"type": "array", "items": [{"type": "string"}]},
+        {"description": "Anything"},
+        {"$ref": "#/properties/other"},
+        {"anyOf": [{"type": "string"}, {"type": ["object", "null"]}]},
+    ],
+)
+async def test_what_anthropics_form_cannot_say_is_the_matter_of_a_tool(server: FakeProvider, field: Any) -> None:
+    """There an object has no keys but those that are named: one of any keys would always come empty."""
+    schema = of({"free": field, "other": {"type": "string"}})
+    await ask(server, "anthropic:claude-sonnet-4-5", request("Rate", schema=schema))
+    body = server.bodies[0]
+    assert "output_config" not in body
+    assert [tool["input_schema"]["properties"]["free"] for tool in body["tools"]] == [field]
+
+
 @pytest.mark.parametrize(("own_server", "mode"), [(False, "native"), (True, "tool")])
 def test_a_schema_stands_beside_tools_where_the_server_is_openais(own_server: bool, mode: str) -> None:
     """Its own models hold an answer to a schema and call tools at once; other servers often do but the one."""

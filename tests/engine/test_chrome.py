@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import Any
 
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from magent.spans.chrome import chrome
 from magent.spans.reading import read
 from magent.spans.span import Span
+from tests.build import Lab
+from tests.engine.graphs import Chancy
 from tests.engine.test_properties import made, run_once
 from tests.engine.test_spans import gone_on, made_of
 
@@ -58,6 +61,22 @@ def test_whatever_a_run_does_no_slice_is_dropped_and_each_stands_in_its_own(seed
         if (span.end or 0.0) > span.start:  # what took no time may stand where its outer one is over
             beside = tracks[span.id] != tracks.get(span.parent or "")
             assert inside[span.id] == (None if beside else span.parent)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 2**32), st.data())
+def test_of_a_run_that_was_killed_and_gone_on_with_no_slice_is_dropped(seed: int, data: st.DataObject) -> None:
+    """What stood open when it was killed is worked at in several pieces, with hours between them."""
+    flow = made(seed)
+    _, events, _ = run_once(flow, seed)
+    at = data.draw(st.integers(1, len(events)))
+    if events[at - 1].type in ("run.completed", "run.cancelled"):
+        return
+    lab = Lab(flow, executor=Chancy(random.Random(seed)))
+    lab.clock.time = events[-1].time + 7200
+    asyncio.run(lab.resume(events[:at]))
+    spans = read(flow, lab.journal.events).spans
+    assert read_by_perfetto(slices(spans)).keys() == {span.id for span in spans}
 
 
 def test_the_run_itself_is_the_main_thread_of_its_process() -> None:

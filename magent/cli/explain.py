@@ -241,7 +241,9 @@ def _decision(sheet: Sheet, told: Mapping[str, Any], everything: bool) -> None:
     found = told["decision"]
     candidates = found.get("candidates") or []
     what = (
-        f"route led to role {told['role']}" if told["what"] == "route" else f"{told['by']} delegated to {told['role']}"
+        (f"route led to role {told['role']}" if told["role"] else "route led to no role")
+        if told["what"] == "route"
+        else f"{told['by']} delegated to {told['role']}"
     )
     agent = f" (agent {told['agent']})" if told.get("agent") else ""
     asked = f": {short(told['task'])}" if told.get("task") else ""

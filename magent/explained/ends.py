@@ -15,7 +15,7 @@ from magent.explained.begins import round_of, unopened
 from magent.explained.edges import by_switch, edges_of, end_of, tried, way_of, ways_of
 from magent.explained.told import Explained, Way
 from magent.explained.values import Names
-from magent.model import Choice, HumanInput, Loop, Node, Parallel
+from magent.model import Choice, HumanInput, Loop, Node, Parallel, Prompt, Task
 from magent.state import BadWrite
 
 
@@ -88,10 +88,19 @@ def _fails(run: Run, told: Explained, scope: Scope, node: Node, event: Event) ->
     if isinstance(node, HumanInput) and isinstance(data.get("output"), Mapping):
         told.notes.append(answered(data["output"]))
     first, second = _errors(node, data)
+    told.decisions += _led_nowhere(node, first)
     told.ways = list(_fared(run, told, scope, node, event, first))
     if node.on_error.action != "fail" and first.get("type") != "limit":
         told.missed = told.ways
         _on_error(run, told, scope, node, event, first, second)
+
+
+def _led_nowhere(node: Node, error: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The decision of a `route` that no role fits: it stands in the error alone."""
+    found = error.get("data")
+    routes = isinstance(node, Task) and isinstance(node.work, Prompt) and node.work.route is not None
+    if routes and isinstance(found, Mapping) and isinstance(found.get("candidates"), list):
+        yield {"what": "route", **dict.fromkeys(("role", "agent", "by", "task", "skills")), "decision": found}
 
 
 Told = Mapping[str, Any]

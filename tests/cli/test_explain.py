@@ -119,3 +119,28 @@ def test_where_no_edge_holds_the_values_stand_with_each_in_text_and_json(
     assert rate["missed_edges"][0]["when"]["values"] == {"output.data": 3}
     assert (rate["on_error"], mend["on_error"]) == ("`on_error: goto` took the failure", None)
     assert mend["edges"][0]["when"]["values"] == {"output.data": 4}
+
+
+def test_a_route_that_no_role_fits_is_told_with_its_candidates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("lost.yaml").write_text(
+        "magent: 1\nname: lost\nagents: {b: {replies: [x]}}\ninputs: {s: {type: string, default: welding}}\n"
+        "roles: {writer: {agent: b, skills: [writing]}, tester: {agent: b, skills: [testing]}}\n"
+        "nodes:\n"
+        "  a: {prompt: do, route: {skills: ['{{ inputs.s }}']}, on_error: continue, next: c}\n"
+        "  c: {set: {x: 1}}\n"
+    )
+    assert magent(capsys, "run", "lost.yaml", "--id", "l1").code == 0
+    assert magent(capsys, "explain", "l1", "a").out.splitlines()[2:8] == [
+        "    3  a → c  failed",
+        "       route led to no role",
+        "       refused writer 0.00 — no skill 'welding'",
+        "       refused tester 0.00 — no skill 'welding'",
+        "       agent: no role has the skill 'welding' (known: writing, testing)",
+        "       `on_error: continue` took the failure",
+    ]
+    (visit, _) = json.loads(magent(capsys, "explain", "l1", "--output", "json").out)["visits"]
+    candidates = [(each["role"], each["fits"]) for each in visit["decisions"][0]["decision"]["candidates"]]
+    assert sorted(candidates) == [("tester", False), ("writer", False)]

@@ -37,16 +37,17 @@ def sheet(workflow: Workflow, overlay: Overlay | None = None) -> Sheet:
     """The picture of the root and the subgraphs it uses, with what a run did."""
     keys = graphs_of(workflow)
     users = _users(workflow, keys)
-    done: dict[str, Sheet] = {}
+    done: dict[str, Block] = {}
     for key in reversed(keys):  # a graph that stands inside another comes behind it
         inside = {name: done[used] for name, used in users.get(key, {}).items() if used in done}
         done[key] = _Scopes(workflow, workflow.graphs[key], overlay, inside).drawn()
     nested = {used for names in users.values() for used in names.values()}
-    whole = done[workflow.root]
     others = [
-        _section(done[key], f"subgraph {visible(title_of(key, workflow))}") for key in keys[1:] if key not in nested
+        _section(done[key].sheet, f"subgraph {visible(title_of(key, workflow))}")
+        for key in keys[1:]
+        if key not in nested
     ]
-    return _beside(whole, others).flat()
+    return _beside(done[workflow.root].sheet, others).flat()
 
 
 def _users(workflow: Workflow, keys: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -101,17 +102,17 @@ class _Edge:
 
 @dataclass(slots=True)
 class _Scopes:
-    """One graph. `inside` has the sheets of subgraphs by the node that they stand in."""
+    """One graph. `inside` has the blocks of subgraphs by the node that they stand in."""
 
     workflow: Workflow
     graph: Graph
     overlay: Overlay | None
-    inside: Mapping[str, Sheet]
+    inside: Mapping[str, Block]
     blocks: dict[str, Block] = field(default_factory=dict)
     opened: dict[str, list[str]] = field(default_factory=dict)  # by owner, the entries of the scopes it opens
     bodies: dict[str, Block] = field(default_factory=dict)  # by entry
 
-    def drawn(self) -> Sheet:
+    def drawn(self) -> Block:
         for entry, region in self.graph.regions.items():
             if region.owner is not None:
                 self.opened.setdefault(region.owner, []).append(entry)
@@ -120,7 +121,7 @@ class _Scopes:
                 self.blocks[name] = self._block(name)
             if region.owner is not None:
                 self.bodies[region.entry] = self._body(region)
-        return self._scope(self.graph.regions[self.graph.entry]).sheet
+        return self._scope(self.graph.regions[self.graph.entry])
 
     def _block(self, name: str) -> Block:
         node = self.graph.nodes[name]
@@ -128,11 +129,10 @@ class _Scopes:
         if name in self.opened:
             return self._frame(node, head)
         if name in self.inside:
-            inner = self.inside[name]
             marks = head.sheet.boxes[0].marks
             count = None if self.overlay is None else marks.visits if marks is not None else 0
             into = (Link(0, 1), Line("normal", (), count=count, implied=True))
-            return framed("subgraph", head, [Block(inner, Item(inner.width, inner.height))], [into])
+            return framed("subgraph", head, [self.inside[name]], [into])
         steps = steps_of(node, self.graph)
         key, run = self.graph.key, self.overlay
         return chained(head, steps, None if run is None else lambda step: run.step(key, name, step)) if steps else head

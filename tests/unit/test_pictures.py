@@ -353,6 +353,22 @@ def grown(box: Rectangle) -> Rectangle:
     return box[0] - 2, box[1] - 2, box[2] + 2, box[3] + 2
 
 
+def test_the_way_into_a_subgraph_leads_to_where_it_is_entered() -> None:
+    made = picture("""
+        nodes: {a: {type: subgraph, uses: s}}
+        subgraphs:
+          s:
+            nodes:
+              first: {run: "true", next: [{loop_back: first, max: 2, when: "output.exit_code > 0"}, {to: second}]}
+              second: {type: parallel, branches: [x, y]}
+              x: {wait: 1s}
+              y: {wait: 1s}
+    """)
+    (first,) = (box for box in made.boxes if box.node is not None and box.node[1] == "first")
+    ends = [(line.way[-1].x2, line.way[-1].y2) for line in made.lines if line.implied and line.look == "normal"]
+    assert any(first.x < x < first.x + first.width and y == pytest.approx(first.y) for x, y in ends)
+
+
 def test_everything_of_a_workflow_is_in_its_picture() -> None:
     made = workflow(NEST)
     shown = [box.node for box in sheet(made).boxes if box.node is not None]

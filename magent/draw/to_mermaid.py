@@ -34,12 +34,14 @@ _MERMAID_SHAPES = {
 }
 _MERMAID_SPECIAL = frozenset("\"'#&<>%$`*\\;|{}[]~")
 _MERMAID_ARROWS = {"normal": "-->", "conditional": "-.->", "loop_back": "-.->"}
+_MOST_EDGES, _LONGEST = 500, 50_000  # Mermaid's own bounds: edges, characters
 _PORTS = {"node": "n_", "whole": "n_", "meeting": "j_", "end": "e_"}
 _MERMAID_DASHES = {"conditional": "6 4", "loop_back": "1 4"}
 
 
 def mermaid(workflow: Workflow, overlay: Overlay | None = None) -> str:
-    """A Mermaid flowchart. Ids carry a prefix, so that no name is one of Mermaid's words (`end`, `graph`, `style`)."""
+    """A Mermaid flowchart. Ids carry a prefix, so that no name is one of Mermaid's words (`end`, `graph`, `style`).
+    What is larger than Mermaid draws unasked begins with a comment that says what it has to be told."""
     lines = ["flowchart TD"]
     edges: list[tuple[str, str, int | None]] = []  # line, type, times taken
     for number, picture in enumerate(pictures(workflow)):
@@ -52,7 +54,10 @@ def mermaid(workflow: Workflow, overlay: Overlay | None = None) -> str:
     lines += [line for line, _, _ in edges]
     lines += _mermaid_styles(edges)
     lines += _mermaid_classes(overlay) if overlay else []
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    if len(edges) < _MOST_EDGES and len(text) <= _LONGEST:
+        return text
+    return f"%% mermaid.initialize needs maxEdges: {len(edges) + 1}, maxTextSize: {2 * len(text)}\n{text}"
 
 
 def _mermaid_boxes(picture: Picture, indent: str, overlay: Overlay | None) -> Iterator[str]:

@@ -110,7 +110,7 @@ class _Sheet:
         marks = self.overlay.node(self.key, name) if self.overlay else None
         told = self.overlay is not None
         asked = () if name in self.inside else tuple(conditions(node))
-        return Card(node, tuple(about(node, self.graph, self.workflow)), asked, marks, told)
+        return Card(node, tuple(about(node, self.graph, self.workflow, self.overlay)), asked, marks, told)
 
     def sections(self) -> list[tuple[str, Canvas]]:
         """The graph's own scope, then each frame that is drawn apart, with its heading."""

@@ -9,7 +9,9 @@ from typing import Any
 
 from magent.cells import cut
 from magent.draw.canvas import visible
-from magent.draw.pictures import steps_of, title_of
+from magent.draw.marks import SIGNS
+from magent.draw.overlay import Overlay
+from magent.draw.pictures import StepLabel, steps_of, title_of
 from magent.graph import limit_of, node_edges
 from magent.model import (
     Call,
@@ -75,21 +77,26 @@ def ways(node: Node) -> list[Way]:
     return found
 
 
-def about(node: Node, graph: Graph, workflow: Workflow) -> list[str]:
+def about(node: Node, graph: Graph, workflow: Workflow, overlay: Overlay | None = None) -> list[str]:
     """What the node does, on a line below its name."""
     lines = [text for text in (does(node, graph, workflow),) if text]
-    return [cut(text, LONGEST_ABOUT) for text in (*lines, *_steps(node, graph))]
+    return [cut(text, LONGEST_ABOUT) for text in (*lines, *_steps(node, graph, overlay))]
 
 
-def _steps(node: Node, graph: Graph) -> list[str]:
-    """The steps of the chain that a task runs: they stand in its box."""
+def _steps(node: Node, graph: Graph, overlay: Overlay | None) -> list[str]:
+    """The steps of the chain that a task runs: they stand in its box, with what became of them in a run."""
     steps = [each for step in steps_of(node, graph) for each in step.walk()]
     told = steps if len(steps) <= MOST_STEPS else steps[: MOST_STEPS - 1]
-    lines = [
-        f"{'  ' * depth}↳ {visible(step.title)}{f' when {visible(step.when)}' if step.when else ''}"
-        for depth, step in told
-    ]
+    lines = []
+    for depth, step in told:
+        when = f" when {visible(step.when)}" if step.when else ""
+        lines.append(f"{'  ' * depth}↳ {_sign(overlay, graph, node, step)}{visible(step.title)}{when}")
     return lines + ([f"  … {len(steps) - len(told)} more"] if len(told) < len(steps) else [])
+
+
+def _sign(overlay: Overlay | None, graph: Graph, node: Node, step: StepLabel) -> str:
+    marks = overlay.step(graph.key, node.name, step.place) if overlay is not None else None
+    return f"{SIGNS[marks.status]} " if marks is not None else ""
 
 
 def conditions(node: Node) -> list[str]:

@@ -83,6 +83,15 @@ def test_mermaid_draws_the_same_edges(drawn: Workflow) -> None:
     assert re.search(r"linkStyle [\d,]+ stroke-dasharray:1 4", text)
 
 
+def test_what_is_more_than_mermaid_draws_unasked_says_what_it_needs() -> None:
+    chain = "".join(f"  n{n}: {{set: {{k{n}: 1}}, next: n{n + 1}}}\n" for n in range(500))
+    text = draw.mermaid(workflow(f"nodes:\n{chain}  n500: {{wait: 1s}}"))
+    first, second, *_ = text.splitlines()
+    assert first.startswith("%% mermaid.initialize needs maxEdges: 501, maxTextSize: ")
+    assert second == "flowchart TD"
+    assert draw.mermaid(workflow(ALL_TYPES)).startswith("flowchart TD")
+
+
 def test_mermaid_uses_no_reserved_word_as_an_id() -> None:
     text = draw.mermaid(workflow("nodes: {graph: {set: {a: 1}, next: end}}"))
     assert "n_graph --> n_end" in text

@@ -396,6 +396,8 @@ def test_every_drawing_tells_what_became_of_steps() -> None:
     steps = {node["id"]: node["steps"] for node in data["nodes"] if "steps" in node}
     assert [step["run"] and step["run"]["status"] for step in steps["hurt"]] == ["completed", "failed", None]
     assert [step["run"]["statuses"] for step in steps["survey"][2]["steps"]] == [{"completed": 2}, {"failed": 2}]
+    text = "\n".join(plain(line) for line in draw.text(drawn, 80, found))
+    assert all(f"↳ {step}" in text for step in ("✔ one: calc", "○ two: calc", "✔ three: chain inner", "✘ bad", "calc "))
     picture = draw.svg(drawn, found)
     assert picture.count('<path class="box step completed"') == 4
     assert picture.count('<path class="box step failed"') == 2

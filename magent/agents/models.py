@@ -63,6 +63,7 @@ _KNOWN = {
     "fireworks": _Provider("fireworks", ("FIREWORKS_API_KEY",)),
     "cerebras": _Provider("cerebras", ("CEREBRAS_API_KEY",)),
 }
+_ADDRESS = ("base_url", "api_base", "azure_endpoint")  # what providers call the address
 _MANY_SERVERS = ("openai-chat", "ollama", "litellm")  # protocols that servers of all kinds speak
 _NO_FORM = (AssertionError, KeyError, TypeError, ValueError)  # what libraries raise for schemas beyond them
 _OF_OPENAI = re.compile(r"(?:ft:|.*/)?(?:gpt-(?!oss)|chatgpt-|o[1-9](?![^-]))")  # models, whoever passes them on
@@ -324,14 +325,20 @@ def _is_provider(name: str) -> bool:
 
 
 def _arguments(maker: Any, key: str, address: str) -> dict[str, Any]:
-    given = {"api_key": key, "base_url": address}
-    return {name: value for name, value in given.items() if value and _takes(maker, name)}
-
-
-def _takes(maker: Any, name: str) -> bool:
+    """Raises ValueError where the provider is to be asked at an address, and can only be asked at its own."""
     import inspect
 
-    return name in inspect.signature(maker).parameters
+    taken = inspect.signature(maker).parameters
+    given = {"api_key": key} if key and "api_key" in taken else {}
+    if not address:
+        return given
+    name = next((name for name in _ADDRESS if name in taken), None)
+    if name is None:
+        raise ValueError(
+            "this provider is asked at no other address than its own; write openai:MODEL for a server that speaks "
+            "OpenAI's protocol at `base_url`"
+        )
+    return {**given, name: address}
 
 
 def _be_quiet() -> None:

@@ -343,3 +343,17 @@ async def test_an_address_that_is_none_is_told_before_anything_is_asked(environ:
             await made.ask(asked := request("Hi"), lambda _: None)
     assert (caught.value.failure.final, asked.meter.read()) == (True, None)
     assert "begins with http:// or https://" in (caught.value.failure.hint or "")
+
+
+@pytest.mark.parametrize("model", ["deepseek:deepseek-chat", "openrouter:some/model"])
+async def test_a_provider_that_is_asked_nowhere_else_is_not_asked_where_nobody_said(
+    server: FakeProvider, model: str
+) -> None:
+    found = await failure(server, model)
+    assert "no other address than its own; write openai:MODEL" in found.message
+    assert (found.final, server.seen) == (True, [])
+
+
+async def test_litellm_is_asked_where_it_is(server: FakeProvider) -> None:
+    assert (await ask(server, "litellm:ok", request("Hi"), base_url=f"{server.url}/v1")).text == "Hello, world"
+    assert server.seen[0].headers["authorization"] == f"Bearer {KEY}"

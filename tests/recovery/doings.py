@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -52,8 +53,14 @@ def answered(ward: Ward) -> None:
 
 
 def _answers(ward: Ward, driver: Life, question: Question, key: str) -> bool:
-    """Somebody answers, or two at once. Whether the driver was killed meanwhile."""
-    people = [ward.start(*ward.answer(question, key)) for _ in range(ward.chance.randint(1, 2))]
+    """Somebody answers, or two: at once, or one once the other's answer is there. Whether the driver was killed
+    meanwhile."""
+    words = ward.answer(question, key)
+    people = [ward.start(*words)]
+    if ward.chance.random() < 0.3:
+        people.append(ward.start(*ward.answer(question, key)))
+    elif ward.chance.random() < 0.6 and driver.lives():
+        people.append(_comes_second(ward, driver, people[0], words[-1], ward.answer(question, key), key))
     kills = ward.chance.random()
     if kills < 0.3 and driver.lives(ward.chance.random() * 0.2):
         driver.kill()
@@ -66,6 +73,27 @@ def _answers(ward: Ward, driver: Life, question: Question, key: str) -> bool:
         assert ended.code in (KILLED, 0, 2), ended
         ward.hear(ended, key if question.input != "choice" else "")
     return not driver.lives()
+
+
+def _comes_second(ward: Ward, driver: Life, first: Life, name: str, words: list[str], key: str) -> Life:
+    """Somebody answers when another has, while who drives the run sleeps and sees neither."""
+    driver.signal(signal.SIGSTOP)
+    try:
+        if until(lambda: name in _authors(ward), first):
+            ward.first[key] = name
+        second = ward.start(*words)
+        second.lives(1.5)
+    finally:
+        driver.signal(signal.SIGCONT)
+    return second
+
+
+def _authors(ward: Ward) -> list[str]:
+    """Of answers that are left for whoever drives the run."""
+    if ward.info() is None:
+        return []
+    notes = asyncio.run(ward.place.open().notes(ward.run_id)).values()
+    return [note["answer"].get("by") for note in notes if "answer" in note]
 
 
 def _notes(ward: Ward, place: Place | None = None) -> Sequence[str]:
@@ -85,23 +113,25 @@ def cancelled(ward: Ward) -> None:
     driver = ward.start(*words, looks=0.05)
     driver.lives(ward.chance.random() * ward.takes)
     person = ward.start("runs", "cancel", RUN, "--by", "person 0")
-    kills = ward.chance.random()
-    if kills < 0.4:
-        until(lambda: CANCEL in _notes(ward), person)
-        driver.kill()
-    elif kills < 0.7:
-        until(lambda: CANCEL in _notes(ward), person)
+    seen, kills = False, ward.chance.random()
+    if kills < 0.8:
+        seen = until(lambda: CANCEL in _notes(ward), person)
+    if 0.2 < kills < 0.8:
         person.kill()
+    if kills < 0.5:
+        driver.lives(ward.chance.random() * 0.1)
+        driver.kill()
     ended = ward.look_on(person.end())
     ward.look_at(driver.end())
     assert ended.code in (KILLED, 0, 1, 2), ended  # 1: nobody has obeyed yet; 2: there was no such run
     promised = ended.code == 0 and "is cancelled" in ended.out + ended.err
-    _is_obeyed(ward, promised)
+    _is_obeyed(ward, promised, seen)
 
 
-def _is_obeyed(ward: Ward, promised: bool) -> None:
+def _is_obeyed(ward: Ward, promised: bool, seen: bool) -> None:
+    """`seen`: somebody had asked for the end."""
     for _ in range(MOST):
-        asked, words = CANCEL in _notes(ward), ward.next()
+        asked, words = seen or CANCEL in _notes(ward), ward.next()
         if words is None:
             break
         assert not promised, "it was said to be cancelled, and goes on"

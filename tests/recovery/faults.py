@@ -56,6 +56,7 @@ def write(ward: Ward) -> None:
 def power(ward: Ward) -> None:
     """The power goes at one of a life's writes: all that was not synced is lost, contents and names."""
     ward.files = False  # what tasks write, they would have to sync
+    ward.durability = ward.chance.choice(("sync", "async", "async", "exit"))
     for _ in range(ward.chance.randint(1, 4)):
         ended = ward.go_on(death=replace(ward.some_write(40, 300), power=True))
         if ended is None:
@@ -241,8 +242,7 @@ def paused(ward: Ward) -> None:
                 return
             _taken_over(ward)
     finally:
-        if life.lives():
-            life.signal(signal.SIGCONT)
+        life.signal(signal.SIGCONT)
     ended = ward.look_at(life.end())
     if ended.code == 5:
         assert "taken over" in clear(ended).err, ended

@@ -98,7 +98,7 @@ class Worker(Maker):
     def element(self, depth: int, *, shared: bool) -> str:
         kinds = ["set", "run", "run", "call", "call", "condition", "pause", "person", "outside", "agent"]
         if depth < self.deepest:
-            kinds += ["branches", "for_each", "loop", "subgraph", "race", "collected"]
+            kinds += ["branches", "for_each", "loop", "subgraph", "race", "collected", "each"]
         return str(getattr(self, self.chance.choice(kinds))(depth, shared))
 
     def run(self, depth: int, shared: bool) -> str:
@@ -149,6 +149,13 @@ class Worker(Maker):
         fails = self.add("f", {"run": ["false"]})
         node = {"branches": [fails, winner, self.add("w", {"wait": NEVER})], "wait_for": "any"}
         self.nodes[name] = {"type": "parallel", **node}
+        return name
+
+    def each(self, _depth: int, _shared: bool) -> str:
+        """One item after the other."""
+        name = self.add("l", {})
+        work = {"call": "work:outside", "with": WITH}
+        self.nodes[name] = {"type": "loop", "for_each": [3, 1, 2], "body": self.add("k", work)}
         return name
 
     def collected(self, _depth: int, _shared: bool) -> str:

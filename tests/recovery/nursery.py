@@ -49,7 +49,9 @@ class Life:
         self._traced = traced
 
     def signal(self, number: int) -> None:
-        os.kill(self.pid, number)
+        """Nothing where it has ended."""
+        if self.lives():
+            os.kill(self.pid, number)
 
     def lives(self, seconds: float = 0.0) -> bool:
         """Whether it still does after so long."""
@@ -70,8 +72,7 @@ class Life:
         return Ended(self.args, traced.code, _read(self._out, "out"), self.said(), traced.writes, traced.last)
 
     def kill(self) -> Ended:
-        if self.lives():
-            self.signal(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
         return self.end()
 
 

@@ -117,7 +117,7 @@ class Ward:
         self.run_id = RUN
         self.log: list[str] = []
         self.by_file = chance.random() < 0.5  # whether an answers file is at hand, or people answer when they are asked
-        self.durability = chance.choice(("sync", "sync", "async", "exit"))
+        self.durability = chance.choice(("sync", "async", "exit"))
         nodes = sorted(made.data["nodes"])
         self.stops = ["--stop-after", chance.choice(nodes)] if chance.random() < 0.25 else []  # the first life
         self.settled: dict[str, int] = {}  # how often the work of finished visits was begun
@@ -126,6 +126,7 @@ class Ward:
         self.kept: set[str] = set()  # of a fork: what it took over as done
         self.files = True  # whether what was made in the workspace is still there
         self.told: dict[str, str] = {}  # whose answer was taken, by the key of the question
+        self.first: dict[str, str] = {}  # whose answer was there before anybody else had said anything
         self.people = itertools.count(1)
         self.cut_short = False  # the life in which the run came to its end was killed after that
         self.ends: set[int] = set()  # the codes that lives ended with
@@ -370,6 +371,8 @@ class Ward:
             assert len(people) == 1, f"{key} has more than one answer: {people}"
         for key, person in self.told.items():
             assert told.get(key) == [person], f"{person} was told that their answer to {key} counts: {told.get(key)}"
+        for key, person in self.first.items():
+            assert told.get(key, [person]) == [person], f"{person} was the first to answer {key}: {told.get(key)}"
         left = used_notes(self.place.open(), self.run_id, record.events)
         assert not left or self.cut_short, f"answers that are on the record are still left as notes: {left}"
 

@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 from magent.answering import name_of
@@ -126,6 +126,13 @@ def _argument(value: Any) -> str:
 # ---- a webhook
 
 
+def _is_address(url: Any) -> TypeGuard[str]:
+    try:
+        return isinstance(url, str) and urlsplit(url).scheme in ("http", "https")
+    except ValueError:
+        return False
+
+
 def _post(url: Any, headers: Mapping[str, Any], body: bytes) -> None:
     """Raises Untold. A redirect is not followed: what is sent was meant for that address alone."""
     from urllib.error import HTTPError, URLError
@@ -135,7 +142,7 @@ def _post(url: Any, headers: Mapping[str, Any], body: bytes) -> None:
         def redirect_request(self, *_: Any) -> None:
             return None
 
-    if not isinstance(url, str) or urlsplit(url).scheme not in ("http", "https"):
+    if not _is_address(url):
         raise Untold("the webhook is no http:// or https:// address")
     given = {str(name): _argument(value) for name, value in headers.items()}
     usual = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "magent"}

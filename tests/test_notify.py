@@ -161,6 +161,7 @@ async def test_that_nobody_can_be_told_is_said_and_changes_nothing(
         ({"webhook": server.url + "/slow"}, "0.3 seconds"),
         ({"webhook": "http://127.0.0.1:1/"}, "the webhook cannot be reached: "),
         ({"webhook": "file:///etc/passwd"}, "the webhook is no http:// or https:// address"),
+        ({"webhook": "http://[::"}, "the webhook is no http:// or https:// address"),
         ({"webhook": server.url, "headers": {"X": "a\r\nb: c"}}, "the webhook cannot be reached: "),
     ]
     nodes = {"a": {"set": {"x": 1}}}

@@ -53,6 +53,8 @@ class Watch:
         """Whether it is a file of the scratch directory that is made, changed or removed."""
         if isinstance(path, int) and event == "open":
             return True  # what was opened before, and judged then
+        if isinstance(path, int) and event == "os.truncate":
+            path = os.readlink(f"/proc/self/fd/{path}")
         if not isinstance(path, (str, bytes, os.PathLike)) or event.startswith(("subprocess", "socket")):
             return False
         whole = os.fsdecode(path)

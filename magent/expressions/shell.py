@@ -24,7 +24,7 @@ from magent.expressions.templates import Parsed
 from magent.expressions.values import Evaluation, as_text
 
 MAX_SCRIPT = 120_000  # bytes
-_READ = 400_000  # characters that are read over and over to tell all the problems of a script
+_READ = 200_000  # characters that are read over and over to tell all the problems of a script
 MAX_VALUE = 100_000  # bytes of one value: the kernel takes 128 KiB, name included
 MAX_VALUES = 1_000_000  # bytes of all: arguments and environment share 2 MiB
 _VARIABLE = re.compile(r'"\$(MAGENT_\d+(?:_\d+)?)"')

@@ -99,8 +99,8 @@ def erase(run_id: str, known: str | None) -> None:
 
 
 def _is_workspace(path: Path, run_id: str) -> bool:
-    """What a database says is not simply believed: it may come from elsewhere."""
+    """What a database says is not simply believed: it may come from elsewhere, with links into other directories."""
     with contextlib.suppress(OSError, ValueError):
         named = path.name.partition("~")[0] == run_id and path.parts[-3:-1] == (HOME, WORKSPACES)
-        return named and path.is_absolute() and _is_ours(path, follow=False)
+        return named and path.is_absolute() and not path.parent.is_symlink() and _is_ours(path, follow=False)
     return False

@@ -54,12 +54,13 @@ class Address:
 
 def read(url: str, environ: Mapping[str, str]) -> Address:
     """Raises UsageError for what is no address."""
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port
+        known = parts.scheme in _SCHEMES and parts.hostname
     except ValueError:
-        port = -1
-    if parts.scheme not in _SCHEMES or not parts.hostname or port == -1:
+        known = None
+    if not known:
         raise UsageError(f"'{urls.shown(url)}' is no address of a collector", HINT)
     said = _protocol(environ)
     grpc = parts.scheme.startswith("grpc") or (port == _GRPC_PORT and not said.startswith("http")) or said == "grpc"

@@ -381,7 +381,7 @@ def test_doctor_says_who_is_sent_spans_and_whether_anybody_listens_there(
     assert "refused" in done.out
 
 
-@pytest.mark.parametrize("url", ["localhost:4318", "ftp://c", "http://", "http://c:port"])
+@pytest.mark.parametrize("url", ["localhost:4318", "ftp://c", "http://", "http://c:port", "http://[::"])
 async def test_what_is_no_address_is_refused_before_anything_runs(here: Path, url: str) -> None:
     store = open_store(f"file:{here}/.magent")
     with pytest.raises(UsageError, match="no address of a collector"):

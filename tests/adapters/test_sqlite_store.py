@@ -81,6 +81,21 @@ async def test_a_workspace_is_not_where_a_stranger_says(store: SqliteStore, tmp_
     assert (tmp_path / "other").is_dir()
 
 
+async def test_a_link_beside_a_strangers_file_gives_away_no_directory(store: SqliteStore, tmp_path: Path) -> None:
+    """Somebody sends `runs.db` and a `.magent` in which `workspaces` leads to where `documents` are."""
+    await write(store, "documents")
+    (tmp_path / "home" / "documents").mkdir(parents=True)
+    (tmp_path / "gift" / ".magent").mkdir(parents=True)
+    (tmp_path / "gift" / ".magent" / "workspaces").symlink_to(tmp_path / "home")
+    with sqlite3.connect(store.path) as connection:
+        place = f"{tmp_path}/gift/.magent/workspaces/documents"
+        connection.execute("UPDATE run SET place = ? WHERE id = 'documents'", (place,))
+    connection.close()
+    assert await store.workspace("documents") == tmp_path / ".magent/workspaces/documents"
+    await store.remove("documents")
+    assert (tmp_path / "home" / "documents").is_dir()
+
+
 async def test_nobody_else_may_read_it(store: SqliteStore, tmp_path: Path) -> None:
     umask = os.umask(0)
     try:

@@ -40,7 +40,7 @@ def main() -> int:
     if given.child:
         corpus = None if given.plain else Path(given.corpus)
         return _one(given.targets[0], given.minutes * 60, given.seed, Path(given.keep), corpus)
-    from tests.fuzz.targets import TARGETS
+    from tests.fuzz.every import TARGETS
 
     codes = []
     for name in given.targets or TARGETS:
@@ -67,8 +67,8 @@ def _one(name: str, seconds: float, seed: int, keep: Path, corpus: Path | None) 
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT))
     if corpus is not None:  # to the end: verbs and adapters are imported where they are first used
         importlib.import_module("atheris").instrument_imports(include=["magent"]).__enter__()
+    from tests.fuzz.every import TARGETS
     from tests.fuzz.mutate import mutate
-    from tests.fuzz.targets import TARGETS
 
     target, home, scratch = TARGETS[name], os.getcwd(), tempfile.mkdtemp(prefix="magent-fuzz-")
     os.chdir(scratch)

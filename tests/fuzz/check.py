@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.every import TARGETS
 from tests.watched import Watch
 
 SLOW = 3.0  # seconds of the processor

@@ -61,14 +61,14 @@ class Target:
     files: bool = False
 
 
-def _text(data: bytes) -> str:
+def text_of(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def _parsed(data: bytes) -> Any:
+def parsed(data: bytes) -> Any:
     with contextlib.suppress(ValueError, RecursionError):
         return json.loads(data)
-    return _text(data)
+    return text_of(data)
 
 
 # ---- files
@@ -127,14 +127,14 @@ NAMES: dict[str, Any] = {
 
 
 def _evaluate(data: bytes) -> None:
-    text = _text(data)
+    text = text_of(data)
     for make in (Expression, Condition):
         with contextlib.suppress(*OWN):
             json.dumps(make(text).evaluate(NAMES))
 
 
 def _template(data: bytes) -> None:
-    text = _text(data)
+    text = text_of(data)
     with contextlib.suppress(*OWN):
         Template(text).value(NAMES)
     with contextlib.suppress(*OWN):
@@ -143,7 +143,7 @@ def _template(data: bytes) -> None:
 
 def _shell(data: bytes) -> None:
     with contextlib.suppress(*OWN):
-        ShellText(_text(data)).render(NAMES)
+        ShellText(text_of(data)).render(NAMES)
 
 
 # ---- answers
@@ -166,7 +166,7 @@ def _questions() -> list[Question]:
 
 
 def _answers(data: bytes) -> None:
-    value = _parsed(data)
+    value = parsed(data)
     found, _, _ = load_yaml(data, "answers.yaml")
     for question in _questions():
         for given in (value, found):
@@ -186,7 +186,7 @@ def _asking() -> Any:
 def _answer_flags(data: bytes) -> None:
     """`name=value` a line."""
     flags: dict[str, Any] = {}
-    for line in _text(data).split("\n"):
+    for line in text_of(data).split("\n"):
         name, _, value = line.partition("=")
         flags[name] = True if name in ("approve", "reject", "valid", "invalid") else value
         if name in ("choose", "error"):
@@ -264,7 +264,7 @@ LOOKS = (
 )  # fmt: skip
 
 
-def _looked_at(changed: dict[str, bytes]) -> None:
+def looked_at(changed: dict[str, bytes]) -> None:
     """Some of what only looks, at a run of which some files were changed: it ends as it should, and changes nothing."""
     home = Path("store/.magent/runs/r1")
     if not home.exists():
@@ -273,18 +273,22 @@ def _looked_at(changed: dict[str, bytes]) -> None:
             (home / name).write_bytes(data)
         (home / "workspace").mkdir()
     for name, data in changed.items():
+        (home / name).parent.mkdir(exist_ok=True)
         (home / name).write_bytes(data)
     try:
         first = zlib.crc32(b"".join(changed.values()))
         for line in (LOOKS[first % len(LOOKS)], LOOKS[first // 97 % len(LOOKS)]):
-            _said(f"{line} --store file:store/.magent" if not line.startswith("complete") else line)
+            said(f"{line} --store file:store/.magent" if not line.startswith("complete") else line)
     finally:
         for name in changed:
-            (home / name).write_bytes(lived()[name])
+            if name in lived():
+                (home / name).write_bytes(lived()[name])
+            else:
+                (home / name).unlink()
 
 
-def _said(line: str) -> None:
-    """A command line, which ends as it should."""
+def said(line: str) -> int:
+    """A command line, which ends as it should: its exit code."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main([*shlex.split(line), *(["--verbose"] if not line.startswith("complete") else [])])
@@ -292,28 +296,29 @@ def _said(line: str) -> None:
         places = re.findall(r'/magent/(.+)", line (\d+)', err.getvalue())
         raise AssertionError(f"{places[-1] if places else '?'}: {line}: {err.getvalue()[-3000:]}")
     assert code in (0, 1, 2, 3, 4, 5, 130), f"{line}: {code}"
+    return code
 
 
 def _journal_bytes(data: bytes) -> None:
-    _looked_at({"journal.jsonl": data})
+    looked_at({"journal.jsonl": data})
 
 
 def _journal(data: bytes) -> None:
-    _looked_at({"journal.jsonl": summed(data)})
+    looked_at({"journal.jsonl": summed(data)})
 
 
 def _checkpoint(data: bytes) -> None:
     names = [name for name in lived() if name.startswith("checkpoints/")]
     body = data.rstrip()[:-1]
-    _looked_at(dict.fromkeys(names, b'%b,"sum":"%08x"}\n' % (body, zlib.crc32(body))))
+    looked_at(dict.fromkeys(names, b'%b,"sum":"%08x"}\n' % (body, zlib.crc32(body))))
 
 
 def _header(data: bytes) -> None:
-    _looked_at({"run.json": data})
+    looked_at({"run.json": data})
 
 
 def _frozen(data: bytes) -> None:
-    _looked_at({"workflow.json": data})
+    looked_at({"workflow.json": data})
 
 
 def _checkpoint_seeds() -> list[bytes]:
@@ -326,7 +331,7 @@ def _checkpoint_seeds() -> list[bytes]:
 
 def _names(data: bytes) -> None:
     """An id where one is wanted: of a new run, of one there is; in the three stores that need no server."""
-    name = _text(data)
+    name = text_of(data)
     with contextlib.suppress(*OWN):
         ids.check_new(name)
         assert os.path.basename(name) == name
@@ -348,7 +353,7 @@ async def _sought(name: str) -> None:
 def _words(data: bytes) -> None:
     """A command line of a verb that runs nothing."""
     try:
-        words = shlex.split(_text(data).replace("\0", " "))[:12]
+        words = shlex.split(text_of(data).replace("\0", " "))[:12]
     except ValueError:
         return
     if (
@@ -356,7 +361,7 @@ def _words(data: bytes) -> None:
         and words[0] in SAFE
         and not {"-o", "--call", "--store", "--to", "--check"} & {w.partition("=")[0] for w in words}
     ):
-        _said(shlex.join(words))
+        said(shlex.join(words))
 
 
 SAFE = ("validate", "graph", "runs", "checkpoints", "respond", "roles", "help", "schema", "complete-words", "resume")
@@ -377,7 +382,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 def _inputs(data: bytes) -> None:
     """`-i` words, a line each."""
     console = Console(Globals(), io.StringIO(), io.StringIO())
-    words = [word for word in _text(data).split("\n") if not word.partition("=")[2].startswith(("@", "-"))]
+    words = [word for word in text_of(data).split("\n") if not word.partition("=")[2].startswith(("@", "-"))]
     with contextlib.suppress(*OWN):
         json.dumps(gather(SCHEMAS, words, None, console))
 
@@ -392,7 +397,7 @@ def _inputs_file(data: bytes) -> None:
 
 def _schema(data: bytes) -> None:
     """A schema and a value that it is to hold: `{schema, value}`."""
-    found = _parsed(data)
+    found = parsed(data)
     schema, value = (found.get("schema"), found.get("value")) if isinstance(found, dict) else (found, found)
     if isinstance(schema, (dict, bool)) and not check_schema(schema):
         check_value(schema, value)
@@ -418,7 +423,7 @@ def _envelope(data: bytes) -> None:
     show = spoken.held(lambda _: None)
     show(printed)
     with contextlib.suppress(ValueError):
-        found = _parsed(data)
+        found = parsed(data)
         calls.written_calls(found if isinstance(found, dict) else {"calls": found})
         calls.arguments_of(printed)
 
@@ -428,7 +433,7 @@ def _mcp(data: bytes) -> None:
     from mcp_types import CallToolResult, Tool
     from pydantic import ValidationError
 
-    found = _parsed(data)
+    found = parsed(data)
     with contextlib.suppress(*OWN, ValidationError):
         tool = listed("the server", Tool.model_validate(found))
         if not tool.fault:
@@ -457,24 +462,24 @@ def _wire(data: bytes) -> None:
 
 def _jmespath(data: bytes) -> None:
     with contextlib.suppress(*OWN):
-        json.dumps(query(_text(data), {"a": [{"b": 1}, {"b": "x"}, None], "c": {"d": [[1, 2], [3]]}, "e": "text"}))
+        json.dumps(query(text_of(data), {"a": [{"b": 1}, {"b": "x"}, None], "c": {"d": [[1, 2], [3]]}, "e": "text"}))
 
 
 def _calculator(data: bytes) -> None:
     with contextlib.suppress(*OWN):
-        json.dumps(calculate(_text(data)), allow_nan=False)
+        json.dumps(calculate(text_of(data)), allow_nan=False)
 
 
 def _small(data: bytes) -> None:
     """Durations, addresses, hosts, results of a search."""
-    text = _text(data)
+    text = text_of(data)
     with contextlib.suppress(ValueError):
         parse(text)
     with contextlib.suppress(*OWN):
         read_url(text)
     with contextlib.suppress(*OWN):
         read_hosts([text])
-    found = _parsed(data)
+    found = parsed(data)
     list(_results(found if isinstance(found, list) else [found]))
 
 
@@ -492,19 +497,19 @@ def _event(data: bytes) -> None:
 _SEEDS = Path(__file__).parent / "seeds"
 
 
-def _seeds(name: str) -> list[bytes]:
+def seeds_of(name: str) -> list[bytes]:
     """Those of a file, between lines of `%%`."""
     return _SEEDS.joinpath(f"{name}.txt").read_bytes().removesuffix(b"\n").split(b"\n%%\n")
 
 
-def _vocabulary(*names: str) -> list[bytes]:
+def vocabulary(*names: str) -> list[bytes]:
     """One a line, with Python's escapes."""
     lines = [line for name in names for line in _SEEDS.joinpath(f"{name}.words").read_text("ascii").splitlines()]
     return [line.encode().decode("unicode_escape").encode("utf-8", "surrogatepass") for line in lines]
 
 
-def _target(feed: Callable[[bytes], None], name: str, *words: str, files: bool = False) -> Target:
-    return Target(feed, lambda: _seeds(name), _vocabulary(*words), files)
+def target(feed: Callable[[bytes], None], name: str, *words: str, files: bool = False) -> Target:
+    return Target(feed, lambda: seeds_of(name), vocabulary(*words), files)
 
 
 def _kept(name: str) -> Callable[[], list[bytes]]:
@@ -512,39 +517,39 @@ def _kept(name: str) -> Callable[[], list[bytes]]:
 
 
 def _template_seeds() -> list[bytes]:
-    return [*_seeds("templates"), *(b"a {{ %b }}" % each for each in _seeds("expressions"))]
+    return [*seeds_of("templates"), *(b"a {{ %b }}" % each for each in seeds_of("expressions"))]
 
 
 def _envelope_seeds() -> list[bytes]:
     printed = sorted((ROOT / "tests" / "adapters" / "envelopes").iterdir())
-    return [*(file.read_bytes() for file in printed), *_seeds("envelopes")]
+    return [*(file.read_bytes() for file in printed), *seeds_of("envelopes")]
 
 
-_JSON = _vocabulary("json")
+JSON = vocabulary("json")
 
 TARGETS: dict[str, Target] = {
-    "yaml": Target(_yaml, _yaml_seeds, _vocabulary("yaml")),
-    "documents": _target(_documents, "documents", "yaml"),
-    "expressions": _target(_evaluate, "expressions", "jinja"),
-    "templates": Target(_template, _template_seeds, _vocabulary("jinja")),
-    "shell": _target(_shell, "shell", "shell", "jinja"),
-    "answers": _target(_answers, "answers", "json"),
-    "flags": _target(_answer_flags, "flags", "json"),
-    "journal": Target(_journal, lambda: [unsummed(lived()["journal.jsonl"])], _JSON, files=True),
-    "journal-bytes": Target(_journal_bytes, _kept("journal.jsonl"), _JSON, files=True),
-    "checkpoints": Target(_checkpoint, _checkpoint_seeds, _JSON, files=True),
-    "header": Target(_header, _kept("run.json"), _JSON, files=True),
-    "frozen": Target(_frozen, _kept("workflow.json"), _JSON, files=True),
-    "events": _target(_event, "events", "json"),
-    "names": _target(_names, "names", "names", files=True),
-    "words": _target(_words, "words", "words", files=True),
-    "inputs": _target(_inputs, "inputs", "json"),
-    "inputs-file": _target(_inputs_file, "inputs-file", "json", "yaml", files=True),
-    "schemas": _target(_schema, "schemas", "json", "schemas"),
-    "envelopes": Target(_envelope, _envelope_seeds, _JSON),
-    "mcp": _target(_mcp, "mcp", "json"),
-    "wire": _target(_wire, "wire", "json"),
-    "jmespath": _target(_jmespath, "jmespath", "jmespath"),
-    "calculator": _target(_calculator, "calculator", "calculator"),
-    "small": _target(_small, "small", "small"),
+    "yaml": Target(_yaml, _yaml_seeds, vocabulary("yaml")),
+    "documents": target(_documents, "documents", "yaml"),
+    "expressions": target(_evaluate, "expressions", "jinja"),
+    "templates": Target(_template, _template_seeds, vocabulary("jinja")),
+    "shell": target(_shell, "shell", "shell", "jinja"),
+    "answers": target(_answers, "answers", "json"),
+    "flags": target(_answer_flags, "flags", "json"),
+    "journal": Target(_journal, lambda: [unsummed(lived()["journal.jsonl"])], JSON, files=True),
+    "journal-bytes": Target(_journal_bytes, _kept("journal.jsonl"), JSON, files=True),
+    "checkpoints": Target(_checkpoint, _checkpoint_seeds, JSON, files=True),
+    "header": Target(_header, _kept("run.json"), JSON, files=True),
+    "frozen": Target(_frozen, _kept("workflow.json"), JSON, files=True),
+    "events": target(_event, "events", "json"),
+    "names": target(_names, "names", "names", files=True),
+    "words": target(_words, "words", "words", files=True),
+    "inputs": target(_inputs, "inputs", "json"),
+    "inputs-file": target(_inputs_file, "inputs-file", "json", "yaml", files=True),
+    "schemas": target(_schema, "schemas", "json", "schemas"),
+    "envelopes": Target(_envelope, _envelope_seeds, JSON),
+    "mcp": target(_mcp, "mcp", "json"),
+    "wire": target(_wire, "wire", "json"),
+    "jmespath": target(_jmespath, "jmespath", "jmespath"),
+    "calculator": target(_calculator, "calculator", "calculator"),
+    "small": target(_small, "small", "small"),
 }

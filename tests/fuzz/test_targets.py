@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.check import Checker
+from tests.fuzz.every import TARGETS
 from tests.fuzz.mutate import mutate
-from tests.fuzz.targets import TARGETS
 
 pytestmark = [
     pytest.mark.untraced,
@@ -29,6 +29,12 @@ EXAMPLES = {
     "header": 20,
     "frozen": 30,
     "envelopes": 20,
+    "streams": 12,
+    "copies": 25,
+    "rows": 25,
+    "notes": 25,
+    "reported": 12,
+    "drawn": 50,
 }
 
 

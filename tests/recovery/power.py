@@ -21,13 +21,13 @@ class Power:
     def __init__(self, places: Sequence[str]) -> None:
         self._places = tuple(places)
         self._contents: dict[str, bytes] = {}  # a file → what is on the disk
-        self._names: list[tuple[str, Undo]] = []  # the directory that has to be synced, and what is so otherwise
+        self._names: list[tuple[set[str], Undo]] = []  # one of these has to be synced, and what is so otherwise
 
     def see(self, name: str, path: str, other: str = "") -> None:
         """`other` is where a file is moved from, or what it is linked to."""
         if name in ("fsync", "fdatasync"):
             self._contents.pop(path, None)
-            self._names = [each for each in self._names if each[0] != path]
+            self._names = [each for each in self._names if path not in each[0]]
         elif name in ("write", "pwrite", "writev", "truncate", "ftruncate"):
             self._keep(path)
         elif name == "open":
@@ -51,10 +51,11 @@ class Power:
         if os.path.isfile(path) and path not in self._contents:
             self._contents[path] = Path(path).read_bytes()
 
-    def _named(self, path: str, undo: Undo) -> None:
+    def _named(self, path: str, undo: Undo, before: str = "") -> None:
+        """What is moved is so in both directories, or in neither: each of them tells of it."""
         directory = os.path.dirname(path)
         if directory.startswith(self._places):  # else nobody tells when it is synced
-            self._names.append((directory, undo))
+            self._names.append(({directory, os.path.dirname(before)} - {""}, undo))
 
     def _moved(self, before: str, after: str) -> None:
         """What is not synced of it still is not; what is on the disk under the new name stays there."""
@@ -70,7 +71,7 @@ class Power:
             if there is not None:
                 _put(after, there)
 
-        self._named(after, undo)
+        self._named(after, undo, before)
 
     def cut(self) -> None:
         for path, data in self._contents.items():

@@ -45,3 +45,16 @@ def test_a_name_that_is_synced_before_what_it_names_stands_for_nothing(tmp_path:
     power.see("fsync", str(tmp_path))
     power.cut()
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"result": ""}
+
+
+def test_what_was_moved_away_is_gone_once_the_directory_that_it_was_in_is_synced(tmp_path: Path) -> None:
+    power, there, gone = Power([str(tmp_path)]), tmp_path / "runs" / "a", tmp_path / "gone" / "a"
+    for directory in (there, gone.parent):
+        directory.mkdir(parents=True)
+    power.see("rename", str(gone), str(there))
+    there.rename(gone)
+    power.see("fsync", str(there.parent))
+    power.see("rmdir", str(gone))
+    gone.rmdir()
+    power.cut()
+    assert not there.exists()

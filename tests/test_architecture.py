@@ -105,7 +105,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "stores": (
         "ids", "codec", "sealed", "disk", "places", "holders", "locking", "tails", "checkpoints", "book", "summary",
         "memory", "journal", "whole", "file", "rows", "batches", "row_store", "sqlite_pace", "sqlite_link", "sqlite",
-        "postgres_tables", "postgres_link", "postgres_watch", "postgres", "__init__",
+        "postgres_tables", "postgres_link", "postgres_watch", "postgres_writer", "postgres", "__init__",
     ),
     "tracing": ("__init__", "line", "pipeline", "address", "as_json", "convert", "otlp", "custom"),
     "tools": (

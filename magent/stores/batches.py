@@ -5,6 +5,7 @@ together, so that many runs share the cost of one commit; and what the stores of
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections import deque
@@ -16,6 +17,7 @@ from weakref import WeakValueDictionary
 Hold = TypeVar("Hold")
 Found = TypeVar("Found")
 Made = TypeVar("Made")
+_SHORTEST, _LONGEST = 0.005, 0.5  # seconds until what was put off is tried again
 
 
 async def settled(future: Future[Found]) -> Found:
@@ -34,12 +36,14 @@ class Append(NamedTuple, Generic[Hold]):
 
 
 class Batches(Generic[Hold]):
-    """`write` gets what is to be written at once, and settles each; what it leaves open is settled here. Whoever waits
-    gets what it raises, be it a bug."""
+    """`write` gets what is to be written at once, and settles each; what it leaves open is settled here, unless it was
+    put off. Whoever waits gets what it raises, be it a bug."""
 
     def __init__(self, write: Callable[[list[Append[Hold]]], None]) -> None:
         self._write = write
         self._pending: deque[Append[Hold]] = deque()
+        self._put_off: list[Append[Hold]] = []
+        self._pause = _SHORTEST
         self._thread = ThreadPoolExecutor(1, "magent-store")
 
     async def append(self, hold: Hold, first: int, lines: Sequence[bytes], *, sync: bool) -> None:
@@ -49,8 +53,12 @@ class Batches(Generic[Hold]):
         self._thread.submit(self._flush)
         await settled(done)
 
+    def put_off(self, append: Append[Hold]) -> None:
+        """`write` could not write it just now: it comes again with what comes next, before that, or after a pause."""
+        self._put_off.append(append)
+
     def _flush(self) -> None:
-        batch = []
+        batch, self._put_off = self._put_off, []
         while self._pending:
             batch.append(self._pending.popleft())
         if not batch:
@@ -58,12 +66,27 @@ class Batches(Generic[Hold]):
         try:
             self._write(batch)
         except BaseException as error:  # noqa: BLE001
+            self._put_off = []
             for each in batch:
                 if not each.done.done():
                     each.done.set_exception(error)
+        open_still = {id(each) for each in self._put_off}
         for each in batch:
-            if not each.done.done():
+            if id(each) not in open_still and not each.done.done():
                 each.done.set_result(None)
+        self._pause = min(self._pause * 2, _LONGEST) if self._put_off else _SHORTEST
+        if self._put_off:
+            self.do_later(self._flush, self._pause)
+
+    def do_later(self, job: Callable[[], None], pause: float) -> None:
+        """Something, in its turn after so many seconds; not where the end comes first."""
+        timer = threading.Timer(pause, self._submit, (job,))
+        timer.daemon = True
+        timer.start()
+
+    def _submit(self, job: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # it has ended
+            self._thread.submit(job)
 
     def do(self, job: Callable[[], Found]) -> Future[Found]:
         """Anything else, in its turn."""

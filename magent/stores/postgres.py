@@ -17,7 +17,6 @@ import contextlib
 import json
 import os
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import cache
@@ -25,11 +24,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from magent.errors import RunLocked, StoreError
 from magent.stores import holders, rows
-from magent.stores.batches import Append, Batches, Shared, common, settled
+from magent.stores.batches import Shared, common, settled
 from magent.stores.codec import Codec, plain
 from magent.stores.postgres_link import Link, Place, parse
 from magent.stores.postgres_tables import applied, is_behind, migrate
 from magent.stores.postgres_watch import Watch, channel
+from magent.stores.postgres_writer import Writer
 from magent.stores.row_store import RowStore
 from magent.stores.rows import Nothing, Row, Rows
 from magent.stores.whole import Whole
@@ -38,20 +38,6 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 Found = TypeVar("Found")
-_APPEND = """
-WITH held AS (
-  UPDATE lease SET seq = due.last, beat = clock_timestamp()
-  FROM unnest(%(runs)b::bigint[], %(tokens)b::bigint[], %(firsts)b::bigint[], %(lasts)b::bigint[])
-    AS due (run, token, first, last)
-  WHERE lease.run = due.run AND lease.token = due.token AND lease.seq = due.first - 1
-  RETURNING lease.run
-), written AS (
-  INSERT INTO event (run, seq, line)
-  SELECT new.run, new.seq, new.line
-  FROM unnest(%(of)b::bigint[], %(seqs)b::bigint[], %(lines)b::bytea[]) AS new (run, seq, line) JOIN held USING (run)
-)
-SELECT run FROM held
-"""
 _TAKE = """
 UPDATE lease SET token = token + 1, holder = %(me)s, beat = clock_timestamp(), term = %(term)s * interval '1 second'
 WHERE run = %(run)s AND (holder IS NULL OR beat + term < clock_timestamp() OR token = %(gone)s OR holder = %(me)s)
@@ -124,84 +110,6 @@ class _Rows:
 
 
 _let_go: set[str] = set()  # holds of this process that have ended, though the server may not know
-
-
-class Writer:
-    """The thread and the connection of all that is written to one place, from the first use to the end of the last."""
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._link = Link(place, self._prepare)
-        self._batches: Batches[PostgresHold] = Batches(self._append)
-        self._full = True  # whether a commit waits for the server's disk
-        self.append = self._batches.append
-
-    def _prepare(self, connection: Connection[Any]) -> None:
-        migrate(connection, self._place.schema)
-        self._full = True
-
-    def do(self, job: Callable[[Connection[Any]], Found]) -> Future[Found]:
-        """In a transaction of its own. It may be done again where the connection was lost."""
-
-        def whole(connection: Connection[Any]) -> Found:
-            self._sync(connection, True)
-            with connection.transaction():
-                return job(connection)
-
-        asked = time.monotonic()
-        return self._batches.do(lambda: self._link.do(whole, "write to", asked))
-
-    def _sync(self, connection: Connection[Any], wanted: bool) -> None:
-        if wanted != self._full:
-            connection.execute(f"SET synchronous_commit TO {'on' if wanted else 'off'}")
-            self._full = wanted
-
-    def _append(self, batch: list[Append[PostgresHold]]) -> None:
-        turn = {each.hold.number: each for each in reversed(batch)}  # of each run the first
-        later = [each for each in batch if turn[each.hold.number] is not each]
-        now = list(turn.values())
-        try:
-            written = self._link.do(lambda connection: self._write(connection, now), "write to")
-            for each in now:
-                if each.hold.number not in written:
-                    self._explain(each)
-        except StoreError as error:
-            for each in now:
-                if not each.done.done():
-                    each.done.set_exception(error)
-        if later:
-            self._append(later)
-
-    def _write(self, connection: Connection[Any], batch: list[Append[PostgresHold]]) -> set[int]:
-        """The runs of which the token and the number were right."""
-        self._sync(connection, any(each.sync for each in batch))
-        values = {
-            "runs": [each.hold.number for each in batch],
-            "tokens": [each.hold.token for each in batch],
-            "firsts": [each.first for each in batch],
-            "lasts": [each.first + len(each.lines) - 1 for each in batch],
-            "of": [each.hold.number for each in batch for _ in each.lines],
-            "seqs": [seq for each in batch for seq, _ in enumerate(each.lines, each.first)],
-            "lines": [line for each in batch for line in each.lines],
-        }
-        return {run for (run,) in connection.execute(_APPEND, values, binary=True)}
-
-    def _explain(self, append: Append[PostgresHold]) -> None:
-        """Nothing was written: it was before the connection was lost, or the run is another's now."""
-
-        def look(connection: Connection[Any]) -> tuple[int, int, str | None]:
-            sql = "SELECT token, seq, holder FROM lease WHERE run = %s"
-            return connection.execute(sql, (append.hold.number,)).fetchone() or (0, 0, None)
-
-        token, seq, holder = self._link.do(look, "read")
-        if token != append.hold.token:
-            append.done.set_exception(append.hold.taken(holder))
-        elif seq != append.first + len(append.lines) - 1:
-            message = f"run {append.hold.run_id} has {seq} events, and event {append.first} was to come next"
-            append.done.set_exception(StoreError(message, "the database was changed by hand: open the run again"))
-
-    def end(self) -> Future[None]:
-        return self._batches.end(self._link.close)
 
 
 class Tables:

@@ -93,6 +93,10 @@ def psycopg() -> Any:
         raise UsageError(message, "pip install 'magent-cli[postgres]'") from error
 
 
+class Blocked(StoreError):
+    """Somebody else has locked what was to be written, and did not let go in time."""
+
+
 _reached: set[Place] = set()  # where a server has been while this process lives: it may come back
 
 
@@ -243,6 +247,8 @@ _WORKING = {
 def refusal(error: Any, place: Place, doing: str, waited: float) -> StoreError:
     """What the server refused while `doing` as a sentence, with what to do about it; no password is in it."""
     said, state = _plain(error, place), error.sqlstate or ""
+    if state == "55P03":
+        return blocked(place, doing, "tables")
     long = f" (for {durations.show(waited)})" if waited >= PATIENCE else ""
     for pattern, meaning, hint in _CONNECTING:
         if re.search(pattern, f"{state} {said}"):
@@ -251,6 +257,14 @@ def refusal(error: Any, place: Place, doing: str, waited: float) -> StoreError:
         hint = "see how the server is, then go on with: magent resume"
         return StoreError(f"cannot {doing} {place.shown}: the connection was lost{long}: {said}", hint)
     return StoreError(f"cannot {doing} {place.shown}: {said}", _WORKING.get(state))
+
+
+def blocked(place: Place, doing: str, what: str) -> Blocked:
+    return Blocked(
+        f"cannot {doing} {place.shown}: another session has locked its {what} (for {durations.show(PATIENCE)})",
+        "end what it does, then go on with: magent resume; to see it: "
+        "SELECT pid, usename, query FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'",
+    )
 
 
 def _plain(error: Any, place: Place) -> str:

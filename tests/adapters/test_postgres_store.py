@@ -4,6 +4,7 @@ away, notices, migrations, and what is refused."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import itertools
 import json
@@ -24,8 +25,9 @@ from magent import api
 from magent.errors import RunDamaged, RunLocked, StoreError, UsageError
 from magent.ports import Hears, Journal
 from magent.stores import open_store, postgres_link, postgres_tables
-from magent.stores.postgres import PostgresStore, Writer
+from magent.stores.postgres import PostgresStore
 from magent.stores.postgres_link import Link, Place, connect
+from magent.stores.postgres_writer import Writer
 from tests.adapters.storing import events, header, processes, write
 from tests.cli.helpers import magent
 from tests.postgres import Postgres
@@ -239,6 +241,88 @@ async def test_a_lease_that_somebody_has_locked_keeps_no_other_from_lasting(
     for journal in journals:
         await journal.append(events(1, 1), sync=True)
         await journal.close()
+
+
+# ---- what somebody else has locked
+
+
+@contextlib.contextmanager
+def locked(store: PostgresStore, statement: str) -> Iterator[None]:
+    """By a session that has begun something and hangs."""
+    with connect(store.place) as connection, connection.transaction():
+        connection.execute(f"SET search_path TO {store.place.schema}")
+        connection.execute(statement)
+        yield
+
+
+@pytest.mark.parametrize("lock", ["SELECT FROM lease WHERE run = 1 FOR UPDATE", "INSERT INTO event VALUES (1, 2, '')"])
+async def test_a_run_that_somebody_has_locked_waits_and_holds_up_no_other(
+    lock: str, store: PostgresStore, postgres: Postgres
+) -> None:
+    first, second = [await store.create(name, header(name), {}) for name in "ab"]
+    await first.append(events(1, 1), sync=True)
+    with contextlib.suppress(Undone), locked(store, lock):
+        waiting = [asyncio.ensure_future(first.append(events(seq, seq), sync=True)) for seq in (2, 3, 4)]
+        for seq in range(1, 6):
+            await second.append(events(seq, seq), sync=True)
+            await second.checkpoint(seq, {"n": seq})
+        await second.finish({"status": "completed"})
+        await second.close()
+        await write(store, "c")
+        assert [info.id for info in await store.list() if info.status == "running"] == ["a"]
+        assert not any(each.done() for each in waiting)
+        raise Undone
+    await asyncio.gather(*waiting)
+    await first.close()
+    for name, count in (("a", 4), ("b", 5), ("c", 3)):
+        assert list((await store.read(name, checkpoint=False)).events) == events(1, count)
+
+
+class Undone(Exception):
+    """A transaction that is rolled back."""
+
+
+async def test_a_run_that_is_locked_is_let_go_of_later_and_others_meanwhile(
+    store: PostgresStore, another: Open
+) -> None:
+    first, second = [await store.create(name, header(name), {}) for name in "ab"]
+    with locked(store, "SELECT FROM lease WHERE run = 1 FOR UPDATE"):
+        closing = asyncio.ensure_future(first.close())
+        await second.append(events(1, 1), sync=True)
+        await second.close()
+        assert await opens(another(), "b")
+        assert not closing.done()
+    await closing
+    assert await opens(another(), "a")
+
+
+async def test_a_table_that_is_locked_is_waited_for(store: PostgresStore) -> None:
+    journals = [await store.create(name, header(name), {}) for name in "ab"]
+    with locked(store, "LOCK TABLE event IN ACCESS EXCLUSIVE MODE"):
+        waiting = [asyncio.ensure_future(journal.append(events(1, 2), sync=True)) for journal in journals]
+        done, _ = await asyncio.wait(waiting, timeout=0.5)
+        assert not done
+    await asyncio.gather(*waiting)
+    for journal in journals:
+        await journal.close()
+        assert list((await store.read(journal.run_id)).events) == events(1, 2)
+
+
+async def test_whoever_never_lets_go_of_a_run_is_told_of_and_others_go_on(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_link, "PATIENCE", 0.3)
+    first, second = [await store.create(name, header(name), {}) for name in "ab"]
+    with locked(store, "SELECT FROM lease WHERE run = 1 FOR UPDATE"):
+        with pytest.raises(StoreError, match="another session has locked its run a") as seen:
+            await first.append(events(1, 1), sync=True)
+        assert "pg_stat_activity" in str(seen.value.hint)
+        await second.append(events(1, 1), sync=True)
+        with pytest.raises(StoreError, match="another session has locked its tables"):
+            await first.close()
+        await second.close()
+    assert list((await store.read("b")).events) == events(1, 1)
+    assert await opens(store, "a")
 
 
 # ---- many in one process

@@ -100,8 +100,8 @@ def _show(console: Console, found: Traced) -> None:
     begun = local(found.begun) + (f" ({ago(found.begun)})" if sheet.signs else "")
     visits = sum(span.kind == "visit" for span in found.spans)
     axis = Axis(found)
-    whole = f" of {durations.show(found.now - found.begun)}" if axis.idle >= _TOLD else ""
-    facts = [f"begun {begun}", f"{'worked' if whole else 'took'} {durations.show(axis.length)}{whole}"]
+    whole = f" ({durations.show(found.now - found.begun)} with gaps)" if axis.idle >= _TOLD else ""
+    facts = [f"begun {begun}", f"took {durations.show(axis.length)}{whole}"]
     facts += [f"{visits:,} visit{'' if visits == 1 else 's'}"]
     sheet.facts(facts)
     sheet.facts([f"trace {found.trace.id}", *results.spent({"input": tokens[0], "output": tokens[1]}, cost)])
@@ -114,9 +114,8 @@ def _show(console: Console, found: Traced) -> None:
     legend = f"{bars[0]} what the run's time depended on (the critical path)   {bars[1]} what went on beside it"
     sheet.text(legend, indent=0, style="dim")
     if axis.idle >= _TOLD:
-        times = "time" if len(axis.breaks) == 1 else "times"
         sign = f" ({bars[3]})" if axis.breaks else ""
-        told = f"{durations.show(axis.idle)} when nobody drove it are left out of bars and {times}{sign}"
+        told = f"{durations.show(axis.idle)} when nobody drove it are left out of bars and times{sign}"
         sheet.text(told, indent=0, style="dim")
     sheet.print()
 

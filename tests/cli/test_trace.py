@@ -16,7 +16,7 @@ from magent.cli.main import main
 from magent.cli.trace_rows import rows
 from magent.events import Event
 from magent.spans.ids import Trace
-from magent.spans.path import children
+from magent.spans.path import children, critical
 from magent.spans.span import Span
 from magent.traces import Traced, trace_of
 from tests.build import workflow
@@ -201,3 +201,26 @@ def test_a_span_of_the_workflows_own_code_is_told_by_progress_and_by_runs_show(
     assert "◇ a index (rows=3)" in magent(capsys, "run", "w.yaml").err
     assert "◇ index (rows=3)" in magent(capsys, "runs", "show").out
     assert "    index" in magent(capsys, "trace").out
+
+
+def test_between_lives_bars_have_a_gap_and_the_head_says_both_times() -> None:
+    """A span of two lives, 10 seconds apart, each of which took one."""
+    lives = [
+        Span("a" * 16, None, "life", "invoke_workflow w", "", 1, 0.0, 1.0, "interrupted"),
+        Span("b" * 16, "a" * 16, "life", "resume w", "", 9, 11.0, 12.0, "completed"),
+    ]
+    fan = Span("c" * 16, "a" * 16, "visit", "fan", "fan", 2, 0.0, 12.0, "completed", gaps=[(1.0, 11.0)])
+    late = Span("d" * 16, "b" * 16, "visit", "late", "late", 10, 11.5, 12.0, "completed")
+    spans = [*lives, fan, late]
+    within = children(spans)
+    driven = ((0.0, 1.0), (11.0, 12.0))
+    flow, trace = workflow("nodes: {a: {run: x}}"), Trace("e" * 32, "r1@1")
+    found = Traced("r1", flow, "completed", trace, spans, 12.0, within, frozenset(critical(within, 12.0)), driven)
+    screen = Screen()
+    verb._show(Console(Globals(no_color=True), screen, Screen()), found)
+    lines = screen.getvalue().splitlines()
+    (bar,) = [line for line in lines if line.split()[1:3] == ["fan", "2.00s"]]
+    filled = bar.partition("2.00s  ")[2]
+    assert (filled[len(filled) // 2], set(filled.replace(" ", ""))) == ("┊", {"░", "┊"})
+    assert "took 2.00s (12.0s with gaps)" in lines[1]
+    assert lines[-1] == "10.0s when nobody drove it are left out of bars and times (┊)"

@@ -246,6 +246,11 @@ def _when(step: Step) -> str | None:
     return str(source).lower() if isinstance(source, bool) else str(source)
 
 
+def pad(depth: int) -> str:
+    """The space before a line of DOT or Mermaid; what is nested by the hundred goes no further to the right."""
+    return "  " * min(depth, 40)
+
+
 def short(text: Any) -> str:
     line = " ".join(str(text).split())
     return line if len(line) <= LONGEST_LABEL else line[: LONGEST_LABEL - 1] + "…"

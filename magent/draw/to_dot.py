@@ -15,6 +15,7 @@ from magent.draw.pictures import (
     edge_label,
     last_step,
     node_lines,
+    pad,
     passed,
     pictures,
     short,
@@ -64,8 +65,8 @@ def _dot_boxes(picture: Picture, indent: str, overlay: Overlay | None) -> Iterat
     for depth, box, name in picture.walk():
         while open_boxes > depth:
             open_boxes -= 1
-            yield f"{indent}{'  ' * open_boxes}}}"
-        space = indent + "  " * depth
+            yield f"{indent}{pad(open_boxes)}}}"
+        space = indent + pad(depth)
         if box is not None:
             yield f"{space}subgraph {_dot_text(f'cluster_{picture.prefix}{name}')} {{"
             yield f"{space}  label={_dot_text(box)}; style=rounded;"
@@ -82,7 +83,7 @@ def _dot_boxes(picture: Picture, indent: str, overlay: Overlay | None) -> Iterat
             if picture.meets(name):
                 yield f"{space}{_dot_text(f'{picture.prefix}{name}:join')} [{_POINT}];"
     for left in reversed(range(open_boxes)):
-        yield f"{indent}{'  ' * left}}}"
+        yield f"{indent}{pad(left)}}}"
 
 
 def _dot_node(picture: Picture, name: str, drawn: str, space: str, overlay: Overlay | None) -> Iterator[str]:

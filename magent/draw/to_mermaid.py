@@ -14,6 +14,7 @@ from magent.draw.pictures import (
     edge_label,
     last_step,
     node_lines,
+    pad,
     passed,
     pictures,
     short,
@@ -65,8 +66,8 @@ def _mermaid_boxes(picture: Picture, indent: str, overlay: Overlay | None) -> It
     for depth, box, name in picture.walk():
         while open_boxes > depth:
             open_boxes -= 1
-            yield f"{indent}{'  ' * open_boxes}end"
-        space = indent + "  " * depth
+            yield f"{indent}{pad(open_boxes)}end"
+        space = indent + pad(depth)
         if box is not None:
             yield f'{space}subgraph {picture.prefix}b_{name}["{_mermaid_escape(box)}"]'
             if picture.ends_at_point(name):
@@ -82,7 +83,7 @@ def _mermaid_boxes(picture: Picture, indent: str, overlay: Overlay | None) -> It
             if picture.meets(name):
                 yield f'{space}{picture.prefix}j_{name}((" "))'
     for left in reversed(range(open_boxes)):
-        yield f"{indent}{'  ' * left}end"
+        yield f"{indent}{pad(left)}end"
 
 
 def _mermaid_status(overlay: Overlay | None, marks: Marks | None) -> str:

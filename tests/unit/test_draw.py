@@ -279,3 +279,13 @@ def test_the_end_after_a_parallel_in_a_loop_is_the_end_of_the_round() -> None:
     ]
     assert '"end"' not in draw.dot(drawn), "nothing leads to the end of the run"
     assert "n_end" not in draw.mermaid(drawn)
+
+
+def test_what_is_nested_by_the_hundred_is_drawn_in_lines_of_bounded_length() -> None:
+    nodes: dict[str, Any] = {
+        f"l{i}": {"type": "loop", "while": True, "max_iterations": 2, "body": f"l{i + 1}"} for i in range(300)
+    }
+    drawn = workflow("nodes: " + json.dumps({**nodes, "l300": {"wait": 0}}))
+    for text in (draw.dot(drawn), draw.mermaid(drawn)):
+        assert max(map(len, text.splitlines()[:-3])) < 250
+        assert "l300" in text

@@ -110,13 +110,19 @@ def encode(event: Event) -> bytes:
     return b'%b,"sum":"%08x"}\n' % (body, zlib.crc32(body))
 
 
-def decode(line: bytes) -> Event:
-    """The inverse of `encode`. Raises BadLine."""
+def checked(line: bytes) -> bytes:
+    """A line without its end, which is its checksum. Raises BadLine where that does not fit."""
     body, found, tail = line.rstrip(b"\n").rpartition(b',"sum":"')
     if not found or len(tail) != 10 or not tail.endswith(b'"}'):
         raise BadLine("the line does not end with its checksum")
     if b"%08x" % zlib.crc32(body) != tail[:8]:
         raise BadLine("the checksum does not fit")
+    return body
+
+
+def decode(line: bytes) -> Event:
+    """The inverse of `encode`. Raises BadLine."""
+    body = checked(line)
     try:
         data = json.loads(body.decode("utf-8", "surrogatepass") + "}")
         event = Event(data.pop("seq"), from_iso(data.pop("time")), data.pop("type"), data)

@@ -104,7 +104,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
     ),
     "stores": (
         "ids", "codec", "sealed", "disk", "places", "holders", "locking", "tails", "checkpoints", "book", "summary",
-        "memory", "journal", "whole", "file", "rows", "batches", "row_store", "sqlite_pace", "sqlite_link", "sqlite",
+        "memory", "journal", "whole", "file", "rows", "batches", "row_store", "sqlite_pace", "sqlite_pages",
+        "sqlite_salvage", "sqlite_tables", "sqlite_mend", "sqlite_link", "sqlite",
         "postgres_tables", "postgres_link", "postgres_watch", "postgres_writer", "postgres", "__init__",
     ),
     "tracing": ("__init__", "line", "pipeline", "address", "as_json", "convert", "otlp", "custom"),

@@ -327,7 +327,11 @@ class SqliteStore(RowStore[SqliteHold]):
             cursor = link.connection.execute(sql, (row.id, row.created, row.header, workflow, row.place))
         except sqlite3.IntegrityError:
             raise self._exists(row.id) from None
-        return cursor.lastrowid or 0
+        number = cursor.lastrowid or 0
+        link.run(
+            "INSERT INTO begun VALUES (?, ?, ?, ?, ?, ?)", number, row.id, row.created, row.header, workflow, row.place
+        )
+        return number
 
     async def _put(self, row: Row, whole: Whole) -> None:
         def job(link: Link) -> None:
@@ -382,6 +386,7 @@ class SqliteStore(RowStore[SqliteHold]):
             for table in ("event", "checkpoint", "note"):
                 link.run(f"DELETE FROM {table} WHERE run = ?", row.number)  # noqa: S608
             link.run("DELETE FROM run WHERE number = ?", row.number)
+            link.run("DELETE FROM begun WHERE number = ?", row.number)
 
         await settled(hold.writer.do(job))
         await settled(hold.writer.shrink())

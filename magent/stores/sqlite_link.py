@@ -13,22 +13,11 @@ from typing import Any
 from urllib.parse import quote
 
 from magent.errors import RunDamaged, StoreError
-from magent.stores import disk
+from magent.stores import disk, sqlite_mend, sqlite_salvage, sqlite_tables
 from magent.stores.rows import Nothing
 
 PATIENCE = 60.0  # seconds that other processes may take to write
 _BRIEFLY = 100  # milliseconds that they may be kept from it
-_APPLICATION = 0x6D61676E  # "magn": how the file says whose it is
-_VERSION = 1
-_TABLES = (
-    "CREATE TABLE run (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, created REAL NOT NULL,"
-    " header BLOB NOT NULL, workflow BLOB NOT NULL, result BLOB, place TEXT NOT NULL)",
-    "CREATE TABLE event (run INTEGER NOT NULL, seq INTEGER NOT NULL, line BLOB NOT NULL, PRIMARY KEY (run, seq))"
-    " WITHOUT ROWID",
-    "CREATE TABLE checkpoint (run INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL, UNIQUE (run, seq))",
-    "CREATE TABLE note (run INTEGER NOT NULL, name TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (run, name))",
-    "CREATE INDEX run_created ON run (created, id)",
-)
 _KINDS: dict[str, type] = {
     "id": str, "created": float, "place": str, "name": str, "seq": int,
     "header": bytes, "workflow": bytes, "result": bytes, "line": bytes, "body": bytes,
@@ -44,6 +33,7 @@ _HINTS = {
 }
 
 
+_whole: set[tuple[Path, int, int, int]] = set()  # files that were looked through before they were read
 _COPY_AGAIN = "if it is a copy that was made while runs were at work, copy it again; else put it back from a copy"
 
 
@@ -144,13 +134,25 @@ def reading(path: Path) -> Iterator[Link | Nothing]:
 
 def open_to_read(path: Path) -> Link | None:
     """None where there is nothing to read yet. Raises StoreError."""
+    mended = sqlite_mend.known_to_read(path)
+    try:
+        if mended is None:
+            return _opened_to_read(path)
+    except RunDamaged:
+        with explained(path, "read"):
+            if (mended := sqlite_mend.to_read(path)) is None:
+                raise
+    return Link(path, _connect(mended, "immutable=1"))
+
+
+def _opened_to_read(path: Path) -> Link | None:
     with explained(path, "open"):
         if not path.exists():
             return None
         connection = _connect(path, "mode=rw")
         try:
             if _is_known(connection, path):
-                return Link(path, connection)
+                return _looked_through(Link(path, connection), path)
         except sqlite3.OperationalError as error:
             connection.close()
             if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
@@ -171,10 +173,24 @@ def _still(path: Path) -> Link | None:
     if Path(f"{path}-wal").exists():
         return None
     connection = _connect(path, "immutable=1")
-    if _is_known(connection, path):
-        return Link(path, connection)
+    try:
+        if _is_known(connection, path):
+            return _looked_through(Link(path, connection), path)
+    except BaseException:
+        connection.close()
+        raise
     connection.close()
     return None
+
+
+def _looked_through(link: Link, path: Path) -> Link:
+    """As far as `_recognise` would do so, once in this process. Raises RunDamaged, sqlite3.Error."""
+    facts = path.stat()
+    seen = (path, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    if seen not in _whole and not _is_the_last(link, path) and not sqlite_mend.is_at_work(path):
+        _check_whole(link, path)
+        _whole.add(seen)
+    return link
 
 
 def _is_known(connection: sqlite3.Connection, path: Path) -> bool:
@@ -188,10 +204,10 @@ def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application == 0 and not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
         return False
-    if application != _APPLICATION:
+    if application != sqlite_tables.APPLICATION:
         hint = "choose another file with --store sqlite:///some/file.db"
         raise StoreError(f"{path} is a database of something else", hint)
-    if version > _VERSION:
+    if version > sqlite_tables.VERSION:
         raise StoreError(f"{path} was written by a newer magent", "update this one: pip install -U magent-cli")
     return True
 
@@ -203,6 +219,16 @@ def open_to_write(path: Path) -> Link:
         with contextlib.suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             disk.sync_directory(path.parent)
+    try:
+        return _opened_to_write(path)
+    except RunDamaged:
+        with explained(path, "write to"):
+            if not sqlite_mend.to_write(path):
+                raise
+        return _opened_to_write(path)
+
+
+def _opened_to_write(path: Path) -> Link:
     with explained(path, "open"):
         connection = _connect(path, "mode=rw")
         try:
@@ -232,29 +258,31 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     link = Link(path, connection)
     with link.transaction():
         if not _is_ours(connection, path):
-            for statement in _TABLES:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
+            sqlite_tables.make(connection)
         _recognise(link, path)
+        sqlite_tables.complete(connection)
 
 
 def _recognise(link: Link, path: Path) -> None:
     """Looks through a file that is another than the one that was written to last: it may have been copied while runs
     were at work, half of it older than the other half. Which file that was, is a note of no run. Raises RunDamaged."""
-    me = f"{path.stat().st_ino} {path}".encode()
-    known = link.connection.execute("SELECT body FROM note WHERE run = 0 AND name = 'file'").fetchone()
-    if known == (me,):
-        return
-    if known is not None:
+    if not _is_the_last(link, path):
         _check_whole(link, path)
-    link.run("INSERT OR REPLACE INTO note (run, name, body) VALUES (0, 'file', ?)", me)
+        me = sqlite_mend.mark(path)
+        link.run("INSERT OR REPLACE INTO note (run, name, body) VALUES (0, 'file', ?)", me)
+
+
+def _is_the_last(link: Link, path: Path) -> bool:
+    known = link.connection.execute("SELECT body FROM note WHERE run = 0 AND name = 'file'").fetchone()
+    return bool(known == (sqlite_mend.mark(path),))
 
 
 def _check_whole(link: Link, path: Path) -> None:
     faults = [said for (said,) in link.connection.execute("PRAGMA integrity_check(1)") if said != "ok"]
     if faults:
         raise RunDamaged(f"{path} is damaged: {faults[0].splitlines()[0]}", _COPY_AGAIN)
+    if sqlite_salvage.is_at_odds(link.connection):
+        raise RunDamaged(f"{path} is damaged: part of it is older than the rest", _COPY_AGAIN)
 
 
 def _patiently(job: Any) -> Any:

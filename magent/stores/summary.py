@@ -10,7 +10,7 @@ from magent.events import Event
 from magent.ports import RunInfo
 from magent.shapes import fault, moment
 
-_STATUS = {
+ENDS = {
     "run.waiting": "waiting",
     "run.interrupted": "interrupted",
     "run.completed": "completed",
@@ -18,6 +18,7 @@ _STATUS = {
     "run.cancelled": "cancelled",
     "run.forked": "interrupted",
 }
+BESIDE = ("visit.answered", "notified")  # what may be told after a life has ended
 
 
 def unreadable(error: Exception) -> str:
@@ -46,7 +47,7 @@ def summarise(run_id: str, header: Mapping[str, Any], latest: Iterable[Event], h
             continue
         if event.type == "notified":
             continue
-        status = _STATUS.get(event.type, "running")
+        status = ENDS.get(event.type, "running")
         waiting = [path for path in event.data.get("nodes", ()) if path not in answered] if status == "waiting" else []
         break
     if (status == "waiting" and not waiting) or (status == "running" and not held()):

@@ -352,16 +352,24 @@ class Hears(Protocol):
         ...
 
 
+class Unsealed(dict[str, Any]):
+    """A header in the clear though a key is given: anybody may have written it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A run as read: header (`run.json`), the frozen workflow, newest sound checkpoint (seq, fold) or None,
-    events after it. `unsealed`: it is in the clear though a key is given, so anybody may have written it."""
+    events after it. The header is the very one that the codec gave, which says whether the run is sealed."""
 
     header: Mapping[str, Any]
     workflow: Mapping[str, Any]
     checkpoint: tuple[int, Mapping[str, Any]] | None
     events: Sequence[Event]
-    unsealed: bool = False
+
+    @property
+    def unsealed(self) -> bool:
+        """Whether it is in the clear though a key is given, so that anybody may have written it."""
+        return isinstance(self.header, Unsealed)
 
 
 class RunStore(Protocol):

@@ -65,7 +65,8 @@ class RunCodec(Protocol):
         ...
 
     def decode(self, kind: Kind, data: bytes, seq: int | None = 0) -> dict[str, Any]:
-        """The inverse, for the same kind and number (None: whatever it is). Raises Unsound, StoreError."""
+        """The inverse, for the same kind and number (None: whatever it is). A header is `ports.Unsealed` where it is in
+        the clear though a key is given: it goes into the `Record` as it is. Raises Unsound, StoreError."""
         ...
 
     @property

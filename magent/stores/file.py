@@ -261,10 +261,10 @@ class FileStore:
             for point in checkpoints.sound(directory, codec) if checkpoint else ():
                 if tail := book.read_after(there, codec, point):
                     book.check_end(there, codec, tail)
-                    return Record(header, workflow, (point.seq, point.fold), tail.events, codec.unsealed), there, tail
+                    return Record(header, workflow, (point.seq, point.fold), tail.events), there, tail
             tail = book.read_tail(there, codec)
             book.check_end(there, codec, tail)
-            return Record(header, workflow, None, tail.events, codec.unsealed), there, tail
+            return Record(header, workflow, None, tail.events), there, tail
 
     def _events(self, run_id: str, types: Collection[str], having: str) -> Sequence[Event]:
         directory, codec = self._begun(run_id)

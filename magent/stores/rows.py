@@ -73,10 +73,10 @@ def record(rows: Rows, row: Row, codec: RunCodec, *, checkpoint: bool) -> Record
         events, lines = read_events(rows, row, codec, seq)
         if events and events[0].seq == seq:
             _check_end(row, codec, lines, seq, ends)
-            return Record(header, frozen, (seq, fold), events[1:], codec.unsealed)
+            return Record(header, frozen, (seq, fold), events[1:])
     events, lines = read_events(rows, row, codec, 1)
     _check_end(row, codec, lines, 1, ends)
-    return Record(header, frozen, None, events, codec.unsealed)
+    return Record(header, frozen, None, events)
 
 
 def _ends(rows: Rows, row: Row, codec: RunCodec) -> list[tuple[str, bytes]]:

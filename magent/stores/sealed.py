@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from magent.errors import RunSealed, UsageError
 from magent.events import BadLine, Event
+from magent.ports import Unsealed
 from magent.stores.codec import SEALED, SEALED_LINE, Kind, Plain, Unsound, check_sealed
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class SealedRun:
     def _decode_header(self, data: bytes) -> dict[str, Any]:
         if not data.startswith(SEALED):
             self._plain = Plain()
-            return self._plain.decode("header", data)
+            return Unsealed(self._plain.decode("header", data))
         raw = _raw(data)
         key_id, salt, sealed = raw[:_KEY_ID], raw[_KEY_ID : _KEY_ID + _SALT], raw[_KEY_ID + _SALT :]
         self._known = self._ring.cipher(key_id, salt, self._run_id)

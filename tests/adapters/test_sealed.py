@@ -26,6 +26,7 @@ from magent.stores.codec import Unsound, plain
 from magent.stores.file import FileStore
 from magent.stores.sealed import Keyring, SealedRun, parse_key
 from magent.stores.sqlite import SqliteStore
+from tests import own_store
 from tests.adapters.storing import forget_tails
 from tests.cli.helpers import magent as cli
 
@@ -382,9 +383,17 @@ async def test_without_the_key_a_run_is_named_and_no_more(kind: str, tmp_path: P
             assert (seen.value.exit_code, bool(seen.value.hint)) == (5, True)
 
 
-@pytest.mark.parametrize("kind", ["file", "sqlite"])
-async def test_a_run_begun_in_the_clear_is_read_under_a_key_and_not_gone_on_with(kind: str, tmp_path: Path) -> None:
-    url = {"file": f"file:{tmp_path}/home", "sqlite": f"sqlite:///{tmp_path}/runs.db"}[kind]
+@pytest.mark.parametrize("kind", ["file", "sqlite", "own"])
+async def test_a_run_begun_in_the_clear_is_read_under_a_key_and_not_gone_on_with(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(own_store.distribution(tmp_path / "site"))
+    places = {
+        "file": f"file:{tmp_path}/home",
+        "sqlite": f"sqlite:///{tmp_path}/runs.db",
+        "own": f"shelf:{tmp_path}/shelf",
+    }
+    url = places[kind]
     await write(open_store(url), "old")
     store = open_store(url, codec=Keyring([KEY]))
     await write(store, "new")

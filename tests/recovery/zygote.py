@@ -61,6 +61,8 @@ def main() -> None:
             _settle(ended)
             answer = {}
         print(json.dumps(answer), flush=True)
+    for child in _children():  # of a round that failed
+        os.kill(child, signal.SIGKILL)
 
 
 def _warm_up() -> None:

@@ -284,18 +284,31 @@ class MaskedText:
     def __init__(self, words: Words) -> None:
         self._words = words
         self._held = ""
+        self._seen = 0  # characters of it that `pause` has shown
 
     def add(self, piece: str) -> str:
         """What can be seen now."""
         text = self._held + piece
         cut = self._words.doubtful(text)
-        self._held = text[cut:]
-        return self._words.hide(text[:cut])
+        return self._let_go(text, cut)
+
+    def pause(self) -> str:
+        """Something else is to be seen now, and this may go on: what was held back, unless it is so much of a secret
+        that it tells what it is."""
+        if len(self._held) >= SHORTEST:
+            return ""
+        shown, self._seen = self._held[self._seen :], len(self._held)
+        return shown
 
     def end(self) -> str:
         """What was held back for nothing."""
-        held, self._held = self._held, ""
-        return self._words.hide(held)
+        return self._let_go(self._held, len(self._held))
+
+    def _let_go(self, text: str, cut: int) -> str:
+        out, self._held = text[:cut], text[cut:]
+        seen, self._seen = min(self._seen, cut), max(0, self._seen - cut)
+        spans = self._words.spans(out) if seen else []
+        return self._words.hide(out[min(seen, spans[0][0]) :] if spans else out[seen:])
 
 
 def _is_broken(text: str) -> bool:

@@ -109,6 +109,9 @@ def _entries(data: Mapping[Any, Any], mask: Mask) -> Mapping[Any, Any]:
     return data if same else masked
 
 
+_LAST = frozenset(f"visit.{how}" for how in ("completed", "failed", "cancelled", "skipped", "retry"))
+
+
 class MaskedSink:
     """Hands events on. Each speaker at an address has a text of its own."""
 
@@ -123,13 +126,25 @@ class MaskedSink:
         if event.type == "text":
             self._stream(path, event)
             return
-        for name in [path] if "path" in event.data else [*self._texts]:
-            for text, last in self._texts.pop(name, {}).values():
-                self._tell(last, text.end())
+        if event.type == "text.withdrawn":
+            self._end(self._texts.get(path, {}), _speaker(event))
+        elif event.type in _LAST:
+            self._end(self._texts.pop(path, {}))
+        elif event.type.startswith("run."):
+            for name in [*self._texts]:
+                self._end(self._texts.pop(name))
+        for text, last in self._texts.get(path, {}).values():  # who goes on may be in the middle of a word
+            self._tell(last, text.pause())
         self._hand_on(event)
 
+    def _end(self, texts: dict[str, tuple[MaskedText, Event]], *speakers: str) -> None:
+        for speaker in speakers or [*texts]:
+            if speaker in texts:
+                text, last = texts.pop(speaker)
+                self._tell(last, text.end())
+
     def _stream(self, path: str, event: Event) -> None:
-        speaker = "|".join(f"{name}={value}" for name, value in event.data.items() if name not in ("path", "text"))
+        speaker = _speaker(event)
         texts = self._texts.setdefault(path, {})
         text = texts[speaker][0] if speaker in texts else MaskedText(self._words)
         texts[speaker] = (text, event)
@@ -142,3 +157,7 @@ class MaskedSink:
     def _hand_on(self, event: Event) -> None:
         for sink in self._sinks:
             sink(event)
+
+
+def _speaker(event: Event) -> str:
+    return "|".join(f"{name}={value}" for name, value in event.data.items() if name not in ("path", "text"))

@@ -508,8 +508,9 @@ class Executor(Protocol):
         stdin: str | None,
         on_output: Callable[[str, str], None],
     ) -> ProcessResult:
-        """Runs to the end; `on_output(stream, text)` gets what is printed. Cancelled: the whole process group is ended,
-        politely, then hard, within 2 seconds. Raises WorkFailed (`exit`) where the program cannot be started."""
+        """Runs to the end; `on_output(stream, text)` gets what is printed, without secrets, which the result still has.
+        Cancelled: the whole process group is ended, politely, then hard, within 2 seconds. Raises WorkFailed (`exit`)
+        where the program cannot be started."""
         ...
 
 

@@ -15,6 +15,8 @@ from typing import NoReturn
 
 from magent.events import Failure, WorkFailed
 from magent.groups import HARD, Group
+from magent.hiding import MaskedText
+from magent.keys import GUARD
 from magent.ports import ProcessResult
 
 KEPT = 8 * 1024 * 1024  # bytes of each stream that a result holds; of more, the first and the last half
@@ -36,6 +38,7 @@ class _Stream:
         self._handle = handle
         self._on_output: OnOutput | None = on_output
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._masked = MaskedText(GUARD.words())  # whoever hears of both streams cannot tell a secret that parts them
         self._head = bytearray()
         self._tail = bytearray()
         self._left_out = 0
@@ -67,7 +70,7 @@ class _Stream:
         self._left_out += beyond
 
     def _hand_on(self, data: bytes, final: bool = False) -> None:
-        text = self._decoder.decode(data, final)
+        text = self._masked.add(self._decoder.decode(data, final)) + (self._masked.end() if final else "")
         if text and self._on_output:
             self._on_output(self._name, text)
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from magent.events import Failure, WorkFailed
-from magent.keys import clean_environment
+from magent.keys import Guard, clean_environment
 from magent.ports import Executor, ProcessResult
 from magent.process import KEPT, ProcessExecutor
 
@@ -46,6 +46,35 @@ async def failure(*argv: str, **options: Any) -> Failure:
 
 async def test_the_streams_are_kept_apart_and_as_printed() -> None:
     assert await sh("printf 'a\\nb'; printf 'c\\r\\n' >&2") == ProcessResult(0, "a\nb", "c\r\n")
+
+
+BY_TURNS = """
+import os, time
+def wait(name):
+    while not os.path.exists(name):
+        time.sleep(0.01)
+os.write(1, b"say sesame")
+wait("begun")
+os.write(2, b"sesamesesame ")
+wait("told")
+os.write(1, b"sesame")
+"""
+
+
+async def test_a_secret_that_is_printed_by_turns_with_the_other_stream_is_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sesamesesame")
+    monkeypatch.setattr("magent.process.GUARD", Guard())
+    seen: list[str] = []
+
+    def take(stream: str, text: str) -> None:
+        seen.append(text)
+        tmp_path.joinpath("begun" if stream == "stdout" else "told").touch()
+
+    done = await run(sys.executable, "-c", BY_TURNS, cwd=str(tmp_path), on_output=take)
+    assert done == ProcessResult(0, "say sesamesesame", "sesamesesame ")
+    assert "".join(seen) == "say *** ***"
 
 
 async def test_an_exit_code_is_no_error() -> None:

@@ -187,6 +187,40 @@ def test_a_text_of_another_task_is_not_mixed_in() -> None:
     assert seen == [("b", "ame"), ("a", "***")]
 
 
+@pytest.mark.parametrize(
+    ("between", "data"),
+    [
+        ("checkpoint.kept", {"upto": 3}),
+        ("tool.called", {"path": "a"}),
+        ("text.withdrawn", {"path": "a", "delegation": "a>1"}),
+        ("visit.completed", {"path": "b"}),
+    ],
+)
+def test_what_else_happens_meanwhile_cuts_no_secret(between: str, data: dict[str, Any]) -> None:
+    sesame = "open sesame now"
+    for cut in range(5, 11):
+        seen: list[str] = []
+        sink = MaskedSink([lambda event, seen=seen: seen.append(str(event.data.get("text", "")))], Words(["sesame"]))
+        sink(Event(0, 0.0, "text", {"path": "a", "text": sesame[:cut]}))
+        sink(Event(1, 0.0, between, data))
+        sink(Event(0, 0.0, "text", {"path": "a", "text": sesame[cut:]}))
+        sink(Event(2, 0.0, "run.completed", {}))
+        shown = "".join(seen)
+        assert shown in ("open *** now", f"open {sesame[5:cut]}*** now"), shown
+        assert "sesa" not in shown
+
+
+def test_what_may_be_a_secret_or_not_stands_before_what_follows() -> None:
+    seen: list[str] = []
+    sink = MaskedSink([lambda event: seen.append(str(event.data.get("text", event.type)))], Words(["sesame"]))
+    for piece in ("this is", " it is"):
+        sink(Event(0, 0.0, "text", {"path": "a", "text": piece}))
+        sink(Event(1, 0.0, "tool.called", {"path": "a"}))
+    sink(Event(0, 0.0, "text", {"path": "a", "text": "same"}))
+    sink(Event(2, 0.0, "text.withdrawn", {"path": "a"}))
+    assert seen == ["this i", "s", "tool.called", " it i", "s", "tool.called", "same", "text.withdrawn"]
+
+
 def test_two_who_speak_at_one_address_are_not_mixed_either() -> None:
     seen: list[tuple[str, str]] = []
     sink = MaskedSink([lambda event: seen.append((event.data["role"], event.data["text"]))], Words(["sesame"]))

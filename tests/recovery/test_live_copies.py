@@ -35,11 +35,15 @@ async def work(url, key):
     workflow = magent.load({"magent": 1, "name": "w", "nodes": nodes, "checkpoints": {"every": 2},
                             "outputs": {"done": "{{ state.done }}"}})
     store = open_store(url, codec=Keyring([bytes.fromhex(key)]) if key else None)
-    n = 0
-    while True:
-        await asyncio.gather(*(workflow.run(store=store, run_id=f"r{n + i}") for i in range(3)))
-        n += 3
-        print(n, flush=True)
+
+    async def one_after_another(name):  # so that at any moment some are at work
+        n = 0
+        while True:
+            await workflow.run(store=store, run_id=f"{name}{n}")
+            n += 1
+            print(n, flush=True)
+
+    await asyncio.gather(*map(one_after_another, "abc"))
 
 asyncio.run(work(*sys.argv[1:]))
 """
@@ -61,9 +65,7 @@ def working(url: str, key: str) -> Iterator[subprocess.Popen[str]]:
 
 async def _goes_on(store: RunStore, seen: dict[str, int]) -> None:
     """Every run can be read, whole from the first event on, and the newest ones, which were at work, are completed."""
-    every = list(await store.list())
-    assert every
-    for info in every:
+    for info in await store.list():
         record = await store.read(info.id, checkpoint=False)
         assert [event.seq for event in record.events] == [*range(1, len(record.events) + 1)]
         seen[info.status] = seen.get(info.status, 0) + 1

@@ -197,10 +197,10 @@ def test_chains_nests_and_fans_of_ten_thousand_are_cut_quickly() -> None:
     fan = {"fan": {"type": "parallel", "branches": [f"n{i}" for i in range(1, 10_001)]}} | {
         f"n{i}": {} for i in range(1, 10_000)
     }
-    started = time.monotonic()
+    started = time.process_time()
     for nodes in (chain, nest, fan):
         assert cut(nodes | {"n10000": {}}).faults == ()
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def task(name: str, *edges: Edge, region: str = "", on_error: OnError = OnError()) -> Task:  # noqa: B008 - frozen

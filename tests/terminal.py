@@ -199,10 +199,21 @@ class Golden:
 
     def __call__(self, name: str, lines: Sequence[str]) -> None:
         """Compares; with `pytest --update-screens` writes them anew instead, to be looked at again."""
-        file = ROOT / "tests" / "screens" / f"{name}.txt"
+        file = self._file(name)
         shown = steady(lines)
         if self._update:
             file.parent.mkdir(exist_ok=True)
             file.write_text(shown, "utf-8")
         assert file.exists(), f"there is no screen '{name}': look at it, then keep it with --update-screens:\n{shown}"
         assert shown == file.read_text("utf-8")
+
+    def drawn(self, name: str, terminal: Terminal, lines: Callable[[], Sequence[str]]) -> None:
+        """The same of a program that still runs, and may be in the middle of drawing: until it is so."""
+        end = time.monotonic() + (1.0 if self._update else PATIENCE)
+        while self._update or steady(lines()) != self._file(name).read_text("utf-8"):
+            if not terminal.read() or time.monotonic() > end:
+                break
+        self(name, lines())
+
+    def _file(self, name: str) -> Path:
+        return ROOT / "tests" / "screens" / f"{name}.txt"

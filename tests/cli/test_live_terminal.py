@@ -164,7 +164,7 @@ def middle(terminal: Terminal) -> None:
 def parted(terminal: Terminal, rule: str = "── ") -> tuple[list[str], list[str]]:
     """What scrolls away, and the region."""
     lines = still(terminal.lines)
-    at = next(place for place, line in enumerate(lines) if line.startswith(rule))
+    at = next((place for place, line in enumerate(lines) if line.startswith(rule)), len(lines))
     return lines[:at], lines[at:]
 
 
@@ -172,8 +172,8 @@ def parted(terminal: Terminal, rule: str = "── ") -> tuple[list[str], list[s
 def test_the_middle_of_a_run(columns: int, gate: Path, golden: Golden) -> None:
     with running(gate, HELD, columns=columns, rows=40) as terminal:
         middle(terminal)
-        told, region = parted(terminal)
-        golden(f"live-middle-{columns}", region)
+        golden.drawn(f"live-middle-{columns}", terminal, lambda: parted(terminal)[1])
+        told, _ = parted(terminal)
         assert "\x1b[34m▶" in terminal.raw
         assert terminal.screen.cursor.hidden
         assert not echoes(terminal)
@@ -184,12 +184,12 @@ def test_the_middle_of_a_run(columns: int, gate: Path, golden: Golden) -> None:
 def test_without_colour_and_without_unicode(gate: Path, golden: Golden) -> None:
     with running(gate, HELD, rows=40, env={"NO_COLOR": "1"}) as terminal:
         middle(terminal)
-        golden("live-middle-80", parted(terminal)[1])
+        golden.drawn("live-middle-80", terminal, lambda: parted(terminal)[1])
         assert not re.search(r"\x1b\[[0-9;]*m", terminal.raw)
     latin = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
     with running(gate, HELD, "--id", "r2", rows=40, env=latin) as terminal:
         middle(terminal)
-        golden("live-middle-80-ascii", parted(terminal, "-- ")[1])
+        golden.drawn("live-middle-80-ascii", terminal, lambda: parted(terminal, "-- ")[1])
         assert terminal.raw.isascii()
 
 
@@ -205,7 +205,7 @@ def test_where_nothing_is_redrawn_there_are_dated_lines(environment: dict[str, s
 def test_a_thousand_branches_in_a_small_window(gate: Path, golden: Golden) -> None:
     with running(gate, MANY, seen="0/1,000") as terminal:
         terminal.wait("… and 99")
-        golden("live-many-80", still(terminal.lines))
+        golden.drawn("live-many-80", terminal, lambda: still(terminal.lines))
         terminal.type(CTRL_C)
         assert terminal.end() == 130
         assert is_clean(terminal)
@@ -223,8 +223,8 @@ def test_a_window_that_changes_leaves_nothing_behind(gate: Path, golden: Golden)
             terminal.resize(columns, 40)
             terminal.wait(partial(is_drawn, columns - 1))
         middle(terminal)
-        told, region = parted(terminal)
-        golden("live-middle-80", region)
+        golden.drawn("live-middle-80", terminal, lambda: parted(terminal)[1])
+        told, _ = parted(terminal)
         assert len(told) == len(REST)
         terminal.type(CTRL_C)
         terminal.end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def test_each_kind_by_its_keys(here: Path, golden: Golden, columns: int) -> None
     with run(file, columns) as terminal:
         for name, (_, steps, _) in KINDS.items():
             terminal.type(*((f"{name.replace('-', '_')}\n", ""), *steps))
-            golden(f"prompt-{name}-{columns}", since(terminal, name.replace("-", "_")))
+            golden.drawn(f"prompt-{name}-{columns}", terminal, partial(since, terminal, name.replace("-", "_")))
             terminal.type(ESC + ENTER if name == "multiline" else ENTER)
             if name == "approval":
                 terminal.type(("Comment", "because" + ENTER))
@@ -152,11 +153,11 @@ def test_a_form_is_filled_in_field_by_field(here: Path, golden: Golden, columns:
     }
     with run(workflow(here, ok={"input": "approval", "form": form}), columns) as terminal:
         terminal.type(("Approve?", "y" + ENTER), ("ticket:", "7"), ("must match the pattern", ""))
-        golden(f"form-refused-{columns}", since(terminal, "ok"))
+        golden.drawn(f"form-refused-{columns}", terminal, partial(since, terminal, "ok"))
         terminal.type("\x7fT-7" + ENTER, ("count:", "12"), ("at most 9", "\x7f\x7f3" + ENTER))
         terminal.type(("level:", ENTER), ("urgent:", "n" + ENTER), ("sure:", ENTER))
         terminal.type(("tags:", ENTER), ("at least 1", DOWN + SPACE + DOWN + SPACE), ("● z", ""))
-        golden(f"form-checkbox-{columns}", since(terminal, "ok"))
+        golden.drawn(f"form-checkbox-{columns}", terminal, partial(since, terminal, "ok"))
         terminal.type(ENTER, ("extra:", "{"), ("must be a mapping", '"a": 1}' + ENTER), ("note:", ENTER))
         assert terminal.end() == 0
     expected = {"ticket": "T-7", "count": 3, "level": "high", "urgent": False, "sure": None, "tags": ["y", "z"]}
@@ -190,7 +191,7 @@ def test_without_unicode_the_marks_are_ascii(here: Path, golden: Golden) -> None
     with run(file, env=plain) as terminal:
         terminal.type(("> approve", ENTER), ("type to find", SPACE + DOWN))
         terminal.wait("[x] Aachen")
-        golden("prompt-ascii", terminal.history)
+        golden.drawn("prompt-ascii", terminal, lambda: terminal.history)
         terminal.type(ENTER, ("Rating", "3"), ("###.......", ENTER))
         assert terminal.end() == 0
     assert terminal.raw.isascii()

@@ -117,6 +117,8 @@ class _Reading:
     def _visit(self, event: Event, what: str) -> None:
         data = event.data
         path, scope = data["path"], data["scope"]
+        if what == "completed" and data.get("status") == "failed":  # an `end` that fails its scope
+            what = "failed"
         key, graph = self._graph(path)
         name = _last(path)
         visit = self._known(event, what, (key, name), scope, path)
@@ -124,7 +126,7 @@ class _Reading:
         marks = self.marks.setdefault(visit.node, Marks())
         _spend(marks, data)
         if what == "failed":
-            marks.error = str(data.get("error", {}).get("message", ""))
+            marks.error = str((data.get("error") or {}).get("message", ""))
         node = graph.nodes.get(name)
         if node is None:
             return

@@ -253,6 +253,31 @@ def test_a_killed_life_counts_until_its_last_event_and_a_person_s_time_as_it_pas
     assert (a.seconds, q.seconds) == (3.0, 100.0)
 
 
+async def test_an_end_that_fails_its_scope_is_drawn_as_failed() -> None:
+    lab = Lab(
+        workflow("""
+        nodes:
+          each: {type: parallel, for_each: "[1, 2, 3]", body: look, on_branch_error: collect, next: no}
+          look: {type: condition, next: [{to: odd, when: item == 2}, {to: well}]}
+          odd: {type: end, status: failed, reason: it is even}
+          well: {type: end}
+          no: {type: end, status: failed, reason: enough}
+        """)
+    )
+    run = await lab.start()
+    assert run.status == "failed"
+    found = draw.overlay(lab.workflow, lab.journal.events)
+    seen = {name: found.node(lab.workflow.root, name) for name in ("odd", "well", "no", "each")}
+    assert {name: marks.status for name, marks in seen.items() if marks} == {
+        "odd": "failed", "well": "completed", "no": "failed", "each": "completed"
+    }  # fmt: skip
+    odd, each = seen["odd"], seen["each"]
+    assert odd
+    assert odd.error == "it is even"
+    assert each
+    assert (each.done, each.failed) == (2, 1)
+
+
 def test_what_holds_a_question_waits_and_runs_again_in_the_next_life() -> None:
     drawn = workflow("nodes: {p: {type: parallel, branches: [q]}, q: {type: human_input, input: approval}}")
     opened = Event(2, 1.0, "visit.started", {"scope": 0, "node": "p", "path": "p", "visit": 1, "branches": [0]})

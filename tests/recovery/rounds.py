@@ -77,6 +77,18 @@ def finished(record: Record) -> list[str]:
     return found
 
 
+def said_done(record: Record) -> set[str]:
+    """The keys of visits of which a person said that their work was done before they were interrupted."""
+    run = Run(workflow_of(record))
+    found = set()
+    for event in record.events:
+        if event.type == "visit.answered" and event.data["answer"].get("choice") == "done":
+            found.add(visit_key(run, run.scopes[event.data["scope"]]))
+        run.apply(event)
+        run.clear_ready()
+    return found
+
+
 def answered(record: Record) -> dict[str, list[str]]:
     """Who answered by hand, by the key of the visit that asked, as the record tells."""
     run = Run(workflow_of(record))
@@ -348,15 +360,16 @@ class Ward:
             self._check_people(record)
 
     def _check_work(self, record: Record) -> None:
-        done = effects(self.home)
+        done, said = effects(self.home), said_done(record)  # it may have died between its effect and its file
         made = asyncio.run(self.place.open().workspace(self.run_id))
         for key in finished(record):
             node = key.rpartition("/")[2].partition("#")[0]
             if node[0] not in WORKS:
                 continue
-            assert done[key] or key in self.kept, f"{key} is finished, but its work was never done"
+            assert done[key] or key in self.kept | said, f"{key} is finished, but its work was never done"
             assert not done[key] or key not in self.kept, f"{key} was taken over as done, and was done again"
-            assert (made / file_of(key)).exists() or not self.files, f"the file that {key} made is not there"
+            there = (made / file_of(key)).exists() or key in said or not self.files
+            assert there, f"the file that {key} made is not there"
         if not self.faithful:
             return
         for key, count in self.settled.items():

@@ -14,11 +14,8 @@ def reopen(tree: Tree, time: float, *, collected: bool = False) -> int:
 
     Gives the number of steps that were counted and will be taken again: visits that failed before they began.
     """
-    work, again = [tree.root], 0
-    while work:
-        scope = work.pop()
-        if scope.status == "completed" or is_final(scope):
-            continue
+    again = 0
+    for scope in _opened_again(tree.root, collected):
         if scope.owner is not None and isinstance(scope.owner.node, Parallel) and scope.status == "failed":
             scope.owner.failures -= 1
         scope.status, scope.failure = "open", None
@@ -26,8 +23,32 @@ def reopen(tree: Tree, time: float, *, collected: bool = False) -> int:
         if visit is not None and visit.early:
             again += _enter_again(scope, visit)
         elif visit is not None:
-            work.extend(_try_again(tree, visit, time, collected))
+            _try_again(tree, visit, time)
     return again
+
+
+def to_reopen(root: Scope, *, collected: bool = False) -> list[Scope]:
+    """The failed scopes that `reopen` would open again; changes nothing."""
+    return [scope for scope in _opened_again(root, collected) if scope.status == "failed"]
+
+
+def _opened_again(root: Scope, collected: bool) -> list[Scope]:
+    work, found = [root], []
+    while work:
+        scope = work.pop()
+        if scope.status == "completed" or is_final(scope):
+            continue
+        found.append(scope)
+        visit = scope.current
+        if visit is not None and not visit.early:
+            work.extend(_below(visit, collected))
+    return found
+
+
+def _below(visit: Visit, collected: bool) -> list[Scope]:
+    if isinstance(visit.node, Parallel) and visit.node.collect and visit.failure is None and not collected:
+        return [child for child in visit.children if child.status == "cancelled"]  # what failed is told so
+    return visit.children
 
 
 def _enter_again(scope: Scope, visit: Visit) -> bool:
@@ -38,42 +59,17 @@ def _enter_again(scope: Scope, visit: Visit) -> bool:
     return node.type not in ("start", "end")
 
 
-def _try_again(tree: Tree, visit: Visit, time: float, collected: bool) -> list[Scope]:
-    """A failed visit is tried anew. Gives the scopes under it that are to be opened again."""
+def _try_again(tree: Tree, visit: Visit, time: float) -> None:
     node, itself = visit.node, visit.failure is not None
     if itself:
         visit.status = "running" if _still_in_doubt(visit) else "again"
         visit.attempt, visit.failure, visit.answer = 1, None, None
-    below = _below(visit, itself, collected)
     if isinstance(node, Parallel):
         visit.failed_first = None
     elif isinstance(node, HumanInput) and itself:
         _ask_again(tree, visit, time)
     elif itself and visit.items is None and all(child.status == "completed" for child in visit.children):
         _start_over(tree, visit)
-        return visit.children
-    return below
-
-
-def _below(visit: Visit, itself: bool, collected: bool) -> list[Scope]:
-    """The scopes under a visit, which failed by `itself` or not, that are opened again with it."""
-    if isinstance(visit.node, Parallel) and visit.node.collect and not itself and not collected:
-        return [child for child in visit.children if child.status == "cancelled"]  # what failed is told so
-    return visit.children
-
-
-def to_reopen(root: Scope, *, collected: bool = False) -> list[Scope]:
-    """The failed scopes that `reopen` would open again; changes nothing."""
-    work, found = [root], []
-    while work:
-        scope = work.pop()
-        if scope.status == "completed" or is_final(scope):
-            continue
-        if scope.status == "failed":
-            found.append(scope)
-        if (visit := scope.current) is not None and not visit.early:
-            work.extend(_below(visit, visit.failure is not None, collected))
-    return found
 
 
 def _still_in_doubt(visit: Visit) -> bool:
